@@ -1,0 +1,191 @@
+"""The commands ``mobilevit-export`` and ``mobilevit-predict``.
+
+Heavy imports stay inside the functions, so that ``--help`` and ``--list`` answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from converters.console import add_common_arguments, progress, run_command
+from mobilevit_edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from converters.pipeline import Exported
+    from converters.predict import Prediction
+
+_TARGETS = ("coreml", "onnx", "executorch")
+
+
+def export_main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``mobilevit-export``."""
+    return run_command(_export_parser(), _export, argv)
+
+
+def predict_main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``mobilevit-predict``."""
+    return run_command(_predict_parser(), _predict, argv)
+
+
+def _export_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="mobilevit-export",
+        description="Turn a MobileViT checkpoint into a verified, self-describing bundle.",
+        epilog="exit codes: 0 done, 2 usage, 3 package missing, 4 bad input, "
+        "5 conversion failed, 6 verification failed",
+    )
+    parser.add_argument("--list", action="store_true", help="show the models and exit")
+    parser.add_argument("--target", choices=_TARGETS, help="what to export to")
+    parser.add_argument(
+        "--weights",
+        metavar="PATH|hub:ORG/REPO|random",
+        help="checkpoint of CVNets, MobileViTv3, timm or transformers: a .pt, .pth, .bin or "
+        ".safetensors file, a Hugging Face folder, or a repository on the hub",
+    )
+    parser.add_argument(
+        "--model", default="auto", metavar="NAME", help="default: recognised from the checkpoint"
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="FILE|imagenet",
+        help="class names, one a line; default: the checkpoint's",
+    )
+    parser.add_argument("--precision", default="fp32", help="fp32 (default) or fp16")
+    parser.add_argument(
+        "--image-size",
+        metavar="H[xW]",
+        help="default: the size the checkpoint's source evaluates at",
+    )
+    parser.add_argument(
+        "--batch", type=_batch, default=1, metavar="N|dynamic", help="images per call (default 1)"
+    )
+    parser.add_argument("--softmax", action="store_true", help="output probabilities, not logits")
+    parser.add_argument(
+        "--raw-input",
+        action="store_true",
+        help="take uint8 NHWC RGB pixels: scaling and channel order go into the graph",
+    )
+    parser.add_argument(
+        "--verify", type=Path, metavar="IMAGE_OR_DIR", help="also verify on these photos"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="the bundle's folder; default: a telling name here",
+    )
+    group = parser.add_argument_group(
+        "preprocessing", "default: what the checkpoint's source does; the manifest says which"
+    )
+    group.add_argument("--channel-order", type=str.upper, choices=("RGB", "BGR"))
+    group.add_argument("--resize", choices=("crop", "stretch"))
+    group.add_argument("--interpolation", choices=("bilinear", "bicubic"))
+    add_common_arguments(parser)
+    return parser
+
+
+def _predict_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="mobilevit-predict", description="Classify images with a bundle of mobilevit-export."
+    )
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    parser.add_argument("--top-k", type=_positive, default=5, metavar="K")
+    add_common_arguments(parser)
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def _batch(text: str) -> int | None:
+    return None if text == "dynamic" else _positive(text)
+
+
+def _export(arguments: Namespace) -> None:
+    if arguments.list:
+        from converters.tables import print_models
+
+        print_models(as_json=arguments.json)
+        return
+    if arguments.target is None or arguments.weights is None:
+        raise UsageError("--target and --weights are needed; --list shows the models, --help all")
+    from mobilevit_edge.preprocess import parse_image_size
+
+    size = None if arguments.image_size is None else parse_image_size(arguments.image_size)
+    with progress() as show:
+        show("loading PyTorch")
+        from converters.options import ExportOptions
+        from converters.pipeline import export_bundle
+
+        options = ExportOptions(
+            target=arguments.target,
+            weights=arguments.weights,
+            output=arguments.output,
+            model=arguments.model,
+            precision=arguments.precision,
+            labels=arguments.labels,
+            image_size=size,
+            batch=arguments.batch,
+            softmax=arguments.softmax,
+            raw_input=arguments.raw_input,
+            channel_order=arguments.channel_order,
+            resize=arguments.resize,
+            interpolation=arguments.interpolation,
+            verify=arguments.verify,
+        )
+        exported = export_bundle(options, show)
+    _print_exported(exported, as_json=arguments.json)
+
+
+def _print_exported(exported: Exported, *, as_json: bool) -> None:
+    from mobilevit_edge.bundle import manifest_to_json
+
+    manifest = exported.manifest
+    if as_json:
+        content = json.loads(manifest_to_json(manifest))
+        print(json.dumps({"bundle": str(exported.path), "manifest": content}, ensure_ascii=False))
+        return
+    from converters.tables import print_export
+
+    print_export(exported)
+
+
+def _predict(arguments: Namespace) -> None:
+    from converters.backend import load_bundle_model
+    from converters.predict import check_golden, predict
+    from mobilevit_edge.bundle import read_bundle
+
+    bundle = read_bundle(arguments.bundle)
+    loaded = load_bundle_model(bundle)
+    check_golden(bundle, loaded)
+    predictions = predict(bundle, loaded, arguments.images, top_k=arguments.top_k)
+    if arguments.json:
+        print(json.dumps(_predictions_as_json(arguments.bundle, predictions), ensure_ascii=False))
+        return
+    from converters.tables import print_predictions
+
+    print_predictions(predictions)
+
+
+def _predictions_as_json(bundle: Path, predictions: Sequence[Prediction]) -> dict[str, object]:
+    return {
+        "bundle": str(bundle),
+        "predictions": [
+            {"image": p.image, "classes": [asdict(score) for score in p.classes]}
+            for p in predictions
+        ],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(export_main())

@@ -1,0 +1,156 @@
+"""An export from checkpoint to verified bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import mobilevit_edge
+from converters.backend import INPUT_NAME, get_backend, output_name
+from converters.deploy import deploy, input_shape
+from converters.options import ExportOptions
+from converters.prepare import Prepared, prepare
+from converters.verify import make_golden, verification_cases, verify
+from mobilevit_edge.bundle import (
+    LABELS_FILE,
+    MANIFEST_FILE,
+    SCHEMA_VERSION,
+    InputInfo,
+    LabelsInfo,
+    Manifest,
+    ModelInfo,
+    OutputInfo,
+    Resize,
+    describe_files,
+    manifest_to_json,
+)
+from mobilevit_edge.complexity import complexity
+from mobilevit_edge.errors import OutputError, UsageError
+from mobilevit_edge.files import folder_transaction
+
+Progress = Callable[[str], None]
+"""Told the name of each step as it begins."""
+
+_SOFTMAX: Final = "softmax"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A finished export."""
+
+    path: Path
+    manifest: Manifest
+
+
+def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
+    """Make a verified bundle.
+
+    The bundle appears at its place only when everything has succeeded; an older one stays until
+    then.
+
+    Raises:
+        MobileViTEdgeError: see the subclasses; nothing is left behind.
+    """
+    backend = get_backend(options.target)
+    if options.precision not in backend.PRECISIONS:
+        raise UsageError(
+            f"{options.target} has no {options.precision}; "
+            f"it supports {', '.join(backend.PRECISIONS)}"
+        )
+    if options.output is not None:
+        check_output(options.output)
+
+    progress("reading the checkpoint")
+    prepared = prepare(options)
+    target_folder = options.output or Path(default_folder(prepared, options))
+    check_output(target_folder)
+    cases = list(verification_cases(prepared, options.verify))
+
+    with folder_transaction(target_folder) as folder:
+        progress(f"converting to {options.target}")
+        module, rewrites = deploy(prepared, options)
+        model_path = folder / backend.MODEL_FILE
+        backend.convert(module, prepared, options, model_path)
+
+        progress("verifying the file as written")
+        verification = verify(backend.load(model_path), prepared, options, cases)
+
+        (folder / LABELS_FILE).write_text("\n".join(prepared.labels) + "\n", encoding="utf-8")
+        counts = complexity(prepared.model, prepared.image_size)
+        manifest = Manifest(
+            schema_version=SCHEMA_VERSION,
+            model=ModelInfo(
+                name=prepared.model.spec.name,
+                outputs=prepared.outputs,
+                image_size=prepared.image_size,
+                parameters=counts.parameters,
+                macs=counts.macs,
+            ),
+            target=options.target,
+            precision=options.precision,
+            source=prepared.source,
+            input=_input_info(prepared, options),
+            output=OutputInfo(
+                name=output_name(softmax=options.softmax),
+                dtype="float32",
+                shape=(options.batch, prepared.outputs),
+                activation=_SOFTMAX if options.softmax else "none",
+            ),
+            labels=LabelsInfo(LABELS_FILE, len(prepared.labels), prepared.labels_source),
+            rewrites=rewrites,
+            verification=verification,
+            golden=make_golden(prepared, options),
+            versions={"mobilevit-edge": mobilevit_edge.__version__, **backend.versions()},
+            files=describe_files(folder),
+        )
+        (folder / MANIFEST_FILE).write_text(manifest_to_json(manifest), encoding="utf-8")
+    return Exported(target_folder, manifest)
+
+
+def default_folder(prepared: Prepared, options: ExportOptions) -> str:
+    """A name that says what is inside, in the current folder."""
+    height, width = prepared.image_size
+    size = str(height) if height == width else f"{height}x{width}"
+    return f"{prepared.model.spec.name}-{options.target}-{options.precision}-{size}"
+
+
+def check_output(target: Path) -> None:
+    """Refuse to replace anything that is not a bundle.
+
+    Raises:
+        OutputError: a file is there, or a folder that holds something else.
+    """
+    try:
+        if target.is_file() or target.is_symlink():
+            raise OutputError(f"{target} is a file; --output names the bundle's folder")
+        if target.is_dir() and not (target / MANIFEST_FILE).is_file() and any(target.iterdir()):
+            raise OutputError(
+                f"{target} holds something that is no bundle and is not touched; "
+                f"choose another --output or empty it"
+            )
+    except OSError as error:
+        raise OutputError(f"cannot use {target} as output: {error.strerror}") from error
+
+
+def _input_info(prepared: Prepared, options: ExportOptions) -> InputInfo:
+    preprocessing = prepared.preprocessing
+    _, *sides = input_shape(prepared, options, 1)
+    return InputInfo(
+        name=INPUT_NAME,
+        dtype="uint8" if options.raw_input else "float32",
+        layout="NHWC" if options.raw_input else "NCHW",
+        shape=(options.batch, sides[0], sides[1], sides[2]),
+        channel_order="RGB" if options.raw_input else preprocessing.channel_order,
+        scale=1.0 if options.raw_input else 1 / 255,
+        resize=Resize(
+            rule=preprocessing.resize,
+            interpolation=preprocessing.interpolation,
+            antialias=True,
+            cover=preprocessing.cover(prepared.image_size)
+            if preprocessing.resize == "crop"
+            else prepared.image_size,
+        ),
+        provenance=preprocessing.provenance,
+    )

@@ -1,0 +1,127 @@
+"""What the commands print for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from mobilevit_edge.specs import COUNTS, SPECS
+
+if TYPE_CHECKING:
+    from converters.pipeline import Exported
+    from converters.predict import Prediction
+
+_MEGA = 1e6
+
+
+def print_models(*, as_json: bool) -> None:
+    """The 19 models: size, cost, published accuracy."""
+    if as_json:
+        print(json.dumps({"models": [_model_row(name) for name in SPECS]}))
+        return
+    table = Table(
+        title="MobileViT models",
+        caption="Multiply-adds as executed for one image of 256x256, and as published (the "
+        "authors' profiler counts\nN*C*C for each attention product, where N*N*C runs). "
+        "Top-1: ImageNet-1k at 256x256, as published.",
+        caption_justify="left",
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in (
+        "params (M)",
+        "mult-adds (M)",
+        "published (M)",
+        "top-1 (%)",
+        "fp32 (MB)",
+        "fp16 (MB)",
+    ):
+        table.add_column(heading, justify="right")
+    previous = None
+    for name, spec in SPECS.items():
+        if previous not in (None, spec.generation):
+            table.add_section()
+        previous = spec.generation
+        row = _model_row(name)
+        table.add_row(
+            name,
+            f"{COUNTS[name].parameters / _MEGA:.2f}",
+            f"{COUNTS[name].macs / _MEGA:,.0f}",
+            f"{row['published_macs_m']:,.0f}",
+            f"{row['top1']:.1f}",
+            f"{row['fp32_mb']:.1f}",
+            f"{row['fp16_mb']:.1f}",
+        )
+    # Narrower terminals cut columns rather than names; piped output has no width to fit into.
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _model_row(name: str) -> dict[str, float | str]:
+    counts, published = COUNTS[name], SPECS[name].published
+    assert published is not None
+    return {
+        "name": name,
+        "parameters": counts.parameters,
+        "macs": counts.macs,
+        "published_macs_m": published.macs_m,
+        "published_note": published.macs_note,
+        "top1": published.top1,
+        "fp32_mb": round(counts.parameters * 4 / _MEGA, 2),
+        "fp16_mb": round(counts.parameters * 2 / _MEGA, 2),
+    }
+
+
+def print_export(exported: Exported) -> None:
+    """What was made, what was checked, and what to do with it next."""
+    manifest = exported.manifest
+    info, check = manifest.input, manifest.verification
+    worst = max(case.relative_error for case in check.cases)
+    size = sum(file.bytes for file in manifest.files) / _MEGA
+    shape = "x".join("N" if side is None else str(side) for side in info.shape)
+    height, width = manifest.model.image_size
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("model", f"{manifest.model.name}, {manifest.model.outputs} outputs")
+    table.add_row("weights", _source_line(exported))
+    table.add_row(
+        "input",
+        f"{info.name}: {info.dtype} {info.layout} {shape}, {info.channel_order}, "
+        f"{info.resize.rule} to {height}x{width}, {info.resize.interpolation}",
+    )
+    table.add_row("", f"({info.provenance})")
+    table.add_row("labels", f"{manifest.labels.count} ({manifest.labels.source})")
+    table.add_row(
+        "verified",
+        f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
+        f"of the largest output (allowed {check.max_relative_error:.0e}), same top class",
+    )
+    table.add_row("size", f"{size:.1f} MB in {manifest.precision}")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold green]OK[/] {exported.path}")
+    console.print(table)
+    console.print(f"next: mobilevit-predict {exported.path} IMAGE")
+
+
+def _source_line(exported: Exported) -> str:
+    source = exported.manifest.source
+    parts = [source.origin]
+    if source.naming:
+        parts.append(f"{source.naming} naming")
+    if source.part:
+        parts.append(f"part {source.part!r}")
+    return ", ".join(parts)
+
+
+def print_predictions(predictions: Sequence[Prediction]) -> None:
+    """The best classes of every image, with bars."""
+    console = Console(highlight=False, soft_wrap=True)
+    for prediction in predictions:
+        console.print(f"[bold]{prediction.image}[/]")
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+        for score in prediction.classes:
+            bar = "█" * round(30 * score.probability)
+            table.add_row(f"{score.probability:6.1%}", score.label, bar)
+        console.print(table)

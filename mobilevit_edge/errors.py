@@ -1,0 +1,71 @@
+"""Everything that can go wrong for a reason the user can act on.
+
+Each class carries the exit code that the commands end with. Messages name the cause and the next
+step; the commands print them without a traceback.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MobileViTEdgeError(Exception):
+    """Base class; never raised itself."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(MobileViTEdgeError):
+    """Options that contradict each other or name something that does not exist."""
+
+    exit_code = 2
+
+
+class MissingPackageError(MobileViTEdgeError):
+    """A package that this operation needs is not installed."""
+
+    exit_code = 3
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the package {package!r}, which is not installed; "
+            f"run: pip install 'mobilevit-edge[{extra}]'"
+        )
+
+
+class InputError(MobileViTEdgeError):
+    """Something the user handed in cannot be used."""
+
+    exit_code = 4
+
+
+class CheckpointError(InputError):
+    """A checkpoint cannot be read, or does not fit the model."""
+
+
+class ImageError(InputError):
+    """An image cannot be read."""
+
+
+class LabelsError(InputError):
+    """A labels file cannot be used."""
+
+
+class BundleError(InputError):
+    """A bundle is incomplete, damaged, or of an unknown format version."""
+
+
+class OutputError(InputError):
+    """The output cannot be written where the user wants it."""
+
+
+class ConversionError(MobileViTEdgeError):
+    """A backend could not convert the model."""
+
+    exit_code = 5
+
+
+class VerificationError(MobileViTEdgeError):
+    """The artifact does not compute what the reference computes."""
+
+    exit_code = 6

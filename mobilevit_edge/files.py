@@ -1,0 +1,99 @@
+"""Hashing files, and writing files and folders so that a failed run leaves nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mobilevit_edge.errors import OutputError
+
+# What a full, read-only or failing disk raises; other errors of the block are not about writing.
+_WRITE_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EIO,
+    errno.ENOTDIR,
+)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then put it in place in one step.
+
+    Raises:
+        OutputError: the folder is missing or not writable, or the disk is full; an older file at
+            ``path`` is untouched.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_transaction(target: Path) -> Iterator[Path]:
+    """A temporary folder beside ``target`` that takes its place when the block ends well.
+
+    If the block raises, whatever was at ``target`` before stays.
+
+    Raises:
+        OutputError: the parent is not writable, or the disk is full.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise OutputError(f"cannot write beside {target}: {error.strerror}") from error
+    try:
+        fresh = work / "new"
+        fresh.mkdir()
+        yield fresh
+        if target.exists():
+            # Renaming a folder over another is not possible: the old one steps aside first.
+            target.rename(work / "old")
+        try:
+            fresh.rename(target)
+        except OSError:
+            if (work / "old").exists():
+                (work / "old").rename(target)
+            raise
+    except OSError as error:
+        if error.errno not in _WRITE_ERRORS:
+            raise
+        raise OutputError(f"cannot write {target}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

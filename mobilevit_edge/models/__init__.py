@@ -1,0 +1,1 @@
+"""Reference models, as the papers have them."""

@@ -1,0 +1,162 @@
+"""The one definition of how an image becomes the network's input.
+
+Decode (EXIF orientation applied, converted to RGB), resize with Pillow's antialiased filters, crop
+the centre, scale to 0..1, order the channels as the weights expect them. No mean is subtracted:
+no MobileViT was trained with one.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mobilevit_edge.errors import ImageError, UsageError
+from mobilevit_edge.specs import MIN_IMAGE_SIZE
+
+ChannelOrder: TypeAlias = Literal["RGB", "BGR"]
+Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+ResizeRule: TypeAlias = Literal["crop", "stretch"]
+
+MAX_PIXELS: Final = 128 * 10**6
+"""Largest image that is decoded (384 MB as RGB): above any phone's 108-megapixel photos."""
+MAX_IMAGE_SIZE: Final = 2048
+
+_FILTERS: Final = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a checkpoint's source does to an image.
+
+    ``resize="crop"`` scales the image, keeping its proportions, until it just covers
+    ``size / crop_fraction``, and takes the centre; ``"stretch"`` scales straight to the size.
+    ``image_size`` (height, width) is the size that the source evaluates at. ``provenance`` says
+    where the values come from, for the manifest.
+    """
+
+    channel_order: ChannelOrder
+    resize: ResizeRule
+    interpolation: Interpolation
+    crop_fraction: float
+    image_size: tuple[int, int]
+    provenance: str
+
+    def cover(self, size: tuple[int, int]) -> tuple[int, int]:
+        """What the scaled image must cover before ``size`` (height, width) is cut from it."""
+        # 1e-6: 256 / (256 / 288) is meant to be 288, not 287.99....
+        height, width = (math.floor(side / self.crop_fraction + 1e-6) for side in size)
+        return height, width
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """``"256"`` or ``"192x320"`` (height x width) as (height, width).
+
+    Raises:
+        UsageError: not whole numbers, or out of range.
+    """
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise UsageError(
+            f"image size {text!r} is not a whole number or HxW, such as 256 or 192x320"
+        )
+    sides = [int(part) for part in parts]
+    for side in sides:
+        if not MIN_IMAGE_SIZE <= side <= MAX_IMAGE_SIZE:
+            raise UsageError(
+                f"image size {text!r} is out of range: each side must be between "
+                f"{MIN_IMAGE_SIZE} (the network halves it five times) and {MAX_IMAGE_SIZE}"
+            )
+    return sides[0], sides[-1]
+
+
+def load_image(path: str | Path) -> Image.Image:
+    """An image file as upright 8-bit RGB.
+
+    Alpha is dropped and palettes, grayscale, CMYK and 16-bit grayscale are converted, as the
+    training pipelines do it.
+
+    Raises:
+        ImageError: missing, unreadable, or larger than :data:`MAX_PIXELS` (judged by its header).
+    """
+    try:
+        with warnings.catch_warnings():
+            # The size check below is ours, and alpha, which Pillow warns about, is dropped.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise ImageError(
+                        f"{path} has {width}x{height} pixels; at most {MAX_PIXELS // 10**6} "
+                        f"megapixels are decoded: scale it down first"
+                    )
+                image.load()
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path} is no image in a format that Pillow reads") from error
+    except FileNotFoundError as error:
+        raise ImageError(f"no image at {path}") from error
+    # Decoders raise many types on damaged data, decompression bombs among them.
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, MemoryError) as error:
+        raise ImageError(f"cannot read the image {path}: {error}") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow would clip 16-bit gray to 255: keep its high byte instead.
+        gray = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        image = Image.fromarray(gray)
+    elif image.mode in ("I", "F"):
+        raise ValueError(f"32-bit pixels (mode {image.mode}) have no defined brightness range")
+    return image.convert("RGB")
+
+
+def resize_and_crop(
+    image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int]
+) -> Image.Image:
+    """``image`` at exactly ``size`` (height, width) by the resize rule."""
+    height, width = size
+    filter_ = _FILTERS[preprocessing.interpolation]
+    if preprocessing.resize == "stretch":
+        return image.resize((width, height), filter_)
+    cover_height, cover_width = preprocessing.cover(size)
+    if image.height * cover_width >= image.width * cover_height:
+        # The width decides: the scaled image covers the height as well.
+        scaled = (cover_width, max(cover_width * image.height // image.width, height))
+    else:
+        scaled = (max(cover_height * image.width // image.height, width), cover_height)
+    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+    if max(scaled) > 64 * max(size):
+        # A very long strip: scale only the part that survives the crop.
+        kx, ky = image.width / scaled[0], image.height / scaled[1]
+        box = (left * kx, top * ky, (left + width) * kx, (top + height) * ky)
+        return image.resize((width, height), filter_, box=box)
+    scaled_image = image.resize(scaled, filter_)
+    return scaled_image.crop((left, top, left + width, top + height))
+
+
+def preprocess(
+    image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """An RGB image as the network's input: ``[3, H, W]`` float32 in 0..1."""
+    pixels = np.asarray(resize_and_crop(image, preprocessing, size))
+    return scale_pixels(pixels, preprocessing.channel_order)
+
+
+def scale_pixels(
+    pixels: npt.NDArray[np.uint8], channel_order: ChannelOrder
+) -> npt.NDArray[np.float32]:
+    """``[H, W, 3]`` RGB bytes -> ``[3, H, W]`` float32 in 0..1, channels ordered."""
+    if channel_order == "BGR":
+        pixels = pixels[:, :, ::-1]
+    scaled: npt.NDArray[Any] = pixels.astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1))

@@ -1,0 +1,1 @@
+"""Checkpoints of four origins in, three naming schemes out."""

@@ -1,0 +1,203 @@
+"""Strict loading of checkpoints into the reference models."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
+from mobilevit_edge.specs import SPECS, ModelSpec
+from mobilevit_edge.weights.checkpoint import Checkpoint, Source, read_checkpoint
+from mobilevit_edge.weights.naming import Naming, source_keys
+
+_MAX_LISTED: Final = 8
+_HEAD_WEIGHT: Final = "head.weight"
+
+
+@dataclass(frozen=True)
+class WeightsReport:
+    """What was loaded. ``ignored`` are tensors of the file outside the network."""
+
+    model: str
+    num_classes: int
+    origin: str
+    naming: Naming
+    wrapper: str
+    loaded: int
+    ignored: tuple[str, ...]
+
+
+def load_weights(
+    model: MobileViT, source: Source, *, naming: Naming | str = "auto"
+) -> WeightsReport:
+    """Load ``source`` into ``model``, bit for bit; every parameter must be there and fit.
+
+    Numbers are never changed: channel order and scale belong to preprocessing. Half-precision
+    weights are widened to fp32. A missing ``num_batches_tracked`` (it plays no part in inference)
+    is left as it is.
+
+    Raises:
+        CheckpointError: unreadable, or names or shapes do not fit; the message lists them with
+            both shapes and the nearest names.
+    """
+    checkpoint = read_checkpoint(source, naming=naming)
+    state = _translated_state(checkpoint, model.spec, model.state_dict())
+    assign = any(parameter.is_meta for parameter in model.parameters())
+    model.load_state_dict(state, assign=assign)
+    return WeightsReport(
+        model=model.spec.name,
+        num_classes=model.num_classes,
+        origin=checkpoint.origin,
+        naming=checkpoint.naming,
+        wrapper=checkpoint.wrapper,
+        loaded=len(checkpoint.tensors),
+        ignored=checkpoint.ignored,
+    )
+
+
+def load_model(source: Source, *, model: str = "auto") -> MobileViT:
+    """The right architecture with the right class count, loaded from ``source``, in eval mode.
+
+    Args:
+        source: see :func:`read_checkpoint`.
+        model: a model name, or ``"auto"`` to recognise it by names and shapes.
+
+    Raises:
+        CheckpointError: unreadable, no known architecture, or it does not fit ``model``.
+        ValueError: ``model`` is no model's name.
+    """
+    checkpoint = read_checkpoint(source)
+    spec = detect_spec(checkpoint) if model == "auto" else find_spec(model)
+    built = create_meta_model(spec, class_count(checkpoint, spec))
+    load_weights(built, checkpoint)
+    return built.requires_grad_(True)
+
+
+def class_count(checkpoint: Checkpoint, spec: ModelSpec) -> int:
+    """Outputs of the checkpoint's classifier; 0 if it has none."""
+    (key,) = source_keys(_HEAD_WEIGHT, spec, checkpoint.naming)
+    weight = checkpoint.tensors.get(key)
+    return 0 if weight is None or weight.ndim == 0 else int(weight.shape[0])
+
+
+def detect_spec(checkpoint: Checkpoint) -> ModelSpec:
+    """The one architecture whose names and shapes the checkpoint has.
+
+    Raises:
+        CheckpointError: none fits; the message shows how the nearest one differs.
+    """
+    found = {key: tuple(tensor.shape) for key, tensor in checkpoint.tensors.items()}
+    best: tuple[float, ModelSpec | None] = (-1.0, None)
+    for spec in SPECS.values():
+        expected = _expected_shapes(spec, checkpoint.naming)
+        same = sum(found.get(key) == shape for key, shape in expected.items())
+        score = same / len(expected.keys() | found.keys())
+        if score > best[0]:
+            best = (score, spec)
+    assert best[1] is not None
+    expected = _expected_shapes(best[1], checkpoint.naming)
+    if all(found.get(key, shape) == shape for key, shape in expected.items()) and best[0] > 0.5:
+        return best[1]
+    difference = _difference(expected, found)
+    raise CheckpointError(
+        f"{checkpoint.origin} ({checkpoint.naming} naming) fits none of the {len(SPECS)} models; "
+        f"nearest is {best[1].name}, which differs in:\n{difference}"
+    )
+
+
+@lru_cache(maxsize=2 * len(SPECS))
+def _expected_shapes(spec: ModelSpec, naming: Naming) -> Mapping[str, tuple[int, ...]]:
+    """Shapes under ``naming`` of everything but the classifier and the batch counters."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for key, tensor in create_meta_model(spec, 0).state_dict().items():
+        if not key.endswith("num_batches_tracked"):
+            names = source_keys(key, spec, naming)
+            shapes |= dict.fromkeys(names, _slice_shape(tensor, len(names)))
+    return shapes
+
+
+def _slice_shape(tensor: Tensor, slices: int) -> tuple[int, ...]:
+    shape = tuple(tensor.shape)
+    return shape if slices == 1 else (shape[0] // slices, *shape[1:])
+
+
+def _translated_state(
+    checkpoint: Checkpoint, spec: ModelSpec, wanted: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The checkpoint's tensors under our names, checked against the shapes of ``wanted``."""
+    expected: dict[str, tuple[int, ...]] = {}
+    sources: dict[str, tuple[str, ...]] = {}
+    for key, tensor in wanted.items():
+        names = source_keys(key, spec, checkpoint.naming)
+        if key.endswith("num_batches_tracked") and names[0] not in checkpoint.tensors:
+            continue
+        sources[key] = names
+        expected |= dict.fromkeys(names, _slice_shape(tensor, len(names)))
+    found = {key: tuple(tensor.shape) for key, tensor in checkpoint.tensors.items()}
+    if found != expected:
+        raise CheckpointError(
+            f"{checkpoint.origin} ({checkpoint.naming} naming) does not fit {spec.name}:\n"
+            f"{_difference(expected, found)}\n"
+            f"choose another model, or let it be recognised from the checkpoint"
+        )
+    state = {}
+    for key, tensor in wanted.items():
+        if key in sources:
+            parts = [_as_parameter(name, checkpoint, tensor) for name in sources[key]]
+            state[key] = parts[0] if len(parts) == 1 else torch.cat(parts)
+        else:
+            state[key] = torch.zeros((), dtype=tensor.dtype)
+    return state
+
+
+def _as_parameter(name: str, checkpoint: Checkpoint, like: Tensor) -> Tensor:
+    tensor = checkpoint.tensors[name]
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
+        raise CheckpointError(
+            f"{checkpoint.origin}: {name} is a {tensor.layout} {tensor.dtype} tensor; "
+            f"plain fp32, fp16 or bf16 weights are expected"
+        )
+    if like.is_floating_point():
+        if not tensor.is_floating_point():
+            raise CheckpointError(f"{checkpoint.origin}: {name} has dtype {tensor.dtype}")
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(
+                f"{checkpoint.origin}: {name} holds NaN or Inf; training may have diverged: "
+                f"take an earlier checkpoint"
+            )
+    # A contiguous copy: the source may be a view of something larger, or be changed later.
+    return tensor.detach().to(dtype=like.dtype, copy=True).contiguous()
+
+
+def _difference(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+) -> str:
+    """A list of what is missing, unexpected or misshapen, with nearest names."""
+    missing = [key for key in expected if key not in found]
+    unexpected = [key for key in found if key not in expected]
+    lines = [
+        f"  wrong shape: {key} is {list(found[key])}, expected {list(shape)}"
+        for key, shape in expected.items()
+        if key in found and found[key] != shape
+    ]
+    for key in missing[:_MAX_LISTED]:
+        near = difflib.get_close_matches(key, unexpected, n=1)
+        hint = f"; nearest is {near[0]} {list(found[near[0]])}" if near else ""
+        lines.append(f"  missing: {key} {list(expected[key])}{hint}")
+    lines += [f"  unexpected: {key} {list(found[key])}" for key in unexpected[:_MAX_LISTED]]
+    total = (
+        len(missing)
+        + len(unexpected)
+        + sum(key in found and found[key] != shape for key, shape in expected.items())
+    )
+    shown = lines[: 3 * _MAX_LISTED]
+    if total > len(shown):
+        shown.append(f"  ... and {total - len(shown)} more")
+    return "\n".join(shown)

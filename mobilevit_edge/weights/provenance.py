@@ -1,0 +1,182 @@
+"""What belongs to a checkpoint besides its numbers: preprocessing and labels.
+
+Weights say nothing about the channel order they were trained with. A Hugging Face folder carries
+its processor's settings; elsewhere the naming scheme tells which code made the file, and that
+code's own evaluation settings apply. ``docs/preprocessing.md`` holds the evidence for each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, cast
+
+from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.preprocess import Interpolation, Preprocessing
+from mobilevit_edge.specs import ModelSpec
+from mobilevit_edge.weights.checkpoint import Checkpoint
+from mobilevit_edge.weights.naming import Naming
+
+RANDOM_WEIGHTS: Final = Preprocessing(
+    "RGB", "crop", "bilinear", 256 / 288, (256, 256), "random weights: nothing was trained"
+)
+
+_CVNETS_BGR: Final = Preprocessing(
+    "BGR",
+    "crop",
+    "bilinear",
+    256 / 288,
+    (256, 256),
+    "CVNets v0.1: images read with OpenCV (BGR), resized to 288, cropped to 256",
+)
+_CVNETS_RGB: Final = Preprocessing(
+    "RGB",
+    "crop",
+    "bicubic",
+    256 / 288,
+    (256, 256),
+    "CVNets v0.2: images read with Pillow (RGB), resized to 288, cropped to 256",
+)
+_TIMM: Final = Preprocessing(
+    "RGB", "crop", "bicubic", 0.9, (256, 256), "timm: RGB, bicubic, crop fraction 0.9"
+)
+_TIMM_V2: Final = replace(
+    _TIMM, crop_fraction=0.888, provenance="timm: RGB, bicubic, crop fraction 0.888"
+)
+_TRANSFORMERS_V1: Final = replace(
+    _CVNETS_BGR, provenance="inferred (no preprocessor_config.json): CVNets v0.1's weights, BGR"
+)
+_TRANSFORMERS_V2: Final = replace(
+    _CVNETS_RGB,
+    provenance="inferred (no preprocessor_config.json): CVNets v0.2's weights, RGB; a fine-tuned "
+    "model that transformers' processor fed needs channel order BGR",
+)
+_FLIPPED_V2_NOTE: Final = (
+    "; it flips to BGR, while the original V2 weights were trained on RGB: right for a model "
+    "fine-tuned with this processor, probably wrong for Apple's own"
+)
+
+_PILLOW_FILTERS: Final[Mapping[int, Interpolation]] = {2: "bilinear", 3: "bicubic"}
+
+
+def default_preprocessing(naming: Naming, spec: ModelSpec) -> Preprocessing:
+    """What the code behind a naming scheme does to images for models of this line."""
+    on_maps = spec.stages[-1].block is not None and spec.stages[-1].block.layout == "maps"
+    match naming:
+        case "cvnets":
+            base = _CVNETS_RGB if on_maps else _CVNETS_BGR
+            if spec.generation == 3:
+                version = "v0.2" if on_maps else "v0.1"
+                note = f"inferred: MobileViTv3's code for this model is built on CVNets {version}"
+                return replace(base, provenance=note)
+            return base
+        case "timm":
+            return _TIMM_V2 if on_maps else _TIMM
+        case "transformers":
+            return _TRANSFORMERS_V2 if on_maps else _TRANSFORMERS_V1
+
+
+def preprocessing_of(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
+    """The preprocessing that ``checkpoint`` carries, or else its source's own.
+
+    Raises:
+        CheckpointError: its config asks for something that this package does not do, such as
+            subtracting a mean.
+    """
+    default = default_preprocessing(checkpoint.naming, spec)
+    try:
+        if checkpoint.naming == "transformers" and checkpoint.processor is not None:
+            found = _from_processor(checkpoint.processor, default)
+            if found.channel_order != default.channel_order == "RGB":
+                return replace(found, provenance=found.provenance + _FLIPPED_V2_NOTE)
+            return found
+        if checkpoint.naming == "timm" and checkpoint.config is not None:
+            return _from_timm_config(checkpoint.config, default)
+    except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
+        raise CheckpointError(
+            f"{checkpoint.origin}: its preprocessing config cannot be understood ({error!r}); "
+            f"correct it, or pass the weights file itself"
+        ) from error
+    return default
+
+
+def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:
+    """Class labels that the checkpoint's config carries; ``None`` if it has none of its own."""
+    config = checkpoint.config or {}
+    names = config.get("label_names")
+    if isinstance(names, list):
+        return tuple(str(name) for name in names)
+    by_index = config.get("id2label")
+    if not isinstance(by_index, Mapping):
+        return None
+    try:
+        labels = tuple(str(by_index[key]) for key in sorted(by_index, key=int))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{checkpoint.origin}: id2label in its config.json has keys that are no numbers"
+        ) from error
+    generated = tuple(f"LABEL_{index}" for index in range(len(labels)))
+    return None if labels == generated else labels
+
+
+def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Preprocessing:
+    """Transformers' ``preprocessor_config.json``."""
+    mean, std = processor.get("image_mean"), processor.get("image_std")
+    normalises = processor.get("do_normalize", False)
+    if normalises and (any(v != 0 for v in mean or ()) or any(v != 1 for v in std or ())):
+        raise ValueError(f"it subtracts the mean {mean} and divides by {std}")
+    if not processor.get("do_rescale", True):
+        raise ValueError("it does not rescale pixels to 0..1")
+    size = _side(processor["size"]) if "size" in processor else None
+    crop = _side(processor["crop_size"]) if "crop_size" in processor else default.image_size[0]
+    flips = processor.get("do_flip_channel_order", processor.get("do_flip_channels", True))
+    crops = processor.get("do_center_crop", True)
+    resample = int(processor.get("resample", 2))
+    if resample not in _PILLOW_FILTERS:
+        raise ValueError(f"resample filter {resample} is neither bilinear (2) nor bicubic (3)")
+    side = crop if crops else (size or crop)
+    return Preprocessing(
+        channel_order="BGR" if flips else "RGB",
+        resize="crop",
+        interpolation=_PILLOW_FILTERS[resample],
+        crop_fraction=min(side / size, 1.0) if size else default.crop_fraction,
+        image_size=(side, side),
+        provenance="preprocessor_config.json of the checkpoint",
+    )
+
+
+def _side(value: object) -> int:
+    """A side in pixels from an int, ``{"shortest_edge": n}`` or ``{"height": n, "width": n}``."""
+    if isinstance(value, Mapping):
+        sides = set(value.values())
+        if len(sides) != 1:
+            raise ValueError(f"sizes that are not square are not supported: {dict(value)}")
+        value = sides.pop()
+    side = int(cast(int, value))
+    if side < 1:
+        raise ValueError(f"size {side}")
+    return side
+
+
+def _from_timm_config(config: Mapping[str, Any], default: Preprocessing) -> Preprocessing:
+    """Timm's ``config.json``: settings at the top level or under ``pretrained_cfg``."""
+    settings = {**config, **config.get("pretrained_cfg", {})}
+    if any(v != 0 for v in settings.get("mean", ())) or any(
+        v != 1 for v in settings.get("std", ())
+    ):
+        raise ValueError(f"it normalises by mean {settings.get('mean')}, std {settings.get('std')}")
+    interpolation = settings.get("interpolation", default.interpolation)
+    if interpolation not in _PILLOW_FILTERS.values():
+        raise ValueError(f"interpolation {interpolation!r} is neither bilinear nor bicubic")
+    fraction = float(settings.get("crop_pct") or default.crop_fraction)
+    if not 0 < fraction <= 1:
+        raise ValueError(f"crop_pct {fraction} is not in 0..1")
+    _, height, width = settings.get("input_size", (3, *default.image_size))
+    return Preprocessing(
+        channel_order="RGB",
+        resize="stretch" if settings.get("crop_mode") == "squash" else "crop",
+        interpolation=interpolation,
+        crop_fraction=fraction,
+        image_size=(int(height), int(width)),
+        provenance="timm config.json of the checkpoint",
+    )
