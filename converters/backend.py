@@ -16,6 +16,7 @@ from mobilevit_edge.errors import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
+    from converters.audit import Graph
     from converters.options import ExportOptions
     from converters.prepare import Prepared
 
@@ -39,11 +40,15 @@ class Backend(Protocol):
 
     MODEL_FILE: str
     PRECISIONS: tuple[str, ...]
+    REWRITES: tuple[str, ...]
 
     def convert(
         self, module: nn.Module, prepared: Prepared, options: ExportOptions, path: Path
     ) -> None:
         """Write the artifact to ``path``. Raises ConversionError."""
+
+    def inspect(self, path: Path) -> Graph:
+        """The operators of an artifact, for the graph contract."""
 
     def load(self, path: Path) -> LoadedModel:
         """Load an artifact for inference. Raises ConversionError, MissingPackageError."""
@@ -52,7 +57,10 @@ class Backend(Protocol):
         """Versions of the packages that this target uses."""
 
 
-_MODULES: Final[Mapping[Target, str]] = {"onnx": "converters.onnx"}
+_MODULES: Final[Mapping[Target, str]] = {
+    "onnx": "converters.onnx",
+    "executorch": "converters.executorch",
+}
 
 
 def get_backend(target: Target) -> Backend:

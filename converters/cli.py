@@ -6,6 +6,7 @@ Heavy imports stay inside the functions, so that ``--help`` and ``--list`` answe
 from __future__ import annotations
 
 import json
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
@@ -72,6 +73,13 @@ def _export_parser() -> ArgumentParser:
         help="take uint8 NHWC RGB pixels: scaling and channel order go into the graph",
     )
     parser.add_argument(
+        "--no-rewrite",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave out one of the target's exact rewrites (may be repeated)",
+    )
+    parser.add_argument(
         "--verify", type=Path, metavar="IMAGE_OR_DIR", help="also verify on these photos"
     )
     parser.add_argument(
@@ -102,8 +110,8 @@ def _predict_parser() -> ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a positive whole number")
+    if not re.fullmatch("0*[1-9][0-9]{0,3}", text):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to 9999")
     return int(text)
 
 
@@ -142,6 +150,7 @@ def _export(arguments: Namespace) -> None:
             resize=arguments.resize,
             interpolation=arguments.interpolation,
             verify=arguments.verify,
+            without=frozenset(arguments.no_rewrite),
         )
         exported = export_bundle(options, show)
     _print_exported(exported, as_json=arguments.json)
@@ -153,7 +162,7 @@ def _print_exported(exported: Exported, *, as_json: bool) -> None:
     manifest = exported.manifest
     if as_json:
         content = json.loads(manifest_to_json(manifest))
-        print(json.dumps({"bundle": str(exported.path), "manifest": content}, ensure_ascii=False))
+        print(json.dumps({"bundle": str(exported.path), "manifest": content}))
         return
     from converters.tables import print_export
 
@@ -170,7 +179,7 @@ def _predict(arguments: Namespace) -> None:
     check_golden(bundle, loaded)
     predictions = predict(bundle, loaded, arguments.images, top_k=arguments.top_k)
     if arguments.json:
-        print(json.dumps(_predictions_as_json(arguments.bundle, predictions), ensure_ascii=False))
+        print(json.dumps(_predictions_as_json(arguments.bundle, predictions)))
         return
     from converters.tables import print_predictions
 

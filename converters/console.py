@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from mobilevit_edge.errors import MissingPackageError, MobileViTEdgeError
+from mobilevit_edge.errors import MobileViTEdgeError
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 _UNEXPECTED: Final = 1
-_PACKAGES: Final = ("mobilevit_edge", "converters")
 
 
 def add_common_arguments(parser: ArgumentParser) -> None:
@@ -35,18 +33,15 @@ def run_command(
     """Parse, run, and turn any failure into one message and its exit code."""
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        # Labels may hold letters that a pipe's encoding lacks.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        _check_one_installation()
         command(arguments)
     except MobileViTEdgeError as error:
         _report(parser, str(error), debug=arguments.debug)
         return error.exit_code
-    except ModuleNotFoundError as error:
-        name = (error.name or "").split(".")[0]
-        if name in _PACKAGES:
-            raise
-        _report(parser, str(MissingPackageError(name, "all")), debug=arguments.debug)
-        return MissingPackageError.exit_code
     except KeyboardInterrupt:
         _report(parser, "interrupted; nothing was written", debug=arguments.debug)
         return INTERRUPTED
@@ -86,22 +81,3 @@ def _report(parser: ArgumentParser, message: str, *, debug: bool) -> None:
 def _terminate(number: int, frame: FrameType | None) -> None:
     # Unwinds the stack, so that temporary folders go.
     raise SystemExit(TERMINATED)
-
-
-def _check_one_installation() -> None:
-    """``converters`` is a common name: make sure that it is ours.
-
-    Raises:
-        MobileViTEdgeError: the packages come from different places.
-    """
-    homes = {}
-    for name in _PACKAGES:
-        spec = find_spec(name)
-        origin = spec.origin if spec else None
-        homes[name] = Path(origin).resolve().parent.parent if origin else None
-    if len(set(homes.values())) != 1:
-        places = ", ".join(f"{name} from {home}" for name, home in homes.items())
-        raise MobileViTEdgeError(
-            f"the packages of mobilevit-edge come from different places ({places}): another "
-            f"package of the same name hides ours; install mobilevit-edge into a fresh environment"
-        )

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from converters.options import ExportOptions
 from converters.prepare import Prepared
-from converters.rewrites import preprocessing_fold
-from mobilevit_edge.bundle import AppliedRewrite
+from converters.rewrites import preprocessing_fold, select_rewrites
+from converters.rewrites.base import Context, Outcome, apply_rewrites
 from mobilevit_edge.models.network import MobileViT
+
+
+@dataclass(frozen=True)
+class PixelScaling:
+    """What turns RGB bytes into the network's input, where the stem does not do it itself."""
+
+    factor: float
+    flip: bool
 
 
 class DeployedModel(nn.Module):
@@ -21,11 +31,18 @@ class DeployedModel(nn.Module):
     """
 
     def __init__(
-        self, model: MobileViT, *, raw_input: bool, softmax: bool, dtype: torch.dtype
+        self,
+        model: MobileViT,
+        *,
+        raw_input: bool,
+        scaling: PixelScaling | None,
+        softmax: bool,
+        dtype: torch.dtype,
     ) -> None:
         super().__init__()
         self.model = model.to(dtype)
         self.raw_input = raw_input
+        self.scaling = scaling
         self.softmax = softmax
         self.dtype = dtype
 
@@ -34,23 +51,43 @@ class DeployedModel(nn.Module):
         if self.raw_input:
             # [B, H, W, 3] -> [B, 3, H, W]
             x = x.permute(0, 3, 1, 2)
+        if self.scaling is not None:
+            x = (x.flip(1) if self.scaling.flip else x) * self.scaling.factor
         y = self.model(x).float()
         return torch.softmax(y, dim=-1) if self.softmax else y
 
 
-def deploy(
-    prepared: Prepared, options: ExportOptions
-) -> tuple[DeployedModel, tuple[AppliedRewrite, ...]]:
-    """A copy of the model as the artifact has it, and the rewrites that were applied."""
+@dataclass(frozen=True)
+class Deployed:
+    """The module to convert, and what became of every rewrite."""
+
+    module: DeployedModel
+    outcomes: tuple[Outcome, ...]
+
+
+def deploy(prepared: Prepared, options: ExportOptions, rewrites: Sequence[str]) -> Deployed:
+    """A rewritten copy of the model as the artifact has it.
+
+    Raises:
+        UsageError: a rewrite that is switched off is not among ``rewrites``.
+    """
     model = copy.deepcopy(prepared.model)
-    applied: list[AppliedRewrite] = []
-    if options.raw_input:
-        order = prepared.preprocessing.channel_order
-        sites = preprocessing_fold.fold_preprocessing(model, order)
-        applied.append(AppliedRewrite(preprocessing_fold.NAME, sites))
-    dtype = torch.float16 if options.precision == "fp16" else torch.float32
-    module = DeployedModel(model, raw_input=options.raw_input, softmax=options.softmax, dtype=dtype)
-    return module.eval(), tuple(applied)
+    order = prepared.preprocessing.channel_order
+    context = Context(prepared.image_size, raw_channel_order=order if options.raw_input else None)
+    chosen = select_rewrites([preprocessing_fold.REWRITE.name, *rewrites], options.without)
+    outcomes = apply_rewrites(model, chosen, context)
+    folded = any(o.sites for o in outcomes if o.name == preprocessing_fold.REWRITE.name)
+    scaling = None
+    if options.raw_input and not folded:
+        scaling = PixelScaling(1 / 255, flip=order == "BGR")
+    module = DeployedModel(
+        model,
+        raw_input=options.raw_input,
+        scaling=scaling,
+        softmax=options.softmax,
+        dtype=torch.float16 if options.precision == "fp16" else torch.float32,
+    )
+    return Deployed(module.eval(), tuple(outcomes))
 
 
 def input_shape(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib.metadata
 import io
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from converters.audit import Graph, Operator
 from converters.backend import INPUT_NAME, Array, LoadedModel, output_name
 from mobilevit_edge.errors import ConversionError, MissingPackageError
 
@@ -21,6 +23,7 @@ except ImportError as error:
     raise MissingPackageError("onnxruntime", "onnx") from error
 
 if TYPE_CHECKING:
+    import onnx
     from torch import nn
 
     from converters.options import ExportOptions
@@ -29,6 +32,18 @@ if TYPE_CHECKING:
 MODEL_FILE: Final = "model.onnx"
 PRECISIONS: Final = ("fp32", "fp16")
 OPSET: Final = 18
+REWRITES: Final = (
+    "batch_norm_fold",
+    "norm_affine_fold",
+    "key_after_pooling",
+    "explicit_attention",
+    "row_phases",
+    "instance_norm",
+    "blocked_layout",
+    "linear_pair_merge",
+)
+"""By measurement: ``docs/latency.md``."""
+_SCOPES: Final = "pkg.torch.onnx.name_scopes"
 _PACKAGES: Final = ("torch", "onnx", "onnxscript", "onnxruntime")
 
 
@@ -66,6 +81,8 @@ def convert(module: nn.Module, prepared: Prepared, options: ExportOptions, path:
             raise ConversionError(f"torch.onnx could not export the model: {error}") from error
     assert program is not None
     proto = program.model_proto
+    _name_by_module(proto.graph)
+    _strip_traces(proto.graph)
     onnx.helper.set_model_props(proto, _metadata(prepared, options))
     try:
         onnx.checker.check_model(proto, full_check=True)
@@ -92,9 +109,42 @@ def load(path: Path) -> LoadedModel:
     name = session.get_inputs()[0].name
 
     def run(x: Array) -> Array:
-        return session.run(None, {name: x})[0]  # type: ignore[no-any-return]
+        try:
+            return session.run(None, {name: x})[0]  # type: ignore[no-any-return]
+        # ONNX Runtime's own exception types are not public.
+        except Exception as error:
+            raise ConversionError(f"ONNX Runtime cannot run {path}: {error}") from error
 
     return LoadedModel(run, f"onnxruntime {onnxruntime.__version__}")
+
+
+def inspect(path: Path) -> Graph:
+    """The operators of an ONNX file, with ranks by shape inference."""
+    import onnx
+
+    proto = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True)
+    graph = proto.graph
+    shapes = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for part in (graph.input, graph.value_info, graph.output)
+        for value in part
+    }
+    return Graph(
+        operators=tuple(
+            Operator(
+                kind=node.op_type,
+                module=node.name.split("/", maxsplit=1)[0],
+                rank=max((len(shapes.get(output, ())) for output in node.output), default=0),
+            )
+            for node in graph.node
+        ),
+        products=frozenset({"MatMul", "Einsum", "Attention"}),
+        gathers=frozenset(
+            {"Gather", "GatherElements", "GatherND", "ScatterND", "ScatterElements", "Col2Im"}
+        ),
+        resizes=frozenset({"Resize", "Upsample"}),
+        symbols=frozenset(d for shape in shapes.values() for d in shape if isinstance(d, str)),
+    )
 
 
 def versions() -> Mapping[str, str]:
@@ -117,6 +167,24 @@ def _metadata(prepared: Prepared, options: ExportOptions) -> dict[str, str]:
             }
         ),
     }
+
+
+def _name_by_module(graph: onnx.GraphProto) -> None:
+    """Name every node after the module it came from: ``layer3.1.layers.0.attention/Conv_17``."""
+    for index, node in enumerate(graph.node):
+        scopes = {entry.key: entry.value for entry in node.metadata_props}.get(_SCOPES, "[]")
+        path = ast.literal_eval(scopes)
+        module = path[-2].removeprefix("model.") if len(path) > 1 else ""
+        node.name = f"{module}/{node.op_type}_{index}"
+
+
+def _strip_traces(graph: onnx.GraphProto) -> None:
+    """Drop the exporter's stack traces: they hold paths of this machine and a tenth of the file."""
+    for part in (graph.node, graph.value_info, graph.input, graph.output, graph.initializer):
+        for entry in part:
+            entry.ClearField("metadata_props")
+            entry.ClearField("doc_string")
+    graph.ClearField("metadata_props")
 
 
 @contextlib.contextmanager

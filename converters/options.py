@@ -18,8 +18,8 @@ class ExportOptions:
 
     ``batch`` is the fixed batch size, or ``None`` for a dynamic one. ``raw_input`` puts the
     preprocessing of pixels into the graph, which then takes uint8 NHWC RGB images; resize and crop
-    stay outside. ``channel_order``, ``resize`` and ``interpolation`` override what the checkpoint's
-    source is known to use.
+    stay outside. ``without`` names rewrites to leave out. ``channel_order``, ``resize`` and
+    ``interpolation`` override what the checkpoint's source is known to use.
     """
 
     target: Target
@@ -36,3 +36,4 @@ class ExportOptions:
     resize: ResizeRule | None = None
     interpolation: Interpolation | None = None
     verify: Path | None = None
+    without: frozenset[str] = frozenset()

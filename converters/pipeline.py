@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import mobilevit_edge
+from converters.audit import check_contract
 from converters.backend import INPUT_NAME, get_backend, output_name
 from converters.deploy import deploy, input_shape
 from converters.options import ExportOptions
 from converters.prepare import Prepared, prepare
-from converters.verify import make_golden, verification_cases, verify
+from converters.rewrites.base import Outcome
+from converters.verify import Reference, make_golden, verification_cases, verify
 from mobilevit_edge.bundle import (
     LABELS_FILE,
     MANIFEST_FILE,
     SCHEMA_VERSION,
+    AppliedRewrite,
     InputInfo,
     LabelsInfo,
     Manifest,
     ModelInfo,
     OutputInfo,
+    RefusedRewrite,
     Resize,
     describe_files,
+    holds_only_a_bundle,
     manifest_to_json,
 )
 from mobilevit_edge.complexity import complexity
@@ -70,15 +75,27 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
 
     with folder_transaction(target_folder) as folder:
         progress(f"converting to {options.target}")
-        module, rewrites = deploy(prepared, options)
+        deployed = deploy(prepared, options, backend.REWRITES)
         model_path = folder / backend.MODEL_FILE
-        backend.convert(module, prepared, options, model_path)
+        backend.convert(deployed.module, prepared, options, model_path)
+
+        progress("checking the graph's contract")
+        rewrites = applied_rewrites(deployed.outcomes)
+        counts = complexity(prepared.model, prepared.image_size)
+        audit = check_contract(
+            backend.inspect(model_path),
+            prepared.model.spec,
+            prepared.image_size,
+            options,
+            {rewrite.name for rewrite in rewrites},
+            counts.macs * (options.batch or 1),
+        )
 
         progress("verifying the file as written")
-        verification = verify(backend.load(model_path), prepared, options, cases)
+        reference = Reference(prepared, softmax=options.softmax)
+        verification = verify(backend.load(model_path), prepared, options, reference, cases)
 
         (folder / LABELS_FILE).write_text("\n".join(prepared.labels) + "\n", encoding="utf-8")
-        counts = complexity(prepared.model, prepared.image_size)
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             model=ModelInfo(
@@ -100,8 +117,10 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
             ),
             labels=LabelsInfo(LABELS_FILE, len(prepared.labels), prepared.labels_source),
             rewrites=rewrites,
+            rewrites_refused=refused_rewrites(deployed.outcomes),
+            audit=audit,
             verification=verification,
-            golden=make_golden(prepared, options),
+            golden=make_golden(prepared, options, reference),
             versions={"mobilevit-edge": mobilevit_edge.__version__, **backend.versions()},
             files=describe_files(folder),
         )
@@ -125,13 +144,25 @@ def check_output(target: Path) -> None:
     try:
         if target.is_file() or target.is_symlink():
             raise OutputError(f"{target} is a file; --output names the bundle's folder")
-        if target.is_dir() and not (target / MANIFEST_FILE).is_file() and any(target.iterdir()):
+        if target.resolve() in (Path.cwd(), *Path.cwd().parents):
+            raise OutputError(f"{target} is the current folder or above it; name a new folder")
+        if target.is_dir() and any(target.iterdir()) and not holds_only_a_bundle(target):
             raise OutputError(
                 f"{target} holds something that is no bundle and is not touched; "
                 f"choose another --output or empty it"
             )
     except OSError as error:
         raise OutputError(f"cannot use {target} as output: {error.strerror}") from error
+
+
+def applied_rewrites(outcomes: Sequence[Outcome]) -> tuple[AppliedRewrite, ...]:
+    """Rewrites that changed something."""
+    return tuple(AppliedRewrite(o.name, o.sites) for o in outcomes if o.sites)
+
+
+def refused_rewrites(outcomes: Sequence[Outcome]) -> tuple[RefusedRewrite, ...]:
+    """Rewrites whose condition does not hold for this model."""
+    return tuple(RefusedRewrite(o.name, o.refused) for o in outcomes if o.refused)
 
 
 def _input_info(prepared: Prepared, options: ExportOptions) -> InputInfo:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from converters.backend import Array, LoadedModel
 from mobilevit_edge.bundle import Bundle, InputInfo, golden_image
-from mobilevit_edge.errors import VerificationError
+from mobilevit_edge.errors import BundleError, ConversionError, VerificationError
 from mobilevit_edge.preprocess import Preprocessing, load_image, resize_and_crop, scale_pixels
 
 
@@ -54,7 +54,22 @@ def run_image(bundle: Bundle, loaded: LoadedModel, image: Image.Image) -> Array:
     info = bundle.manifest.input
     size = bundle.manifest.model.image_size
     resized = resize_and_crop(image, preprocessing_of(info, size), size)
-    return loaded.run(input_array(info, np.asarray(resized)))[0]  # type: ignore[no-any-return]
+    return run_pixels(bundle, loaded, np.asarray(resized))
+
+
+def run_pixels(bundle: Bundle, loaded: LoadedModel, pixels: Array) -> Array:
+    """The bundle's outputs for ``[H, W, 3]`` RGB bytes of its size: ``[num_outputs]``.
+
+    Raises:
+        BundleError: the model does not take what its manifest says.
+    """
+    try:
+        outputs = loaded.run(input_array(bundle.manifest.input, pixels))
+    except ConversionError as error:
+        raise BundleError(f"{bundle.path}: its manifest does not fit its model: {error}") from error
+    if outputs.shape[1:] != (bundle.manifest.model.outputs,):
+        raise BundleError(f"{bundle.path}: the model gives {outputs.shape}, not what it says")
+    return outputs[0]  # type: ignore[no-any-return]
 
 
 def check_golden(bundle: Bundle, loaded: LoadedModel) -> None:
@@ -65,7 +80,7 @@ def check_golden(bundle: Bundle, loaded: LoadedModel) -> None:
     """
     golden = bundle.manifest.golden
     pixels = golden_image(golden, bundle.manifest.model.image_size)
-    outputs = loaded.run(input_array(bundle.manifest.input, pixels))[0]
+    outputs = run_pixels(bundle, loaded, pixels)
     worst = max(abs(float(outputs[e.index]) - e.value) for e in golden.expected)
     if not worst <= golden.tolerance:
         raise VerificationError(

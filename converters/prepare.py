@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from torch import nn
 
 from converters.options import ExportOptions
 from mobilevit_edge.bundle import SourceInfo
@@ -20,6 +21,7 @@ from mobilevit_edge.weights.provenance import RANDOM_WEIGHTS, labels_of, preproc
 
 RANDOM: Final = "random"
 RANDOM_SEED: Final = 0
+_SETTLING_SIZE: Final = 64
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,24 @@ def _random(name: str) -> tuple[MobileViT, Preprocessing, None, SourceInfo]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
         model = create_model(name)
+        _settle_batch_norms(model)
     origin = f"random weights (seed {RANDOM_SEED})"
     return model, RANDOM_WEIGHTS, None, SourceInfo(origin, None, "", None)
+
+
+def _settle_batch_norms(model: MobileViT) -> None:
+    """Give batch norms the statistics of noise images.
+
+    Without them activations shrink from layer to layer, below what fp16 holds.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None  # a plain average instead of a moving one
+    with torch.no_grad():
+        model.train()(torch.rand(8, 3, _SETTLING_SIZE, _SETTLING_SIZE))
+    for norm in norms:
+        norm.momentum = 0.1
+    model.eval()
 
 
 def _feature_width(model: MobileViT) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mobilevit_edge.specs import COUNTS, SPECS
 
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from converters.predict import Prediction
 
 _MEGA = 1e6
+
+
+class PlainConsole(Console):
+    """Prints what users named as it is: brackets and colons in a label are no markup."""
+
+    def __init__(self, width: int | None = None) -> None:
+        super().__init__(width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command, which ends quietly."""
+        raise BrokenPipeError
 
 
 def print_models(*, as_json: bool) -> None:
@@ -57,7 +69,7 @@ def print_models(*, as_json: bool) -> None:
             f"{row['fp16_mb']:.1f}",
         )
     # Narrower terminals cut columns rather than names; piped output has no width to fit into.
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    PlainConsole(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def _model_row(name: str) -> dict[str, float | str]:
@@ -99,8 +111,8 @@ def print_export(exported: Exported) -> None:
         f"of the largest output (allowed {check.max_relative_error:.0e}), same top class",
     )
     table.add_row("size", f"{size:.1f} MB in {manifest.precision}")
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold green]OK[/] {exported.path}")
+    console = PlainConsole()
+    console.print(Text("OK", "bold green"), str(exported.path))
     console.print(table)
     console.print(f"next: mobilevit-predict {exported.path} IMAGE")
 
@@ -117,11 +129,12 @@ def _source_line(exported: Exported) -> str:
 
 def print_predictions(predictions: Sequence[Prediction]) -> None:
     """The best classes of every image, with bars."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole()
+    block = "█" if console.encoding.startswith("utf") else "#"
     for prediction in predictions:
-        console.print(f"[bold]{prediction.image}[/]")
+        console.print(Text(prediction.image, "bold"))
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
         for score in prediction.classes:
-            bar = "█" * round(30 * score.probability)
-            table.add_row(f"{score.probability:6.1%}", score.label, bar)
+            bar = block * round(30 * score.probability)
+            table.add_row(f"{score.probability:6.1%}", Text(score.label), bar)
         console.print(table)

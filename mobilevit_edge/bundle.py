@@ -30,6 +30,7 @@ Target: TypeAlias = Literal["coreml", "onnx", "executorch"]
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
 LABELS_FILE: Final = "labels.txt"
+_CHANNELS: Final = 3
 _MAX_MANIFEST_BYTES: Final = 8 * 1024**2
 
 
@@ -92,6 +93,27 @@ class AppliedRewrite:
 
 
 @dataclass(frozen=True)
+class RefusedRewrite:
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OperatorCount:
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    operators: tuple[OperatorCount, ...]
+    max_rank: int
+    delegates: int | None
+    delegated_macs: float | None
+    not_delegated: tuple[OperatorCount, ...]
+
+
+@dataclass(frozen=True)
 class VerificationCase:
     name: str
     relative_error: float
@@ -140,6 +162,8 @@ class Manifest:
     output: OutputInfo
     labels: LabelsInfo
     rewrites: tuple[AppliedRewrite, ...]
+    rewrites_refused: tuple[RefusedRewrite, ...]
+    audit: Audit
     verification: Verification
     golden: Golden
     versions: Mapping[str, str]
@@ -208,6 +232,19 @@ def describe_files(folder: Path) -> tuple[FileInfo, ...]:
     )
 
 
+def holds_only_a_bundle(folder: Path) -> bool:
+    """Whether ``folder`` has a manifest of ours and no file besides those that it lists.
+
+    The files need not be whole: a damaged bundle may be replaced, somebody's own files may not.
+    """
+    try:
+        content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        listed = {folder / file["path"] for file in content["files"]} | {folder / MANIFEST_FILE}
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return False
+    return all(path in listed for path in folder.rglob("*") if not path.is_dir())
+
+
 def read_bundle(path: str | Path) -> Bundle:
     """Open a bundle and check that its files are the ones the manifest lists.
 
@@ -232,9 +269,31 @@ def read_bundle(path: str | Path) -> Bundle:
     if LABELS_FILE not in {file.path for file in manifest.files}:
         raise BundleError(f"{path} lists no {LABELS_FILE}: export the bundle again")
     labels = read_labels(path / LABELS_FILE)
-    if not len(labels) == manifest.labels.count == manifest.model.outputs:
-        raise BundleError(f"{path}: {len(labels)} labels for {manifest.model.outputs} outputs")
+    _check_consistency(path, manifest, len(labels))
     return Bundle(path, manifest, labels)
+
+
+def _check_consistency(path: Path, manifest: Manifest, labels: int) -> None:
+    """What the schema cannot say: parts of the manifest that must agree with each other."""
+    info, golden, outputs = manifest.input, manifest.golden, manifest.model.outputs
+    sides = info.shape[2:4] if info.layout == "NCHW" else info.shape[1:3]
+    channels = info.shape[1] if info.layout == "NCHW" else info.shape[3]
+    try:
+        golden_bytes = len(base64.b64decode(golden.pixels_base64, validate=True))
+    except ValueError:
+        golden_bytes = -1
+    problems = {
+        "labels": not labels == manifest.labels.count == outputs,
+        "output shape": manifest.output.shape[1] != outputs,
+        "input shape": sides != manifest.model.image_size or channels != _CHANNELS,
+        "golden image": golden_bytes != golden.rows * golden.columns * _CHANNELS,
+        "golden classes": any(expected.index >= outputs for expected in golden.expected),
+    }
+    wrong = [part for part, broken in problems.items() if broken]
+    if wrong:
+        raise BundleError(
+            f"{path}: its manifest contradicts itself ({', '.join(wrong)}); export it again"
+        )
 
 
 def _check_file(root: Path, shown: Path, file: FileInfo) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mobilevit_edge.errors import OutputError
@@ -67,6 +67,8 @@ def folder_transaction(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: the parent is not writable, or the disk is full.
     """
+    target = target.resolve()
+    missing = [parent for parent in target.parents if not parent.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -79,18 +81,20 @@ def folder_transaction(target: Path) -> Iterator[Path]:
         if target.exists():
             # Renaming a folder over another is not possible: the old one steps aside first.
             target.rename(work / "old")
-        try:
-            fresh.rename(target)
-        except OSError:
-            if (work / "old").exists():
-                (work / "old").rename(target)
-            raise
+        fresh.rename(target)
     except OSError as error:
         if error.errno not in _WRITE_ERRORS:
             raise
         raise OutputError(f"cannot write {target}: {error.strerror}") from error
     finally:
+        # Whatever stopped us between the two renames, an interrupt too: the old one comes back.
+        if (work / "old").exists() and not target.exists():
+            (work / "old").rename(target)
         shutil.rmtree(work, ignore_errors=True)
+        for parent in missing:
+            # Folders made for a run that failed go again; rmdir leaves those in use.
+            with suppress(OSError):
+                parent.rmdir()
 
 
 def _umask() -> int:

@@ -8,6 +8,7 @@ no MobileViT was trained with one.
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ ResizeRule: TypeAlias = Literal["crop", "stretch"]
 MAX_PIXELS: Final = 128 * 10**6
 """Largest image that is decoded (384 MB as RGB): above any phone's 108-megapixel photos."""
 MAX_IMAGE_SIZE: Final = 2048
+_TOO_LARGE: Final = f"at most {MAX_PIXELS // 10**6} megapixels are decoded: scale it down first"
 
 _FILTERS: Final = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -65,7 +67,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
         UsageError: not whole numbers, or out of range.
     """
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+    if len(parts) > 2 or not all(re.fullmatch("[0-9]{1,6}", part) for part in parts):
         raise UsageError(
             f"image size {text!r} is not a whole number or HxW, such as 256 or 192x320"
         )
@@ -95,18 +97,17 @@ def load_image(path: str | Path) -> Image.Image:
             with Image.open(path) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
-                    raise ImageError(
-                        f"{path} has {width}x{height} pixels; at most {MAX_PIXELS // 10**6} "
-                        f"megapixels are decoded: scale it down first"
-                    )
+                    raise ImageError(f"{path} has {width}x{height} pixels; {_TOO_LARGE}")
                 image.load()
                 return _to_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is no image in a format that Pillow reads") from error
     except FileNotFoundError as error:
         raise ImageError(f"no image at {path}") from error
-    # Decoders raise many types on damaged data, decompression bombs among them.
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, MemoryError) as error:
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path} is too large ({error}); {_TOO_LARGE}") from error
+    # Decoders raise many types on damaged data.
+    except (OSError, ValueError, SyntaxError, MemoryError) as error:
         raise ImageError(f"cannot read the image {path}: {error}") from error
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import numpy as np
 import pytest
 import torch
 
+from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
+from mobilevit_edge.specs import Attention, ModelSpec, with_attention
+
+torch.set_num_threads(1)
+
 CONFORMANCE = Path(__file__).parent / "data" / "conformance"
 REALDATA = Path(
-    os.environ.get(
-        "MOBILEVIT_REALDATA", Path(__file__).parents[2] / "shared" / "realdata"
-    )
+    os.environ.get("MOBILEVIT_REALDATA", Path(__file__).parents[2] / "shared" / "realdata")
 )
 
 
@@ -46,6 +50,30 @@ def conformance_keys(source: str, variant: str) -> dict[str, list[int]]:
     text = (CONFORMANCE / "keys" / f"{source}__{variant}.json").read_text()
     keys: dict[str, list[int]] = json.loads(text)["keys"]
     return keys
+
+
+@lru_cache(maxsize=8)
+def _filled_state(spec: ModelSpec, num_classes: int) -> dict[str, torch.Tensor]:
+    model = create_meta_model(spec, num_classes)
+    return deterministic_state({key: list(t.shape) for key, t in model.state_dict().items()})
+
+
+def filled_model(
+    name: str, *, num_classes: int = 1000, attention: Attention | None = None
+) -> MobileViT:
+    """A model without a single weight or batch statistic at its default."""
+    spec = find_spec(name)
+    if attention is not None:
+        spec = with_attention(spec, attention)
+    model = create_meta_model(spec, num_classes).to_empty(device="cpu")
+    model.load_state_dict(_filled_state(spec, num_classes))
+    return model
+
+
+def random_images(batch: int, height: int, width: int, seed: int = 20260) -> torch.Tensor:
+    """``[B, 3, H, W]`` in 0..1, the conformance data's input for its seed."""
+    values = np.random.RandomState(seed).rand(batch, 3, height, width)
+    return torch.from_numpy(values.astype(np.float32))
 
 
 @pytest.fixture(scope="session")

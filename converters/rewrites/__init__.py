@@ -1,1 +1,65 @@
 """Exact rewrites of a loaded model, one a file, the algebra in each header."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from converters.rewrites import (
+    batch_norm_fold,
+    blocked_layout,
+    early_pooling,
+    explicit_attention,
+    head_as_convolution,
+    instance_norm,
+    key_after_pooling,
+    layer_norm_as_projections,
+    linear_pair_merge,
+    norm_affine_fold,
+    norm_from_poolings,
+    phase_layout,
+    preprocessing_fold,
+    row_phases,
+    token_layout,
+)
+from converters.rewrites.base import Rewrite
+from mobilevit_edge.errors import UsageError
+
+REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
+    {
+        module.REWRITE.name: module.REWRITE
+        for module in (
+            preprocessing_fold,
+            batch_norm_fold,
+            norm_affine_fold,
+            key_after_pooling,
+            explicit_attention,
+            norm_from_poolings,
+            phase_layout,
+            token_layout,
+            layer_norm_as_projections,
+            row_phases,
+            instance_norm,
+            blocked_layout,
+            linear_pair_merge,
+            head_as_convolution,
+            early_pooling,
+        )
+    }
+)
+"""Every rewrite by name. A target applies the ones it names, in its own order."""
+
+
+def select_rewrites(names: Sequence[str], without: Collection[str]) -> list[Rewrite]:
+    """The rewrites called ``names`` less those switched off.
+
+    Raises:
+        UsageError: one to be switched off is not among ``names``.
+    """
+    unknown = sorted(set(without) - set(names))
+    if unknown:
+        raise UsageError(
+            f"no rewrite {', '.join(unknown)} for this target; it uses {', '.join(names)}"
+        )
+    return [REWRITES[name] for name in names if name not in without]

@@ -16,10 +16,12 @@ from mobilevit_edge.models.attention import (
 )
 from mobilevit_edge.models.layers import (
     ConvNormAct,
+    FoldMaps,
+    FoldTokens,
+    UnfoldMaps,
+    UnfoldTokens,
     divisible_size,
-    fold_patches,
     resize_map,
-    unfold_patches,
 )
 from mobilevit_edge.specs import HEADS, PATCH, BlockSpec
 
@@ -101,28 +103,23 @@ class TokenBlock(nn.Module):
             raise ValueError("a block of V1's line needs a fusion: its projection has no other use")
         self.spec = spec
         self.local = LocalRepresentation(channels, spec.dim, depthwise=spec.depthwise_local)
+        self.unfold: nn.Module = UnfoldTokens()
         self.layers = nn.ModuleList(
             TokenTransformerLayer(spec, max_tokens) for _ in range(spec.depth)
         )
         self.norm = nn.LayerNorm(spec.dim)
+        self.fold: nn.Module = FoldTokens()
         self.projection = ConvNormAct(spec.dim, channels, 1)
         joined = channels + (spec.dim if spec.fusion.features == "local" else channels)
         self.fusion = ConvNormAct(joined, channels, spec.fusion.kernel_size)
 
     def global_representation(self, x: Tensor) -> Tensor:
         """Transformer over the patches, once per pixel of the patch. ``[B, d, H, W] -> same``."""
-        b, d = x.shape[:2]
         size = divisible_size((x.shape[2], x.shape[3]), PATCH)
-        patches = unfold_patches(resize_map(x, size, align_corners=False), PATCH)
-        # [B, d, P, N] -> [B, P, N, d] -> [B * P, N, d]
-        p, n = patches.shape[2:]
-        tokens = patches.permute(0, 2, 3, 1).reshape(b * p, n, d)
+        tokens = self.unfold(resize_map(x, size, align_corners=False))
         for layer in self.layers:
             tokens = layer(tokens)
-        tokens = self.norm(tokens)
-        # [B * P, N, d] -> [B, P, N, d] -> [B, d, P, N]
-        patches = tokens.reshape(b, p, n, d).permute(0, 3, 1, 2)
-        folded = fold_patches(patches, PATCH, size)
+        folded = self.fold(self.norm(tokens), size)
         return resize_map(folded, (x.shape[2], x.shape[3]), align_corners=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,17 +146,19 @@ class MapBlock(nn.Module):
             raise ValueError("blocks on maps can only fuse local features, with a 1x1 projection")
         self.spec = spec
         self.local = LocalRepresentation(channels, spec.dim, depthwise=spec.depthwise_local)
+        self.unfold: nn.Module = UnfoldMaps()
         self.layers = nn.ModuleList(MapTransformerLayer(spec) for _ in range(spec.depth))
         self.norm = nn.GroupNorm(1, spec.dim)
+        self.fold: nn.Module = FoldMaps()
         projected = spec.dim if spec.fusion is None else 2 * spec.dim
         self.projection = ConvNormAct(projected, channels, 1, activation=False)
 
     def global_representation(self, x: Tensor) -> Tensor:
         """Separable attention over the patches. ``[B, d, H, W] -> same``; H, W even."""
-        patches = unfold_patches(x, PATCH)
+        patches = self.unfold(x)
         for layer in self.layers:
             patches = layer(patches)
-        return fold_patches(self.norm(patches), PATCH, (x.shape[2], x.shape[3]))
+        return self.fold(self.norm(patches), (x.shape[2], x.shape[3]))  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor) -> Tensor:
         size = divisible_size((x.shape[2], x.shape[3]), PATCH)

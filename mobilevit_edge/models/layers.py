@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mobilevit_edge.specs import PATCH
+
 
 class ConvNormAct(nn.Module):
     """Convolution without bias, batch norm, and optionally SiLU; same padding.
@@ -82,6 +84,41 @@ def fold_patches(x: Tensor, patch: int, size: tuple[int, int]) -> Tensor:
     return x.permute(0, 1, 4, 2, 5, 3).reshape(b, c, *size)
 
 
+class UnfoldMaps(nn.Module):
+    """Patches that stay maps: ``[B, d, H, W] -> [B, d, P, N]``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return unfold_patches(x, PATCH)
+
+
+class FoldMaps(nn.Module):
+    """The inverse of :class:`UnfoldMaps` for a map of ``size``."""
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        return fold_patches(x, PATCH, size)
+
+
+class UnfoldTokens(nn.Module):
+    """A sequence for each pixel of the patch: ``[B, d, H, W] -> [B * P, N, d]``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = unfold_patches(x, PATCH)
+        b, d, p, n = patches.shape
+        # [B, d, P, N] -> [B, P, N, d] -> [B * P, N, d]
+        return patches.permute(0, 2, 3, 1).reshape(b * p, n, d)
+
+
+class FoldTokens(nn.Module):
+    """The inverse of :class:`UnfoldTokens` for a map of ``size``."""
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        bp, n, d = x.shape
+        p = PATCH * PATCH
+        # [B * P, N, d] -> [B, P, N, d] -> [B, d, P, N]
+        patches = x.reshape(bp // p, p, n, d).permute(0, 3, 1, 2)
+        return fold_patches(patches, PATCH, size)
+
+
 def divisible_size(size: tuple[int, int], patch: int) -> tuple[int, int]:
     """``size`` rounded up to multiples of ``patch``."""
     h, w = size
@@ -110,6 +147,8 @@ def init_weights(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def global_average_pool(x: Tensor) -> Tensor:
+class GlobalAveragePool(nn.Module):
     """``[B, C, H, W] -> [B, C]``."""
-    return torch.mean(x, dim=(2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.mean(x, dim=(2, 3))

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from mobilevit_edge.models.blocks import MapBlock, TokenBlock
 from mobilevit_edge.models.layers import (
     ConvNormAct,
+    GlobalAveragePool,
     InvertedResidual,
-    global_average_pool,
     init_weights,
 )
 from mobilevit_edge.specs import (
@@ -72,7 +72,8 @@ class MobileViT(nn.Module):
         if spec.pre_head_channels is not None:
             self.pre_head = ConvNormAct(channels, spec.pre_head_channels, 1)
             channels = spec.pre_head_channels
-        self.head = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
+        self.pool: nn.Module = GlobalAveragePool()
+        self.head: nn.Module = nn.Linear(channels, num_classes) if num_classes else nn.Identity()
 
     def stages(self) -> Iterator[tuple[str, nn.Module]]:
         """``stem``, ``layer1`` ... ``layer5`` with their modules, in order."""
@@ -95,7 +96,7 @@ class MobileViT(nn.Module):
         return self.pre_head(x)  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(global_average_pool(self.forward_features(x)))  # type: ignore[no-any-return]
+        return self.head(self.pool(self.forward_features(x)))  # type: ignore[no-any-return]
 
 
 def find_spec(name: str) -> ModelSpec:

@@ -129,17 +129,20 @@ def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Pre
         raise ValueError("it does not rescale pixels to 0..1")
     size = _side(processor["size"]) if "size" in processor else None
     crop = _side(processor["crop_size"]) if "crop_size" in processor else default.image_size[0]
-    flips = processor.get("do_flip_channel_order", processor.get("do_flip_channels", True))
+    # Absent means true, as in transformers, which also ignores the older name do_flip_channels.
+    flips = processor.get("do_flip_channel_order", True)
     crops = processor.get("do_center_crop", True)
     resample = int(processor.get("resample", 2))
     if resample not in _PILLOW_FILTERS:
         raise ValueError(f"resample filter {resample} is neither bilinear (2) nor bicubic (3)")
     side = crop if crops else (size or crop)
+    if size is not None and size < side:
+        raise ValueError(f"it pads images of side {size} to {side} with black")
     return Preprocessing(
         channel_order="BGR" if flips else "RGB",
         resize="crop",
         interpolation=_PILLOW_FILTERS[resample],
-        crop_fraction=min(side / size, 1.0) if size else default.crop_fraction,
+        crop_fraction=side / size if size else default.crop_fraction,
         image_size=(side, side),
         provenance="preprocessor_config.json of the checkpoint",
     )

@@ -1,0 +1,31 @@
+# Everything works inside .venv and needs only Python (3.10 or later) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PHOTO_PACKAGE := scikit-image==0.26.0
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.installed
+	@# The wheel alone: its photo is all that is used.
+	@$(BIN)/pip install --quiet --no-deps $(PHOTO_PACKAGE)
+	@$(BIN)/python docs/demo.py
+
+test: $(VENV)/.installed lint
+	$(BIN)/pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	@# torch first and alone: its pinned version must not be replaced while the rest resolves.
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,159 @@
+"""The graph contract: what a converted graph must hold and must not, judged on the file as written.
+
+Each target reads its file back into a :class:`Graph`; the rules are the same for all and are
+judged here. A broken rule names the operator, the module it came from and the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from converters.options import ExportOptions
+from mobilevit_edge.bundle import Audit, OperatorCount
+from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.specs import PATCH, ModelSpec
+
+MAX_RANK: Final = 5
+PHASE_LAYOUT_RANK: Final = 4
+MIN_DELEGATED_SHARE: Final = 0.99
+
+_STRIDES: Final = (8, 16, 32)
+"""Of the maps that MobileViT blocks see."""
+_ATTENTION: Final = "attention"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a file, in the target's own words.
+
+    ``module`` is the dotted path of the module it came from, empty where the file does not say.
+    ``rank`` is the largest of its outputs, 0 where unknown. ``macs`` counts products, for operators
+    outside a delegate.
+    """
+
+    kind: str
+    module: str
+    rank: int = 0
+    delegated: bool = True
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A file's operators, and the words its target has for what the rules speak of.
+
+    ``symbols`` are the dynamic dimensions. ``delegates`` is ``None`` for targets without any.
+    """
+
+    operators: tuple[Operator, ...]
+    products: frozenset[str]
+    gathers: frozenset[str]
+    resizes: frozenset[str]
+    symbols: frozenset[str] = frozenset()
+    delegates: int | None = None
+    allowed_outside: frozenset[str] = frozenset()
+
+
+def check_contract(
+    graph: Graph,
+    spec: ModelSpec,
+    image_size: tuple[int, int],
+    options: ExportOptions,
+    rewrites: Collection[str],
+    macs: int,
+) -> Audit:
+    """Judge a graph.
+
+    Raises:
+        ConversionError: a rule is broken; the message lists every violation.
+    """
+    violations = [
+        *_attention_is_elementwise(graph, spec),
+        *_nothing_gathers(graph),
+        *_rank_is_bounded(graph, PHASE_LAYOUT_RANK if "phase_layout" in rewrites else MAX_RANK),
+        *_no_needless_resize(graph, image_size),
+        *_shapes_are_fixed(graph, options),
+        *_work_is_delegated(graph, macs),
+    ]
+    if violations:
+        listed = "\n".join(f"  {violation}" for violation in violations[:10])
+        more = f"\n  ... and {len(violations) - 10} more" if len(violations) > 10 else ""
+        raise ConversionError(f"the converted graph breaks its contract:\n{listed}{more}")
+    counts = Counter(operator.kind for operator in graph.operators)
+    outside = Counter(o.kind for o in graph.operators if not o.delegated)
+    return Audit(
+        operators=tuple(OperatorCount(kind, n) for kind, n in counts.most_common()),
+        max_rank=max(operator.rank for operator in graph.operators),
+        delegates=graph.delegates,
+        delegated_macs=None if graph.delegates is None else _delegated_share(graph, macs),
+        not_delegated=tuple(OperatorCount(kind, n) for kind, n in outside.most_common()),
+    )
+
+
+def _describe(operator: Operator) -> str:
+    return f"{operator.kind} in {operator.module}" if operator.module else operator.kind
+
+
+def _attention_is_elementwise(graph: Graph, spec: ModelSpec) -> Iterator[str]:
+    """Separable attention: convolutions, softmax, reductions and element-wise operators only."""
+    blocks = [stage.block for stage in spec.stages if stage.block is not None]
+    if any(block.attention != "separable" or block.layout != "maps" for block in blocks):
+        return
+    for operator in graph.operators:
+        if operator.kind in graph.products:
+            yield (
+                f"{_describe(operator)}: separable attention must stay element-wise, "
+                f"a matrix product of activations is what it avoids"
+            )
+
+
+def _nothing_gathers(graph: Graph) -> Iterator[str]:
+    for operator in graph.operators:
+        if operator.kind in graph.gathers:
+            yield f"{_describe(operator)}: moves single elements, which no mobile runtime does fast"
+
+
+def _rank_is_bounded(graph: Graph, limit: int) -> Iterator[str]:
+    for operator in graph.operators:
+        if operator.rank > limit:
+            yield f"{_describe(operator)}: rank {operator.rank}, at most {limit} is allowed"
+
+
+def _no_needless_resize(graph: Graph, image_size: tuple[int, int]) -> Iterator[str]:
+    """Maps that the patch divides need no resizing."""
+    # A convolution of stride 2 rounds up, so the map at stride s has ceil(size / s) pixels.
+    if any(-(-side // stride) % PATCH for side in image_size for stride in _STRIDES):
+        return
+    for operator in graph.operators:
+        if operator.kind in graph.resizes:
+            yield f"{_describe(operator)}: the patch divides every map at {image_size}"
+
+
+def _shapes_are_fixed(graph: Graph, options: ExportOptions) -> Iterator[str]:
+    allowed = {"batch"} if options.batch is None else set()
+    for symbol in sorted(graph.symbols):
+        # A symbol may be an expression, such as 2*batch.
+        if set(re.findall("[A-Za-z_][A-Za-z_0-9]*", symbol)) - allowed:
+            yield f"dynamic dimension {symbol!r}: nobody asked for it"
+
+
+def _delegated_share(graph: Graph, macs: int) -> float:
+    outside = sum(operator.macs for operator in graph.operators if not operator.delegated)
+    return max(0.0, 1 - outside / macs)
+
+
+def _work_is_delegated(graph: Graph, macs: int) -> Iterator[str]:
+    if graph.delegates is None:
+        return
+    if graph.delegates != 1:
+        yield f"{graph.delegates} delegates: every border costs a copy, one is enough"
+    for operator in graph.operators:
+        if not operator.delegated and operator.kind not in graph.allowed_outside:
+            yield f"{_describe(operator)}: runs outside the delegate"
+    share = _delegated_share(graph, macs)
+    if share < MIN_DELEGATED_SHARE:
+        yield f"{share:.1%} of the multiply-adds are delegated, at least 99 % must be"

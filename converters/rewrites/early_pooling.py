@@ -1,0 +1,59 @@
+"""The global average pool moves in front of everything linear at the network's end.
+
+Behind the last block of V2's line come only linear maps (its output projection, V3's sums) and the
+pool. The pool commutes with them: pool(W x + b) = W pool(x) + b. So the projection runs once
+instead of once a pixel, the phases need no merging, and the projection joins the classifier:
+C (W x + b) + c = (C W) x + (C b + c).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from converters.rewrites import algebra
+from converters.rewrites.base import Context, Rewrite
+from converters.rewrites.head_as_convolution import ConvHead
+from converters.rewrites.phase_layout import PhaseMapBlock, PhaseNorm, pool_phases
+from mobilevit_edge.models.network import MobileViT
+
+
+class PooledPhaseMapBlock(PhaseMapBlock):
+    """The last block with its output pooled. ``[B, C, H, W] -> [B, C, 1, 1]``."""
+
+    def __init__(self, block: PhaseMapBlock) -> None:
+        nn.Module.__init__(self)
+        self.spec = block.spec
+        self.spatial, self.pointwise, self.layers = block.spatial, block.pointwise, block.layers
+        self.norm, self.projection = block.norm, block.projection
+        self.local_projection = block.local_projection
+
+    def finish(self, x: Tensor, local: Tensor, y: Tensor) -> Tensor:
+        assert isinstance(self.norm, PhaseNorm)
+        y = self.projection(self.norm.pooled(y))
+        if self.local_projection is not None:
+            y = y + self.local_projection(pool_phases(local))
+        return x.mean((2, 3), keepdim=True) + y if self.spec.add_input else y
+
+
+def _apply(model: MobileViT, context: Context) -> int:
+    (last_stage,) = [stage for name, stage in model.stages()][-1:]
+    assert isinstance(last_stage, nn.Sequential)
+    block = last_stage[-1]
+    if not isinstance(block, PhaseMapBlock) or not isinstance(model.pre_head, nn.Identity):
+        return 0
+    pooled = PooledPhaseMapBlock(block)
+    last_stage[-1] = pooled.eval()
+    model.pool = nn.Identity()
+    assert isinstance(model.head, ConvHead)
+    if pooled.local_projection is None and not pooled.spec.add_input:
+        model.head.conv = algebra.compose(pooled.projection.conv, model.head.conv)
+        pooled.projection = nn.Identity()  # type: ignore[assignment]
+    return 1
+
+
+REWRITE = Rewrite(
+    name="early_pooling",
+    identity="pool(W x + b) = W pool(x) + b",
+    requires=("phase_layout", "head_as_convolution"),
+    apply=_apply,
+)

@@ -1,0 +1,53 @@
+"""Where the commands start: makes sure that ``converters`` is ours before anything imports it.
+
+``converters`` is a common name for a top-level package; another one of that name in the same
+environment would hide ours and fail with a message about a missing module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+_PACKAGES: Final = ("mobilevit_edge", "converters")
+_UNUSABLE: Final = 1
+
+
+def export() -> int:
+    """``mobilevit-export``."""
+    return _run("export_main")
+
+
+def predict() -> int:
+    """``mobilevit-predict``."""
+    return _run("predict_main")
+
+
+def _run(function: str) -> int:
+    problem = foreign_package()
+    if problem is not None:
+        print(f"mobilevit-edge: error: {problem}", file=sys.stderr)
+        return _UNUSABLE
+    # By name: the core imports no converter.
+    code: int = getattr(importlib.import_module("converters.cli"), function)()
+    return code
+
+
+def foreign_package() -> str | None:
+    """What is wrong if our packages do not come from one place."""
+    homes = {name: _home(name) for name in _PACKAGES}
+    if len(set(homes.values())) == 1:
+        return None
+    places = ", ".join(f"{name} from {home}" for name, home in homes.items())
+    return (
+        f"the packages of mobilevit-edge come from different places ({places}): another package "
+        f"of the same name hides ours; install mobilevit-edge into a fresh environment"
+    )
+
+
+def _home(name: str) -> Path | None:
+    spec = find_spec(name)
+    return Path(spec.origin).resolve().parent.parent if spec and spec.origin else None

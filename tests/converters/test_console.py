@@ -1,0 +1,148 @@
+"""What both commands share: messages instead of tracebacks, and a guard against other packages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+import converters
+from converters.console import add_common_arguments, run_command
+from mobilevit_edge.errors import (
+    BundleError,
+    ConversionError,
+    MissingPackageError,
+    MobileViTEdgeError,
+    UsageError,
+    VerificationError,
+)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run a command that raises ``error``."""
+    import signal
+
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+
+    def go(error: BaseException | None, *argv: str) -> int:
+        def command(arguments: Namespace) -> None:
+            if error is not None:
+                raise error
+
+        parser = ArgumentParser(prog="mobilevit-test")
+        add_common_arguments(parser)
+        return run_command(parser, command, argv)
+
+    return go
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("told so"), 2),
+        (MissingPackageError("told so", "onnx"), 3),
+        (BundleError("told so"), 4),
+        (ConversionError("told so"), 5),
+        (VerificationError("told so"), 6),
+        (ModuleNotFoundError("No module named 'told so'", name="told so.part"), 3),
+        (RuntimeError("told so"), 1),
+        (MemoryError("told so"), 1),
+    ],
+)
+def test_every_failure_is_one_message_and_its_exit_code(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    assert run(error) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("mobilevit-test: error: ")
+    assert err.count("\n") == 1
+    assert "told so" in err
+
+
+def test_a_command_that_ends_well_says_nothing(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(None) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_unexpected_exception_says_its_type_and_how_to_report_it(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(ZeroDivisionError("by zero"))
+    message = capsys.readouterr().err
+    assert "ZeroDivisionError: by zero" in message
+    assert "--debug" in message
+
+
+@pytest.mark.parametrize("error", [UsageError("told so"), ZeroDivisionError("told so")])
+def test_debug_shows_the_traceback(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    run(error)
+    assert "Traceback" not in capsys.readouterr().err
+    run(error, "--debug")
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_an_interruption_is_no_error_of_the_program(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(KeyboardInterrupt()) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_packages_from_two_places_are_refused_with_both_named(
+    run: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    foreign = tmp_path / "elsewhere" / "converters" / "__init__.py"
+    monkeypatch.setattr(converters, "__spec__", ModuleSpec("converters", None, origin=str(foreign)))
+    assert run(None) == MobileViTEdgeError.exit_code
+    message = capsys.readouterr().err
+    assert str(tmp_path / "elsewhere") in message
+    assert "different places" in message
+    assert "fresh environment" in message
+
+
+@pytest.mark.parametrize("editable", [True, False], ids=["editable install", "wheel"])
+@pytest.mark.parametrize(
+    ("command", "argv"),
+    [("mobilevit-export", ["--list"]), ("mobilevit-predict", ["bundle", "image.png"])],
+)
+def test_the_installed_commands_detect_a_foreign_package_named_converters(
+    tmp_path: Path, command: str, argv: list[str], editable: bool
+) -> None:
+    (tmp_path / "converters").mkdir()
+    (tmp_path / "converters" / "__init__.py").write_text("")
+    # What the script in bin/ does; a wheel has no import hook that finds our modules regardless.
+    code = f"""
+import importlib.metadata, sys
+if not {editable}:
+    sys.meta_path = [f for f in sys.meta_path if "editable" not in repr(f).lower()]
+sys.argv[1:] = {argv}
+(entry,) = importlib.metadata.entry_points(group="console_scripts", name={command!r})
+sys.exit(entry.load()())
+"""
+    paths = [str(tmp_path), *([] if editable else [str(Path(converters.__file__).parents[1])])]
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert finished.returncode != 0
+    assert "Traceback" not in finished.stderr
+    assert str(tmp_path) in finished.stderr

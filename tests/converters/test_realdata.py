@@ -1,0 +1,169 @@
+"""Real weights and photos: the bundles answer as timm and a peer's own export do."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+from mobilevit_edge.bundle import read_bundle
+
+Command = Callable[..., Any]
+CORN = ("Blight", "Common_Rust", "Gray_Leaf_Spot", "Healthy", "Unclassified")
+# As its authors fed the model: straight to the square, nothing cropped.
+STRETCH = ("--resize", "stretch", "--interpolation", "bilinear")
+EXPORTS = {224: "mobilevit_corn1.pth", 256: "mobilevit_corn1.safetensors"}
+
+
+def run(model: Path, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
+
+
+def photos(folder: Path, names: list[str], size: int) -> np.ndarray:
+    """``[B, 3, size, size]`` float32 in 0..1, prepared with Pillow alone."""
+    arrays = []
+    for name in names:
+        with Image.open(folder / name) as image:
+            resized = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+        arrays.append(np.asarray(resized).transpose(2, 0, 1).astype(np.float32) / 255)
+    return np.stack(arrays)
+
+
+@pytest.fixture(scope="session")
+def rows(realdata: Path) -> dict[int, list[dict[str, str]]]:
+    """Timm's logits by image size."""
+    with (realdata / "corn" / "corn_xxs_timm_logits.csv").open() as file:
+        found = list(csv.DictReader(file))
+    return {size: [row for row in found if int(row["size"]) == size] for size in EXPORTS}
+
+
+@pytest.fixture(scope="session")
+def corn(
+    realdata: Path, export: Command, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int], Path]:
+    """The corn model's bundle of a size, with a dynamic batch, verified on some of its photos."""
+    folder = tmp_path_factory.mktemp("corn")
+    labels = folder / "corn.txt"
+    labels.write_text("\n".join(CORN))
+
+    def make(size: int) -> Path:
+        path = folder / str(size)
+        if not path.exists():
+            weights = realdata / "corn" / EXPORTS[size]
+            # A folder of photos once, a single one the other time: each costs a reference run.
+            images = realdata / "corn" / "images" / "Healthy"
+            images = images if size == 224 else images / "00.jpg"
+            finished = export(
+                *("--target", "onnx", "--weights", weights, "--labels", labels, *STRETCH),
+                *("--image-size", size, "--batch", "dynamic", "--verify", images),
+                *("--output", path),
+            )
+            assert finished.code == 0, finished.err
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize(("size", "right"), [(224, 97), (256, 99)])
+def test_a_corn_bundle_answers_as_timm_does_on_every_photo(
+    realdata: Path,
+    rows: dict[int, list[dict[str, str]]],
+    corn: Callable[[int], Path],
+    size: int,
+    right: int,
+) -> None:
+    names = [row["file"] for row in rows[size]]
+    expected = np.array([[float(row[f"logit_{c}"]) for c in CORN] for row in rows[size]])
+    labels = np.array([int(row["label"]) for row in rows[size]])
+    assert len(names) == 100
+    images = realdata / "corn" / "images"
+    parts = [
+        run(corn(size) / "model.onnx", photos(images, names[start : start + 25], size))
+        for start in range(0, 100, 25)
+    ]
+    logits = np.concatenate(parts)
+    assert np.abs(logits - expected).max() < 1e-3
+    assert int((logits.argmax(axis=1) == labels).sum()) == right
+
+
+@pytest.mark.parametrize("size", [224, 256])
+def test_a_corn_manifest_names_its_source_labels_and_verification_photos(
+    realdata: Path, corn: Callable[[int], Path], size: int
+) -> None:
+    opened = read_bundle(corn(size))
+    manifest = opened.manifest
+    content = (realdata / "corn" / EXPORTS[size]).read_bytes()
+    assert manifest.source.origin == EXPORTS[size]
+    assert manifest.source.naming == "timm"
+    assert manifest.source.sha256 == hashlib.sha256(content).hexdigest()
+    assert opened.labels == CORN
+    assert (manifest.model.name, manifest.model.outputs) == ("mobilevit_xxs", 5)
+    assert (manifest.input.channel_order, manifest.input.resize.rule) == ("RGB", "stretch")
+    assert "set by the user" in manifest.input.provenance
+    assert "00.jpg" in {case.name for case in manifest.verification.cases}
+
+
+def test_mobilevit_predict_gives_timms_logits_for_photo_files(
+    realdata: Path,
+    rows: dict[int, list[dict[str, str]]],
+    corn: Callable[[int], Path],
+    predict: Command,
+) -> None:
+    chosen = rows[256][::20]
+    images = [realdata / "corn" / "images" / row["file"] for row in chosen]
+    finished = predict(corn(256), *images, "--json")
+    assert finished.code == 0, finished.err
+    predictions = json.loads(finished.out)["predictions"]
+    assert [p["image"] for p in predictions] == [str(path) for path in images]
+    for row, prediction in zip(chosen, predictions, strict=True):
+        assert prediction["classes"][0]["index"] == int(row["pred"])
+        values = {c["label"]: c["value"] for c in prediction["classes"]}
+        assert values == pytest.approx({c: float(row[f"logit_{c}"]) for c in CORN}, abs=1e-3)
+
+
+@pytest.fixture(scope="session")
+def embedder(
+    realdata: Path, export: Command, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Path]:
+    """The bundle of the real MobileViTv2-0.5 with 512 outputs."""
+    path = tmp_path_factory.mktemp("v2embed") / "bundle"
+
+    def make() -> Path:
+        if not path.exists():
+            weights = realdata / "v2embed" / "mobilevitv2_050_clip512_timm.safetensors"
+            finished = export(
+                *("--target", "onnx", "--weights", weights, *STRETCH),
+                *("--batch", "dynamic", "--output", path),
+            )
+            assert finished.code == 0, finished.err
+        return path
+
+    return make
+
+
+def test_the_embeddings_agree_with_the_peers_own_export(
+    realdata: Path, embedder: Callable[[], Path]
+) -> None:
+    folder = realdata / "v2embed"
+    with np.load(folder / "expected_ort_fp16.npz") as expected:
+        names, stored = expected["files"].tolist(), expected["embeddings"]
+    x = photos(realdata / "corn" / "images", names, 256)
+    ours = run(embedder() / "model.onnx", x)
+    assert ours.shape == stored.shape == (20, 512)
+    # The peer computes in fp16: 5e-4 a value, which sixty layers grow to about 2e-3 of the
+    # largest output; twice that is allowed.
+    allowed = 4e-3 * np.abs(stored).max()
+    assert np.abs(ours - stored).max() < allowed
+    peer = run(folder / "mobilevitv2_050_clip512_fp16.onnx", x.astype(np.float16))
+    assert np.abs(ours - peer.astype(np.float32)).max() < allowed
+    # Not the same vector for every photo, which a loose tolerance could hide.
+    assert np.abs(ours[0] - ours[1]).max() > 10 * allowed

@@ -1,0 +1,123 @@
+"""Translation of names: against the recorded key lists of the original codes, and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mobilevit_edge.models.network import create_meta_model
+from mobilevit_edge.specs import SPECS, with_attention
+from mobilevit_edge.weights.naming import (
+    NAMINGS,
+    FoundNaming,
+    detect_naming,
+    source_keys,
+    with_base_prefix,
+)
+from mobilevit_edge.weights.saving import named_weights
+from tests.conftest import CONFORMANCE, conformance_keys
+
+NAMING_OF = {"cvnets": "cvnets", "micron": "cvnets", "timm": "timm", "hf": "transformers"}
+KEY_FILES = [path.stem.split("__") for path in sorted((CONFORMANCE / "keys").glob("*.json"))]
+
+
+@pytest.mark.parametrize(("source", "variant"), KEY_FILES)
+def test_written_names_and_shapes_are_exactly_those_of_the_original_code(
+    source: str, variant: str
+) -> None:
+    weights = named_weights(create_meta_model(SPECS[variant], 1000), NAMING_OF[source])
+    shapes = {key: list(tensor.shape) for key, tensor in weights.items()}
+    assert shapes == conformance_keys(source, variant)
+
+
+ROWS = json.loads((CONFORMANCE / "variants.json").read_text())["variants"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [row for row in ROWS if row["task"] == "classification"],
+    ids=lambda row: f"{row['source']}-{row['variant']}",
+)
+def test_every_variant_has_as_many_names_as_in_the_original_code(row: dict[str, object]) -> None:
+    model = create_meta_model(SPECS[str(row["variant"])], 1000)
+    assert len(named_weights(model, NAMING_OF[str(row["source"])])) == row["n_keys"]
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
+@pytest.mark.parametrize("name", list(SPECS))
+def test_no_two_parameters_share_a_name(name: str, naming: str) -> None:
+    spec = SPECS[name]
+    keys = [
+        source
+        for key in create_meta_model(spec, 3).state_dict()
+        for source in source_keys(key, spec, naming)
+    ]
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
+@pytest.mark.parametrize("attention", ["linformer", "separable"])
+def test_swapped_attention_units_have_names_too(attention: str, naming: str) -> None:
+    spec = with_attention(SPECS["mobilevit_xxs"], attention)
+    weights = named_weights(create_meta_model(spec, 3), naming)
+    total = sum(tensor.numel() for tensor in create_meta_model(spec, 3).state_dict().values())
+    assert sum(tensor.numel() for tensor in weights.values()) == total
+
+
+@pytest.mark.parametrize("key", ["layer3.1.attention.bias_table", "neck.weight", "stem", ""])
+def test_a_parameter_without_a_rule_is_an_error(key: str) -> None:
+    with pytest.raises(ValueError, match="no naming rule"):
+        source_keys(key, SPECS["mobilevit_xxs"], "timm")
+
+
+def test_only_transformers_slices_the_joint_projection_and_only_of_tokens() -> None:
+    tokens, maps = SPECS["mobilevit_xxs"], SPECS["mobilevitv2_050"]
+    key = "layer3.1.layers.0.attention.qkv.weight"
+    sliced = source_keys(key, tokens, "transformers")
+    assert [name.split(".")[-2] for name in sliced] == ["query", "key", "value"]
+    assert len(source_keys(key, maps, "transformers")) == 1
+    assert len(source_keys(key, tokens, "timm")) == len(source_keys(key, tokens, "cvnets")) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("conv_1.block.conv.weight", FoundNaming("cvnets", "")),
+        ("module.encoder.conv_1.block.conv.weight", FoundNaming("cvnets", "module.encoder.")),
+        ("stem.conv.weight", FoundNaming("timm", "")),
+        ("model.stem.conv.weight", FoundNaming("timm", "model.")),
+        ("conv_stem.convolution.weight", FoundNaming("transformers", "")),
+        ("mobilevit.conv_stem.convolution.weight", FoundNaming("transformers", "")),
+        ("mobilevitv2.conv_stem.convolution.weight", FoundNaming("transformers", "")),
+        ("net.mobilevit.conv_stem.convolution.weight", FoundNaming("transformers", "net.")),
+    ],
+)
+def test_a_scheme_is_recognised_by_its_stem_with_the_prefix_before_it(
+    key: str, found: FoundNaming
+) -> None:
+    assert detect_naming(["other.weight", key]) == (found,)
+
+
+@pytest.mark.parametrize("key", ["xstem.conv.weight", "stem.conv.weight.0", "stem.0.weight"])
+def test_similar_names_are_not_taken_for_a_stem(key: str) -> None:
+    assert detect_naming([key]) == ()
+
+
+def test_stripping_keeps_what_is_inside_the_model_and_drops_the_rest() -> None:
+    found = FoundNaming("transformers", "net.")
+    inside = [found.strip(key) for key in ("net.mobilevit.encoder.x", "net.classifier.weight", "x")]
+    assert inside == ["encoder.x", "classifier.weight", None]
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "expected"),
+    [
+        ("mobilevit_xxs", "conv_stem.x", "mobilevit.conv_stem.x"),
+        ("mobilevitv2_050", "conv_stem.x", "mobilevitv2.conv_stem.x"),
+        ("mobilevit_xxs", "classifier.weight", "classifier.weight"),
+    ],
+)
+def test_transformers_nests_all_but_the_classifier(model: str, name: str, expected: str) -> None:
+    assert with_base_prefix(name, SPECS[model], "transformers") == expected
+    assert with_base_prefix(name, SPECS[model], "timm") == name
