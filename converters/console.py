@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from mobilevit_edge.errors import MobileViTEdgeError
+from mobilevit_edge.errors import MissingPackageError, MobileViTEdgeError
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
@@ -42,6 +42,10 @@ def run_command(
     except MobileViTEdgeError as error:
         _report(parser, str(error), debug=arguments.debug)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        missing = MissingPackageError((error.name or "?").split(".")[0], "all")
+        _report(parser, str(missing), debug=arguments.debug)
+        return missing.exit_code
     except KeyboardInterrupt:
         _report(parser, "interrupted; nothing was written", debug=arguments.debug)
         return INTERRUPTED

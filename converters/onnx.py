@@ -119,10 +119,18 @@ def load(path: Path) -> LoadedModel:
 
 
 def inspect(path: Path) -> Graph:
-    """The operators of an ONNX file, with ranks by shape inference."""
+    """The operators of an ONNX file, with ranks by shape inference.
+
+    Raises:
+        ConversionError: the file cannot be read back.
+    """
     import onnx
 
-    proto = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True)
+    try:
+        proto = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True)
+    # protobuf and onnx raise many types on a damaged file.
+    except Exception as error:
+        raise ConversionError(f"cannot read back {path}: {error}") from error
     graph = proto.graph
     shapes = {
         value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]

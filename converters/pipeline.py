@@ -31,7 +31,7 @@ from mobilevit_edge.bundle import (
     holds_only_a_bundle,
     manifest_to_json,
 )
-from mobilevit_edge.complexity import complexity
+from mobilevit_edge.counting import complexity
 from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import folder_transaction
 
@@ -144,8 +144,6 @@ def check_output(target: Path) -> None:
     try:
         if target.is_file() or target.is_symlink():
             raise OutputError(f"{target} is a file; --output names the bundle's folder")
-        if target.resolve() in (Path.cwd(), *Path.cwd().parents):
-            raise OutputError(f"{target} is the current folder or above it; name a new folder")
         if target.is_dir() and any(target.iterdir()) and not holds_only_a_bundle(target):
             raise OutputError(
                 f"{target} holds something that is no bundle and is not touched; "

@@ -132,10 +132,11 @@ def verify(
                 f"the artifact's output has shape {outputs.shape}, "
                 f"expected {(size, prepared.outputs)}"
             )
-        for case, actual in zip(batch[: len(cases) - start], outputs, strict=False):
+        for index, (case, actual) in enumerate(zip(batch, outputs, strict=True), start):
             result = compare(case.name, actual, reference(case.pixels), threshold)
             _judge(result, options, threshold)
-            results.append(result)
+            if index < len(cases):
+                results.append(result)
     return Verification(loaded.runtime, threshold, tuple(results))
 
 

@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from mobilevit_edge.complexity import Complexity, complexity, count_macs
+    from mobilevit_edge.counting import Complexity, complexity, count_macs
     from mobilevit_edge.models.network import MobileViT, create_model, list_models
-    from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess
+    from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess_image
     from mobilevit_edge.weights.checkpoint import Checkpoint, read_checkpoint
     from mobilevit_edge.weights.loading import WeightsReport, load_model, load_weights
     from mobilevit_edge.weights.saving import save_weights
@@ -21,18 +21,18 @@ __version__ = "0.1.0"
 
 _HOMES: Final = {
     "Checkpoint": "weights.checkpoint",
-    "Complexity": "complexity",
+    "Complexity": "counting",
     "MobileViT": "models.network",
     "Preprocessing": "preprocess",
     "WeightsReport": "weights.loading",
-    "complexity": "complexity",
-    "count_macs": "complexity",
+    "complexity": "counting",
+    "count_macs": "counting",
     "create_model": "models.network",
     "list_models": "models.network",
     "load_image": "preprocess",
     "load_model": "weights.loading",
     "load_weights": "weights.loading",
-    "preprocess": "preprocess",
+    "preprocess_image": "preprocess",
     "read_checkpoint": "weights.checkpoint",
     "save_weights": "weights.saving",
 }
@@ -50,7 +50,7 @@ __all__ = [
     "load_image",
     "load_model",
     "load_weights",
-    "preprocess",
+    "preprocess_image",
     "read_checkpoint",
     "save_weights",
 ]

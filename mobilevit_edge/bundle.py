@@ -200,6 +200,11 @@ def manifest_to_json(manifest: Manifest) -> str:
     return text + "\n"
 
 
+def _refuse_constant(name: str) -> float:
+    """NaN and Infinity, which are not JSON: a NaN tolerance would let anything pass."""
+    raise ValueError(f"{name} is not a number")
+
+
 def manifest_from_json(text: str, origin: str = MANIFEST_FILE) -> Manifest:
     """A manifest from JSON text.
 
@@ -207,7 +212,7 @@ def manifest_from_json(text: str, origin: str = MANIFEST_FILE) -> Manifest:
         BundleError: not JSON, another schema version, or not as the schema wants it.
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{origin} is not JSON: {error}") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
@@ -266,8 +271,9 @@ def read_bundle(path: str | Path) -> Bundle:
     root = path.resolve()
     for file in manifest.files:
         _check_file(root, path, file)
-    if LABELS_FILE not in {file.path for file in manifest.files}:
-        raise BundleError(f"{path} lists no {LABELS_FILE}: export the bundle again")
+    listed = [file.path for file in manifest.files]
+    if listed.count(LABELS_FILE) != 1 or len(set(listed)) != len(listed):
+        raise BundleError(f"{path} does not list {LABELS_FILE} and its model once: export it again")
     labels = read_labels(path / LABELS_FILE)
     _check_consistency(path, manifest, len(labels))
     return Bundle(path, manifest, labels)
@@ -297,7 +303,10 @@ def _check_consistency(path: Path, manifest: Manifest, labels: int) -> None:
 
 
 def _check_file(root: Path, shown: Path, file: FileInfo) -> None:
-    location = (root / file.path).resolve()
+    try:
+        location = (root / file.path).resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise BundleError(f"{shown}: {file.path} cannot be followed: {error}") from error
     if not location.is_relative_to(root):
         raise BundleError(f"{shown}: {file.path} leads out of the bundle")
     if not location.is_file() or location.stat().st_size != file.bytes:

@@ -23,6 +23,9 @@ _WRITE_ERRORS = (
     errno.EROFS,
     errno.EIO,
     errno.ENOTDIR,
+    errno.EBUSY,
+    errno.EINVAL,
+    errno.ENOTEMPTY,
 )
 
 
@@ -68,6 +71,8 @@ def folder_transaction(target: Path) -> Iterator[Path]:
         OutputError: the parent is not writable, or the disk is full.
     """
     target = target.resolve()
+    if target in (Path.cwd(), *Path.cwd().parents):
+        raise OutputError(f"{target} is the current folder or above it; name a new folder")
     missing = [parent for parent in target.parents if not parent.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -56,6 +56,16 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return parse_labels(text, str(path))
 
 
+def _made_unique(names: Sequence[str]) -> tuple[str, ...]:
+    """Names with their index added where two classes share one, as ImageNet's two cranes do."""
+    cleaned = [" ".join(name.split()) for name in names]
+    counts = Counter(cleaned)
+    return tuple(
+        name if name and counts[name] == 1 else f"{name or 'class'} ({index})"
+        for index, name in enumerate(cleaned)
+    )
+
+
 def resolve_labels(
     requested: str | None, from_checkpoint: Sequence[str] | None, num_outputs: int
 ) -> tuple[tuple[str, ...], str]:
@@ -71,7 +81,7 @@ def resolve_labels(
         labels = imagenet_labels() if requested == IMAGENET else read_labels(Path(requested))
         source = requested if requested == IMAGENET else Path(requested).name
     elif from_checkpoint is not None:
-        labels, source = parse_labels("\n".join(from_checkpoint), "the checkpoint"), "checkpoint"
+        labels, source = _made_unique(from_checkpoint), "checkpoint"
     elif num_outputs == _IMAGENET_CLASSES:
         labels, source = imagenet_labels(), "assumed imagenet (1000 outputs)"
     else:

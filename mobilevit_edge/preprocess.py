@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mobilevit_edge.errors import ImageError, UsageError
 from mobilevit_edge.specs import MIN_IMAGE_SIZE
@@ -29,6 +29,17 @@ MAX_PIXELS: Final = 128 * 10**6
 """Largest image that is decoded (384 MB as RGB): above any phone's 108-megapixel photos."""
 MAX_IMAGE_SIZE: Final = 2048
 _TOO_LARGE: Final = f"at most {MAX_PIXELS // 10**6} megapixels are decoded: scale it down first"
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What each EXIF orientation needs to stand upright."""
 
 _FILTERS: Final = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -99,16 +110,24 @@ def load_image(path: str | Path) -> Image.Image:
                 if width * height > MAX_PIXELS:
                     raise ImageError(f"{path} has {width}x{height} pixels; {_TOO_LARGE}")
                 image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
+                return _to_rgb(_upright(image))
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is no image in a format that Pillow reads") from error
     except FileNotFoundError as error:
         raise ImageError(f"no image at {path}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path} is too large ({error}); {_TOO_LARGE}") from error
-    # Decoders raise many types on damaged data.
-    except (OSError, ValueError, SyntaxError, MemoryError) as error:
-        raise ImageError(f"cannot read the image {path}: {error}") from error
+    except ImageError:
+        raise
+    # Decoders of damaged data raise whatever their format's code raises.
+    except Exception as error:
+        raise ImageError(f"cannot read the image {path}: {error!r}") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says; other EXIF entries may be damaged."""
+    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -145,7 +164,7 @@ def resize_and_crop(
     return scaled_image.crop((left, top, left + width, top + height))
 
 
-def preprocess(
+def preprocess_image(
     image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
     """An RGB image as the network's input: ``[3, H, W]`` float32 in 0..1."""

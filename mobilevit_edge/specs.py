@@ -340,7 +340,7 @@ COUNTS: Final[Mapping[str, Counts]] = MappingProxyType(
         "mobilevitv3_100": Counts(5_139_409, 1_872_908_288),
     }
 )
-"""What :func:`mobilevit_edge.complexity` counts (tested equal), so that lists need no torch."""
+"""What :func:`mobilevit_edge.counting` counts (tested equal), so that lists need no torch."""
 
 
 def with_blocks(spec: ModelSpec, name: str, **changes: object) -> ModelSpec:

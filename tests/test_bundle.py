@@ -357,7 +357,7 @@ def test_labels_that_do_not_match_the_outputs_are_refused(folder: Path, labels: 
 def test_a_bundle_that_lists_no_labels_is_refused(folder: Path) -> None:
     files = [file for file in describe_files(folder) if file.path.startswith("model")]
     write_manifest(folder, files=tuple(files))
-    with pytest.raises(BundleError, match=r"lists no labels\.txt"):
+    with pytest.raises(BundleError, match=r"does not list labels\.txt"):
         read_bundle(folder)
 
 

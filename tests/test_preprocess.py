@@ -20,7 +20,7 @@ from mobilevit_edge.preprocess import (
     Preprocessing,
     load_image,
     parse_image_size,
-    preprocess,
+    preprocess_image,
     resize_and_crop,
     scale_pixels,
 )
@@ -79,7 +79,7 @@ def test_scaling_and_cropping_equal_pillow_by_hand(
     pixels = pixels[top : top + size[0], left : left + size[1]]
     channels = [0, 1, 2] if order == "RGB" else [2, 1, 0]
     expected = np.stack([pixels[:, :, c] for c in channels]).astype(np.float32) / np.float32(255)
-    found = preprocess(image, rules, size)
+    found = preprocess_image(image, rules, size)
     assert found.dtype == np.float32
     assert found.flags.c_contiguous
     assert np.array_equal(found, expected)
@@ -97,7 +97,7 @@ def test_stretching_equals_pillow_by_hand(
         :, :, :: 1 if order == "RGB" else -1
     ]
     expected = np.moveaxis(pixels.astype(np.float32) / np.float32(255), 2, 0)
-    assert np.array_equal(preprocess(image, rules, (64, 48)), expected)
+    assert np.array_equal(preprocess_image(image, rules, (64, 48)), expected)
 
 
 def test_bytes_become_the_nearest_fp32_of_their_255th() -> None:
@@ -160,7 +160,7 @@ def test_extreme_strips_give_their_centre_without_a_giant_image(
 
 def test_a_single_pixel_fills_the_input() -> None:
     image = Image.new("RGB", (1, 1), (255, 0, 51))
-    found = preprocess(image, recipe(channel_order="BGR"), (32, 32))
+    found = preprocess_image(image, recipe(channel_order="BGR"), (32, 32))
     assert found[:, 0, 0] == pytest.approx([0.2, 0.0, 1.0])
     assert np.ptp(found, axis=(1, 2)).max() == 0
 
@@ -175,14 +175,29 @@ def test_image_sizes_are_height_by_width(text: str, size: tuple[int, int]) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "256x", "x256", "1x2x3", "25.6", "-256", "+256", " 256", "two", "2²", "٢٥٦", "1e3"],
+    [
+        "",
+        "x",
+        "256x",
+        "x256",
+        "1x2x3",
+        "25.6",
+        "-256",
+        "+256",
+        " 256",
+        "two",
+        "2²",
+        "٢٥٦",
+        "1e3",
+        "9" * 5000,
+    ],
 )
 def test_sizes_that_are_no_whole_numbers_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"not a whole number or HxW"):
         parse_image_size(text)
 
 
-@pytest.mark.parametrize("text", ["31", "2049", "0", "256x31", "2049x256", "9" * 30, "9" * 5000])
+@pytest.mark.parametrize("text", ["31", "2049", "0", "256x31", "2049x256", "999999"])
 def test_sizes_out_of_range_are_refused_with_the_range(text: str) -> None:
     with pytest.raises(UsageError, match=r"32.*2048"):
         parse_image_size(text)

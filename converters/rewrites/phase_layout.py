@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from converters.rewrites.algebra import make_conv, matrix_of
 from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
 from converters.rewrites.key_after_pooling import PooledKeyAttention
-from converters.rewrites.norm_from_poolings import PooledNorm, joint_mean
+from converters.rewrites.norm_from_poolings import PooledNorm
 from mobilevit_edge.models.blocks import MapBlock, MapTransformerLayer
 from mobilevit_edge.models.layers import ConvNormAct, divisible_size, resize_map
 from mobilevit_edge.models.network import MobileViT
@@ -69,22 +69,6 @@ def merge_phases(x: Tensor) -> Tensor:
     return x.reshape(b, c, PATCH * h, PATCH * w)
 
 
-def phase_mean(x: Tensor) -> Tensor:
-    """Mean of each image over phases, channels and positions, to broadcast against ``x``.
-
-    ``[4 B, d, h, w] -> [1, 1, 1, 1]`` for one image, else ``[4 B, 1, 1, 1]``.
-    """
-    if x.shape[0] == PHASES:
-        pooled = x.mean((2, 3), keepdim=True)
-        # [4, d, 1, 1] -> [1, 1, 4, d]: unit axes change places, no data moves
-        return pooled.permute(2, 3, 0, 1).mean((2, 3), keepdim=True)
-    b = x.shape[0] // PHASES
-    per_phase = joint_mean(x)
-    # [4 B, 1, 1, 1] -> [4, B, 1, 1] -> [B, 1, 4, 1] -> [B, 1, 1, 1]
-    mean = per_phase.reshape(PHASES, b, 1, 1).permute(1, 2, 0, 3).mean((2, 3), keepdim=True)
-    return torch.cat([mean] * PHASES, dim=0)
-
-
 def pool_phases(x: Tensor) -> Tensor:
     """Mean of each channel over phases and positions. ``[4 B, d, h, w] -> [B, d, 1, 1]``."""
     pooled = x.mean((2, 3), keepdim=True)
@@ -96,18 +80,36 @@ def pool_phases(x: Tensor) -> Tensor:
 class PhaseNorm(nn.Module):
     """GroupNorm(1) of each image over its phases, without scale and shift. ``[4 B, d, h, w]``."""
 
+    ones: Tensor
+
     def __init__(self, eps: float) -> None:
         super().__init__()
         self.eps = eps
+        self.register_buffer("ones", torch.ones(PHASES, 1, 1, 1), persistent=False)
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Mean of each image over phases, channels and positions, to broadcast against ``x``.
+
+        ``[4 B, d, h, w] -> [1, 1, 1, 1]`` for one image, else ``[4 B, 1, 1, 1]``.
+        """
+        pooled = x.mean((2, 3), keepdim=True)
+        b, d = x.shape[0] // PHASES, x.shape[1]
+        if b == 1:
+            # [4, d, 1, 1] -> [1, 1, 4, d]: unit axes change places, no data moves
+            return pooled.permute(2, 3, 0, 1).mean((2, 3), keepdim=True)
+        # [4 B, d, 1, 1] -> [4, B, 1, d] -> [B, 1, 4, d] -> [B, 1, 1, 1]
+        mean = pooled.reshape(PHASES, b, 1, d).permute(1, 2, 0, 3).mean((2, 3), keepdim=True)
+        # Repeated for every phase by a product: XNNPACK's partitioner refuses expand.
+        return (mean.reshape(1, b, 1, 1) * self.ones).reshape(PHASES * b, 1, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x - phase_mean(x)
-        return x * torch.rsqrt(phase_mean(x * x) + self.eps)
+        x = x - self.mean(x)
+        return x * torch.rsqrt(self.mean(x * x) + self.eps)
 
     def pooled(self, x: Tensor) -> Tensor:
         """``pool_phases(self(x))``: the scale is one number an image, so it follows the pool."""
-        x = x - phase_mean(x)
-        scale = torch.rsqrt(phase_mean(x * x) + self.eps)
+        x = x - self.mean(x)
+        scale = torch.rsqrt(self.mean(x * x) + self.eps)
         return pool_phases(x) * scale[: x.shape[0] // PHASES]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,6 +95,12 @@ def _mappings(
                 yield from _mappings(value, (*path, str(key)))
 
 
+def _is_average(path: str) -> bool:
+    """Whether a path names an EMA copy: ``ema`` or ``model_ema``, but not ``non_ema``."""
+    words = re.split("[^a-z]+", path.lower())
+    return "ema" in words and "non" not in words
+
+
 def _unwrap(content: Mapping[Any, Any], *, origin: str, naming: Naming | str) -> Checkpoint:
     candidates: list[tuple[str, StateDict, FoundNaming]] = []
     sample: list[str] = []
@@ -113,7 +120,7 @@ def _unwrap(content: Mapping[Any, Any], *, origin: str, naming: Naming | str) ->
         )
     # Evaluation uses the averaged weights where a training checkpoint has both.
     path, tensors, found = next(
-        (c for c in candidates if "ema" in f"{c[0]}.{c[2].prefix}".lower()), candidates[0]
+        (c for c in candidates if _is_average(f"{c[0]}.{c[2].prefix}")), candidates[0]
     )
     inside: dict[str, Tensor] = {}
     ignored: list[str] = []

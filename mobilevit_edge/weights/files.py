@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ MAX_CHECKPOINT_BYTES: Final = 2 * 1024**3
 """The largest model has 74 MB in fp32, a training checkpoint with optimiser and EMA 300 MB."""
 MAX_CONFIG_BYTES: Final = 4 * 1024**2
 
+_REFUSED_GLOBAL: Final = re.compile(r"nsupported (?:global: )?GLOBAL ([\w.]+)")
+"""In torch's message, whose advice to switch the protection off is not passed on."""
 _WEIGHT_SUFFIXES: Final = (".safetensors", ".pt", ".pth", ".bin")
 _RESAVE_HINT: Final = (
     "re-save the weights alone, in the environment that made the file, with "
@@ -113,15 +116,15 @@ def _read_torch(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     # Damaged or hostile bytes reach many layers of the unpickler and raise whatever those raise.
     except Exception as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        if "weights_only" in str(error) or "Unsupported" in str(error):
+        refused = _REFUSED_GLOBAL.search(str(error))
+        if refused is not None:
             raise CheckpointError(
-                f"{path} holds Python objects besides tensors, which are never executed here "
-                f"({_blocked_global(str(error)) or first_line}); {_RESAVE_HINT}"
+                f"{path} holds Python objects besides tensors ({refused[1]}), which are never "
+                f"executed here; {_RESAVE_HINT}"
             ) from error
         raise CheckpointError(
-            f"{path} is no readable PyTorch checkpoint ({first_line}): "
-            f"it may be truncated or another kind of file"
+            f"{path} is no readable PyTorch checkpoint: it may be truncated or another kind of "
+            f"file; download or copy it again"
         ) from error
 
 
@@ -146,14 +149,6 @@ def _check_zip(path: Path) -> None:
             f"{path} is a zip archive but no PyTorch checkpoint (no data.pkl inside); "
             f"if the checkpoint is packed in it, unpack it first"
         )
-
-
-def _blocked_global(message: str) -> str | None:
-    """The name of the refused Python object in torch's long message, if it names one."""
-    marker = "Unsupported global: GLOBAL "
-    if marker not in message:
-        return None
-    return "refused: " + message.split(marker, 1)[1].split()[0]
 
 
 def tensors_of(content: Mapping[str, Any]) -> dict[str, Tensor]:

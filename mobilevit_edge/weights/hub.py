@@ -39,8 +39,9 @@ def download(repository: str) -> Path:
             f"{repository!r} is no repository name: expected hub:ORG/REPO"
         ) from error
     except (HTTPError, OSError) as error:
+        first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise CheckpointError(
-            f"cannot download hub:{repository}: {str(error).strip().splitlines()[0]}; "
+            f"cannot download hub:{repository}: {first_line}; "
             f"check the name and the network, or download the folder and pass its path"
         ) from error
     raise CheckpointError(

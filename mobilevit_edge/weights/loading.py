@@ -15,9 +15,11 @@ from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
 from mobilevit_edge.specs import SPECS, ModelSpec
 from mobilevit_edge.weights.checkpoint import Checkpoint, Source, read_checkpoint
-from mobilevit_edge.weights.naming import Naming, source_keys
+from mobilevit_edge.weights.naming import NAMINGS, Naming, source_keys
 
 _MAX_LISTED: Final = 8
+_MAX_CLASSES: Final = 100_000
+_WEIGHT_DTYPES: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _HEAD_WEIGHT: Final = "head.weight"
 
 
@@ -81,10 +83,20 @@ def load_model(source: Source, *, model: str = "auto") -> MobileViT:
 
 
 def class_count(checkpoint: Checkpoint, spec: ModelSpec) -> int:
-    """Outputs of the checkpoint's classifier; 0 if it has none."""
+    """Outputs of the checkpoint's classifier; 0 if it has none.
+
+    Raises:
+        CheckpointError: more than any classifier has: a small file may claim any shape.
+    """
     (key,) = source_keys(_HEAD_WEIGHT, spec, checkpoint.naming)
     weight = checkpoint.tensors.get(key)
-    return 0 if weight is None or weight.ndim == 0 else int(weight.shape[0])
+    classes = 0 if weight is None or weight.ndim == 0 else int(weight.shape[0])
+    if classes > _MAX_CLASSES:
+        raise CheckpointError(
+            f"{checkpoint.origin}: {key} claims {classes} classes; "
+            f"at most {_MAX_CLASSES} are supported"
+        )
+    return classes
 
 
 def detect_spec(checkpoint: Checkpoint) -> ModelSpec:
@@ -112,7 +124,7 @@ def detect_spec(checkpoint: Checkpoint) -> ModelSpec:
     )
 
 
-@lru_cache(maxsize=2 * len(SPECS))
+@lru_cache(maxsize=len(NAMINGS) * len(SPECS))
 def _expected_shapes(spec: ModelSpec, naming: Naming) -> Mapping[str, tuple[int, ...]]:
     """Shapes under ``naming`` of everything but the classifier and the batch counters."""
     shapes: dict[str, tuple[int, ...]] = {}
@@ -159,19 +171,17 @@ def _translated_state(
 
 def _as_parameter(name: str, checkpoint: Checkpoint, like: Tensor) -> Tensor:
     tensor = checkpoint.tensors[name]
-    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
+    wanted = _WEIGHT_DTYPES if like.is_floating_point() else (torch.int64, torch.int32)
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.dtype not in wanted:
         raise CheckpointError(
-            f"{checkpoint.origin}: {name} is a {tensor.layout} {tensor.dtype} tensor; "
-            f"plain fp32, fp16 or bf16 weights are expected"
+            f"{checkpoint.origin}: {name} is a {tensor.layout} {tensor.dtype} tensor on "
+            f"{tensor.device}; plain {', '.join(str(dtype) for dtype in wanted)} are expected"
         )
-    if like.is_floating_point():
-        if not tensor.is_floating_point():
-            raise CheckpointError(f"{checkpoint.origin}: {name} has dtype {tensor.dtype}")
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(
-                f"{checkpoint.origin}: {name} holds NaN or Inf; training may have diverged: "
-                f"take an earlier checkpoint"
-            )
+    if not torch.isfinite(tensor).all():
+        raise CheckpointError(
+            f"{checkpoint.origin}: {name} holds NaN or Inf; training may have diverged: "
+            f"take an earlier checkpoint"
+        )
     # A contiguous copy: the source may be a view of something larger, or be changed later.
     return tensor.detach().to(dtype=like.dtype, copy=True).contiguous()
 

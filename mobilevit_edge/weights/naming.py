@@ -228,6 +228,8 @@ class FoundNaming:
             return None
         key = key.removeprefix(self.prefix)
         if self.naming == "transformers":
+            if key.startswith("segmentation_head."):
+                return None
             for base in _BASE_PREFIXES.values():
                 key = key.removeprefix(base)
         return key

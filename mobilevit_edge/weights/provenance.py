@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.preprocess import Interpolation, Preprocessing
-from mobilevit_edge.specs import ModelSpec
+from mobilevit_edge.specs import MIN_IMAGE_SIZE, ModelSpec
 from mobilevit_edge.weights.checkpoint import Checkpoint
 from mobilevit_edge.weights.naming import Naming
 
@@ -56,6 +56,7 @@ _FLIPPED_V2_NOTE: Final = (
     "fine-tuned with this processor, probably wrong for Apple's own"
 )
 
+_RESCALE_TOLERANCE: Final = 1e-4
 _PILLOW_FILTERS: Final[Mapping[int, Interpolation]] = {2: "bilinear", 3: "bicubic"}
 
 
@@ -125,7 +126,8 @@ def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Pre
     normalises = processor.get("do_normalize", False)
     if normalises and (any(v != 0 for v in mean or ()) or any(v != 1 for v in std or ())):
         raise ValueError(f"it subtracts the mean {mean} and divides by {std}")
-    if not processor.get("do_rescale", True):
+    factor = processor.get("rescale_factor", 1 / 255)
+    if not processor.get("do_rescale", True) or abs(factor * 255 - 1) > _RESCALE_TOLERANCE:
         raise ValueError("it does not rescale pixels to 0..1")
     size = _side(processor["size"]) if "size" in processor else None
     crop = _side(processor["crop_size"]) if "crop_size" in processor else default.image_size[0]
@@ -138,9 +140,13 @@ def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Pre
     side = crop if crops else (size or crop)
     if size is not None and size < side:
         raise ValueError(f"it pads images of side {size} to {side} with black")
+    # A size of height and width is scaled to straight; only a shortest edge keeps proportions.
+    stretches = isinstance(processor.get("size"), Mapping) and "height" in processor["size"]
+    if stretches and size != side:
+        raise ValueError(f"it stretches images to {size} and then crops {side}")
     return Preprocessing(
         channel_order="BGR" if flips else "RGB",
-        resize="crop",
+        resize="stretch" if stretches else "crop",
         interpolation=_PILLOW_FILTERS[resample],
         crop_fraction=side / size if size else default.crop_fraction,
         image_size=(side, side),
@@ -175,6 +181,8 @@ def _from_timm_config(config: Mapping[str, Any], default: Preprocessing) -> Prep
     if not 0 < fraction <= 1:
         raise ValueError(f"crop_pct {fraction} is not in 0..1")
     _, height, width = settings.get("input_size", (3, *default.image_size))
+    if min(height, width) < MIN_IMAGE_SIZE:
+        raise ValueError(f"input_size {settings['input_size']}")
     return Preprocessing(
         channel_order="RGB",
         resize="stretch" if settings.get("crop_mode") == "squash" else "crop",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
@@ -39,10 +40,12 @@ def save_weights(model: MobileViT, path: str | Path, *, naming: Naming = "cvnets
     weights = named_weights(model, naming)
     match path.suffix:
         case ".safetensors":
-            from safetensors.torch import save_file
+            from safetensors.torch import save
 
-            write_atomically(path, lambda temporary: save_file(weights, temporary))
+            write_atomically(path, lambda temporary: temporary.write_bytes(save(weights)))
         case ".pt" | ".pth":
-            write_atomically(path, lambda temporary: torch.save(weights, temporary))
+            buffer = io.BytesIO()
+            torch.save(weights, buffer)
+            write_atomically(path, lambda temporary: temporary.write_bytes(buffer.getvalue()))
         case suffix:
             raise ValueError(f"cannot write {suffix!r} files; use .safetensors, .pt or .pth")

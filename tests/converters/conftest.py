@@ -8,7 +8,6 @@ import io
 import json
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,9 @@ import numpy as np
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[2]
-# pytest puts tests/ on sys.path, where this folder looks like a namespace package "converters"
-# and comes before an editable install; a regular package anywhere on the path goes before it.
-sys.path.append(str(ROOT))
-if getattr(sys.modules.get("converters"), "__file__", ROOT) is None:
-    del sys.modules["converters"]
+from tests.conftest import conformance_keys, deterministic_state
 
+ROOT = Path(__file__).parents[2]
 CLASSES = 10
 SOURCES = {
     "v1": ("cvnets", "mobilevit_xxs"),
@@ -92,12 +87,11 @@ def predict() -> Command:
 
 
 @pytest.fixture(scope="session")
-def states(request: pytest.FixtureRequest) -> Callable[[str], dict[str, torch.Tensor]]:
+def states() -> Callable[[str], dict[str, torch.Tensor]]:
     """The deterministic state dict of a name in SOURCES, with a classifier of CLASSES rows."""
-    shared: Any = request.config.pluginmanager.get_plugin(str(ROOT / "tests" / "conftest.py"))
 
     def make(name: str) -> dict[str, torch.Tensor]:
-        state = shared.deterministic_state(shared.conformance_keys(*SOURCES[name]))
+        state = deterministic_state(conformance_keys(*SOURCES[name]))
         for key in state:
             if key.startswith(("classifier.", "head.fc.")):
                 state[key] = state[key][:CLASSES].clone()

@@ -14,6 +14,7 @@ import pytest
 
 import converters
 from converters.console import add_common_arguments, run_command
+from mobilevit_edge import entry
 from mobilevit_edge.errors import (
     BundleError,
     ConversionError,
@@ -101,14 +102,13 @@ def test_an_interruption_is_no_error_of_the_program(
 
 
 def test_packages_from_two_places_are_refused_with_both_named(
-    run: Callable[..., int],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     foreign = tmp_path / "elsewhere" / "converters" / "__init__.py"
     monkeypatch.setattr(converters, "__spec__", ModuleSpec("converters", None, origin=str(foreign)))
-    assert run(None) == MobileViTEdgeError.exit_code
+    assert entry.export() == MobileViTEdgeError.exit_code
     message = capsys.readouterr().err
     assert str(tmp_path / "elsewhere") in message
     assert "different places" in message

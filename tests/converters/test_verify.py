@@ -20,7 +20,7 @@ from onnx import numpy_helper
 from converters.backend import LoadedModel
 from converters.options import ExportOptions
 from converters.prepare import prepare
-from converters.verify import compare, find_images, reference_output, verification_cases, verify
+from converters.verify import Reference, compare, find_images, verification_cases, verify
 from mobilevit_edge.errors import ImageError, VerificationError
 from mobilevit_edge.files import folder_transaction
 
@@ -29,6 +29,7 @@ Bundle = Callable[[str], Path]
 Checkpoint = Callable[[str], Path]
 ConvertsTo = Callable[[Callable[[Path], object]], None]
 
+THRESHOLD = 1e-5
 finite = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
 vectors = arrays(np.float32, array_shapes(min_dims=1, max_dims=1, max_side=20), elements=finite)
 
@@ -53,29 +54,29 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_compare_gives_the_numbers_worked_out_by_hand(
     actual: list[float], expected: list[float], absolute: float, relative: float, same: bool
 ) -> None:
-    case = compare("x", np.float32(actual), np.float32(expected))
+    case = compare("x", np.float32(actual), np.float32(expected), THRESHOLD)
     assert (case.name, case.absolute_error, case.relative_error) == ("x", absolute, relative)
     assert case.same_top1 is same
 
 
 def test_compare_reports_another_top_class() -> None:
-    assert not compare("x", np.float32([0, 3, 0]), np.float32([3, 0, 0])).same_top1
+    assert not compare("x", np.float32([0, 3, 0]), np.float32([3, 0, 0]), THRESHOLD).same_top1
 
 
 def test_compare_lets_rounding_exchange_classes_that_tie() -> None:
-    assert compare("x", np.float32([1, 1.0000001]), np.float32([1.0000001, 1])).same_top1
+    assert compare("x", np.float32([1, 1.0000001]), np.float32([1.0000001, 1]), THRESHOLD).same_top1
 
 
 def test_compare_measures_small_errors_of_large_outputs_in_double_precision() -> None:
     # 2**24 + 1 does not exist in float32.
-    case = compare("x", np.array([2.0**24 + 1]), np.array([2.0**24]))
+    case = compare("x", np.array([2.0**24 + 1]), np.array([2.0**24]), THRESHOLD)
     assert case.absolute_error == 1.0
 
 
 @settings(deadline=None)
 @given(vectors)
 def test_an_output_equals_itself(values: np.ndarray) -> None:
-    case = compare("x", values, values)
+    case = compare("x", values, values, THRESHOLD)
     assert (case.absolute_error, case.relative_error, case.same_top1) == (0, 0, True)
 
 
@@ -87,7 +88,10 @@ def test_the_relative_error_does_not_depend_on_the_outputs_scale(
     expected = np.append(values, np.float32(1))
     actual = expected * np.float32(1.125)
     scale = np.float32(2.0**exponent)
-    plain, scaled = compare("x", actual, expected), compare("x", actual * scale, expected * scale)
+    plain, scaled = (
+        compare("x", actual, expected, THRESHOLD),
+        compare("x", actual * scale, expected * scale, THRESHOLD),
+    )
     assert scaled.relative_error == pytest.approx(plain.relative_error, rel=1e-6)
     assert scaled.absolute_error == pytest.approx(plain.absolute_error * scale, rel=1e-6)
 
@@ -100,7 +104,9 @@ def test_the_absolute_error_is_the_largest_of_all_outputs(
     index = data.draw(st.integers(0, len(values) - 1))
     actual = values.astype(np.float64)
     actual[index] += 0.5
-    assert compare("x", actual, values.astype(np.float64)).absolute_error == pytest.approx(0.5)
+    assert compare(
+        "x", actual, values.astype(np.float64), THRESHOLD
+    ).absolute_error == pytest.approx(0.5)
 
 
 # Verifying against a stand-in for the artifact.
@@ -129,7 +135,8 @@ def verified(
     prepared = prepare(options)
     stand_in = StandIn(prepared, fault, [])
     cases = list(verification_cases(prepared, None))
-    verify(LoadedModel(stand_in, "stand-in"), prepared, options, cases)
+    reference = Reference(prepared, softmax=False)
+    verify(LoadedModel(stand_in, "stand-in"), prepared, options, reference, cases)
     return stand_in
 
 
@@ -179,12 +186,13 @@ def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
     )
     prepared = prepare(options)
     case = list(verification_cases(prepared, None))[:1]
-    expected = reference_output(prepared, case[0].pixels, softmax=True)
+    reference = Reference(prepared, softmax=True)
+    expected = reference(case[0].pixels)
     # A thousand near-equal classes: 5 % of the largest is below any absolute tolerance of 1e-4.
     assert expected.max() < 2e-3
     answers = np.stack([expected, expected * 1.05])
     with pytest.raises(VerificationError):
-        verify(LoadedModel(lambda x: answers, "stand-in"), prepared, options, case)
+        verify(LoadedModel(lambda x: answers, "stand-in"), prepared, options, reference, case)
 
 
 def test_a_dynamic_batch_is_verified_with_more_than_one_image(checkpoint: Checkpoint) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError
-from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess
+from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess_image
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import filled_model, random_images
 
@@ -274,7 +274,7 @@ def test_a_real_model_gives_timms_logits_on_real_photos(realdata: Path, size: in
     assert len(rows) >= 8
     for row in rows:
         image = load_image(folder / "images" / row["file"])
-        logits = model(torch.from_numpy(preprocess(image, recipe, (size, size)))[None])[0]
+        logits = model(torch.from_numpy(preprocess_image(image, recipe, (size, size)))[None])[0]
         columns = [value for key, value in row.items() if key.startswith("logit")]
         expected = np.array([float(value) for value in columns])
         assert np.abs(logits.numpy() - expected).max() / np.abs(expected).max() < 1e-4
@@ -290,6 +290,7 @@ def test_a_real_embedding_model_loads_with_its_512_outputs(realdata: Path) -> No
         files, expected = recorded["files"][:3], recorded["embeddings"][:3]
     for name, embedding in zip(files, expected, strict=True):
         image = load_image(realdata / "corn" / "images" / str(name))
-        found = model(torch.from_numpy(preprocess(image, recipe, (256, 256)))[None])[0].numpy()
+        pixels = torch.from_numpy(preprocess_image(image, recipe, (256, 256)))
+        found = model(pixels[None])[0].numpy()
         # The recorded embeddings were computed in fp16.
         assert np.abs(found - embedding).max() / np.abs(embedding).max() < 1e-2
