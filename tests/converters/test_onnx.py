@@ -216,4 +216,6 @@ def test_the_golden_self_test_holds_the_references_answers(
     best = np.argsort(-logits)[:5]
     assert [e.index for e in golden.expected] == best.tolist()
     assert [e.label for e in golden.expected] == [opened.labels[i] for i in best]
-    np.testing.assert_allclose([e.value for e in golden.expected], logits[best], rtol=1e-5)
+    # The golden answers come from float64: small ones differ by the rounding of large ones.
+    tolerance = 1e-5 * np.abs(logits).max()
+    np.testing.assert_allclose([e.value for e in golden.expected], logits[best], atol=tolerance)
