@@ -18,6 +18,7 @@ from converters.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
 
 if TYPE_CHECKING:
+    from converters.options import ExportOptions
     from converters.pipeline import Exported
     from converters.predict import Prediction
 
@@ -42,6 +43,11 @@ def _export_parser() -> ArgumentParser:
         "5 conversion failed, 6 verification failed",
     )
     parser.add_argument("--list", action="store_true", help="show the models and exit")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="show what each rewrite of the target does to the model, and exit",
+    )
     parser.add_argument("--target", choices=_TARGETS, help="what to export to")
     parser.add_argument(
         "--weights",
@@ -127,33 +133,50 @@ def _export(arguments: Namespace) -> None:
         return
     if arguments.target is None or arguments.weights is None:
         raise UsageError("--target and --weights are needed; --list shows the models, --help all")
+    from converters.options import ExportOptions
     from mobilevit_edge.preprocess import parse_image_size
 
     size = None if arguments.image_size is None else parse_image_size(arguments.image_size)
+    options = ExportOptions(
+        target=arguments.target,
+        weights=arguments.weights,
+        output=arguments.output,
+        model=arguments.model,
+        precision=arguments.precision,
+        labels=arguments.labels,
+        image_size=size,
+        batch=arguments.batch,
+        softmax=arguments.softmax,
+        raw_input=arguments.raw_input,
+        channel_order=arguments.channel_order,
+        resize=arguments.resize,
+        interpolation=arguments.interpolation,
+        verify=arguments.verify,
+        without=frozenset(arguments.no_rewrite),
+    )
+    if arguments.explain:
+        _explain(options, as_json=arguments.json)
+        return
     with progress() as show:
         show("loading PyTorch")
-        from converters.options import ExportOptions
         from converters.pipeline import export_bundle
 
-        options = ExportOptions(
-            target=arguments.target,
-            weights=arguments.weights,
-            output=arguments.output,
-            model=arguments.model,
-            precision=arguments.precision,
-            labels=arguments.labels,
-            image_size=size,
-            batch=arguments.batch,
-            softmax=arguments.softmax,
-            raw_input=arguments.raw_input,
-            channel_order=arguments.channel_order,
-            resize=arguments.resize,
-            interpolation=arguments.interpolation,
-            verify=arguments.verify,
-            without=frozenset(arguments.no_rewrite),
-        )
         exported = export_bundle(options, show)
     _print_exported(exported, as_json=arguments.json)
+
+
+def _explain(options: ExportOptions, *, as_json: bool) -> None:
+    with progress() as show:
+        show("counting operators")
+        from converters.explain import explain
+
+        explanation = explain(options)
+    if as_json:
+        print(json.dumps(asdict(explanation)))
+        return
+    from converters.tables import print_explanation
+
+    print_explanation(explanation)
 
 
 def _print_exported(exported: Exported, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from mobilevit_edge.specs import COUNTS, SPECS
 
 if TYPE_CHECKING:
+    from converters.explain import Explanation
     from converters.pipeline import Exported
     from converters.predict import Prediction
 
@@ -115,6 +116,31 @@ def print_export(exported: Exported) -> None:
     console.print(Text("OK", "bold green"), str(exported.path))
     console.print(table)
     console.print(f"next: mobilevit-predict {exported.path} IMAGE")
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """A target's rewrites with what each changes."""
+    at_work = [effect for effect in explanation.effects if effect.sites or effect.refused]
+    idle = ", ".join(e.name for e in explanation.effects if e not in at_work) or "none"
+    table = Table(
+        title=f"Rewrites of {explanation.model}",
+        caption=f"the reference: {explanation.operators} operators, "
+        f"{explanation.macs / _MEGA:,.1f} M multiply-adds; nothing to do here for: {idle}",
+        show_lines=True,
+    )
+    table.add_column("rewrite", no_wrap=True)
+    table.add_column("places", justify="right")
+    table.add_column("operators")
+    table.add_column("mult-adds (M)", justify="right")
+    for effect in at_work:
+        changes = ", ".join(f"{kind} {n:+d}" for kind, n in effect.operators.items())
+        table.add_row(
+            f"{effect.name}\n",
+            str(effect.sites) if effect.sites else "refused",
+            f"{effect.identity}\n{effect.refused or changes or 'no operator changes'}",
+            f"{effect.macs / _MEGA:+,.1f}" if effect.macs else "",
+        )
+    PlainConsole(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def _source_line(exported: Exported) -> str:
