@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python docs/demo.py
 
 test: $(VENV)/.installed lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from converters.pte import read_graph
 from mobilevit_edge.errors import ConversionError, MissingPackageError, UsageError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from converters.options import ExportOptions
     from converters.prepare import Prepared
@@ -56,9 +56,21 @@ def convert(module: nn.Module, prepared: Prepared, options: ExportOptions, path:
     """
     if options.batch is None:
         raise UsageError("executorch bundles have a fixed batch: pass --batch N")
-    import torch
-
     from converters.deploy import example_input
+
+    example = example_input(prepared, options)
+    path.write_bytes(lower(module, (example,), _constant_methods(prepared, options)))
+
+
+def lower(
+    module: nn.Module, inputs: tuple[Tensor, ...], constant_methods: dict[str, Any] | None = None
+) -> bytes:
+    """Any module as a ``.pte`` file that XNNPACK runs as far as it can.
+
+    Raises:
+        ConversionError: torch or executorch refuse the module.
+    """
+    import torch
 
     with _quiet():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -66,18 +78,15 @@ def convert(module: nn.Module, prepared: Prepared, options: ExportOptions, path:
 
         try:
             with torch.no_grad():
-                program = torch.export.export(module, (example_input(prepared, options),))
                 edge = to_edge_transform_and_lower(
-                    program,
+                    torch.export.export(module, inputs),
                     partitioner=[XnnpackPartitioner()],
-                    constant_methods=_constant_methods(prepared, options),
+                    constant_methods=constant_methods,
                 )
-                lowered = edge.to_executorch()
+                return bytes(edge.to_executorch().buffer)
         # Lowering raises many types, none of which a user can act on by type.
         except Exception as error:
             raise ConversionError(f"executorch could not lower the model: {error}") from error
-    with path.open("wb") as file:
-        lowered.write_to_file(file)
 
 
 def inspect(path: Path) -> Graph:

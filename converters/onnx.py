@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +24,7 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     import onnx
-    from torch import nn
+    from torch import Tensor, nn
 
     from converters.options import ExportOptions
     from converters.prepare import Prepared
@@ -53,26 +53,56 @@ def convert(module: nn.Module, prepared: Prepared, options: ExportOptions, path:
     Raises:
         ConversionError: torch or onnx refuse the model.
     """
+    from converters.deploy import example_input
+
+    proto = export_graph(
+        module,
+        (example_input(prepared, options),),
+        input_names=[INPUT_NAME],
+        output_names=[output_name(softmax=options.softmax)],
+        dynamic_batch=options.batch is None,
+    )
+    import onnx
+
+    onnx.helper.set_model_props(proto, _metadata(prepared, options))
     try:
-        import onnx
-        import onnxscript  # noqa: F401  torch's exporter needs it and would fail late
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ConversionError(f"the exported graph is not valid ONNX: {error}") from error
+    path.write_bytes(proto.SerializeToString())
+
+
+def export_graph(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    *,
+    input_names: Sequence[str] = (),
+    output_names: Sequence[str] = (),
+    dynamic_batch: bool = False,
+) -> onnx.ModelProto:
+    """Any module as an ONNX graph whose nodes are named after the modules they came from.
+
+    Raises:
+        ConversionError: torch refuses the module.
+        MissingPackageError: onnx or onnxscript is not installed.
+    """
+    try:
+        import onnx  # noqa: F401  torch's exporter needs both and would fail late
+        import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingPackageError(error.name or "onnx", "onnx") from error
     import torch
 
-    from converters.deploy import example_input
-
-    example = example_input(prepared, options)
-    dynamic = {0: torch.export.Dim("batch")} if options.batch is None else None
+    dynamic = tuple({0: torch.export.Dim("batch")} for _ in inputs) if dynamic_batch else None
     with _quiet():
         try:
             program = torch.onnx.export(
                 module,
-                (example,),
+                inputs,
                 dynamo=True,
-                input_names=[INPUT_NAME],
-                output_names=[output_name(softmax=options.softmax)],
-                dynamic_shapes=(dynamic,) if dynamic else None,
+                input_names=input_names,
+                output_names=output_names,
+                dynamic_shapes=dynamic,
                 opset_version=OPSET,
                 verbose=False,
             )
@@ -83,12 +113,7 @@ def convert(module: nn.Module, prepared: Prepared, options: ExportOptions, path:
     proto = program.model_proto
     _name_by_module(proto.graph)
     _strip_traces(proto.graph)
-    onnx.helper.set_model_props(proto, _metadata(prepared, options))
-    try:
-        onnx.checker.check_model(proto, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ConversionError(f"the exported graph is not valid ONNX: {error}") from error
-    path.write_bytes(proto.SerializeToString())
+    return proto
 
 
 def load(path: Path) -> LoadedModel:

@@ -1,0 +1,165 @@
+"""Our exports against the plain ones and against the limit, interleaved in one run on one core.
+
+    python -m benchmarks.against_plain --runtime executorch --output results.json MODEL...
+
+Plain is the better of two: the reference model without rewrites, and transformers' module of the
+same architecture. The limit holds the same convolutions, products and activations alone. All
+weights are random: speed does not depend on them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.limit import LimitNetwork, limit_inputs
+from benchmarks.peers import transformers_peer
+from benchmarks.timing import interleave, milliseconds, pin_to_core, ratio
+from converters.rewrites import select_rewrites
+from converters.rewrites.base import Context, apply_rewrites
+from mobilevit_edge.models.network import create_model
+
+IMAGE_SIZE: Final = 256
+FORMS: Final = ("ours", "reference", "transformers", "limit")
+_SUFFIX: Final = {"onnx": ".onnx", "executorch": ".pte"}
+
+
+def make_artifact(runtime: str, model_name: str, form: str, path: Path) -> bool:
+    """Write one artifact; False if there is no such form of the model."""
+    torch.manual_seed(0)
+    inputs: tuple[torch.Tensor, ...] = (torch.rand(1, 3, IMAGE_SIZE, IMAGE_SIZE),)
+    model: torch.nn.Module = create_model(model_name)
+    if form == "transformers":
+        peer = transformers_peer(model_name)
+        if peer is None:
+            return False
+        model = peer
+    elif form == "limit":
+        reference = create_model(model_name)
+        model, inputs = LimitNetwork(reference).eval(), limit_inputs(reference, IMAGE_SIZE)
+    elif form == "ours":
+        ours = create_model(model_name)
+        context = Context((IMAGE_SIZE, IMAGE_SIZE))
+        apply_rewrites(ours, select_rewrites(_rewrites(runtime), ()), context)
+        model = ours
+    model.requires_grad_(False)
+    if runtime == "onnx":
+        from converters.onnx import export_graph
+
+        path.write_bytes(export_graph(model, inputs).SerializeToString())
+    else:
+        from converters.executorch import lower
+
+        path.write_bytes(lower(model, inputs))
+    return True
+
+
+def _rewrites(runtime: str) -> tuple[str, ...]:
+    from converters.backend import get_backend
+
+    return get_backend("onnx" if runtime == "onnx" else "executorch").REWRITES
+
+
+def runner(runtime: str, path: Path, inputs: tuple[torch.Tensor, ...]) -> Callable[[], object]:
+    """A function that runs an artifact once, with one thread, in this process."""
+    if runtime == "onnx":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        names = [i.name for i in session.get_inputs()]
+        feed = {name: x.numpy() for name, x in zip(names, inputs, strict=True)}
+        return lambda: session.run(None, feed)
+    from executorch.extension.pybindings import _C as native  # noqa: N811  its public names
+
+    native._unsafe_reset_threadpool(1)
+    buffer = path.read_bytes()
+    module = native._load_for_executorch_from_buffer(buffer)
+
+    def run() -> object:
+        # Naming the buffer here keeps it alive as long as the module, which reads from it.
+        assert buffer
+        return module.forward(list(inputs), clone_outputs=False)
+
+    return run
+
+
+def measure(runtime: str, name: str, folder: Path, seconds: float) -> dict[str, list[int]]:
+    """Samples in nanoseconds of every form of a model; artifacts in ``folder`` are used again."""
+    reference = create_model(name)
+    runs: dict[str, Callable[[], object]] = {}
+    for form in FORMS:
+        path = folder / f"{name}-{form}{_SUFFIX[runtime]}"
+        if not path.exists() and not make_artifact(runtime, name, form, path):
+            continue
+        torch.manual_seed(0)
+        inputs = limit_inputs(reference, IMAGE_SIZE)
+        runs[form] = runner(runtime, path, inputs if form == "limit" else inputs[:1])
+    return interleave(runs, seconds=seconds)
+
+
+def main() -> None:
+    """Measure and print a table; raw samples go to ``--output``."""
+    parser = ArgumentParser(description="Our exports against plain ones and against the limit.")
+    parser.add_argument("models", nargs="+", metavar="MODEL")
+    parser.add_argument("--runtime", choices=tuple(_SUFFIX), required=True)
+    parser.add_argument("--artifacts", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--seconds", type=float, default=20, help="for each model (default 20)")
+    parser.add_argument("--core", type=int, default=1)
+    arguments = parser.parse_args()
+    arguments.artifacts.mkdir(parents=True, exist_ok=True)
+
+    pin_to_core(arguments.core)
+    torch.set_num_threads(1)
+    samples = {
+        name: measure(arguments.runtime, name, arguments.artifacts, arguments.seconds)
+        for name in arguments.models
+    }
+    content = {
+        "runtime": arguments.runtime,
+        "affinity": sorted(os.sched_getaffinity(0)),
+        "machine": platform.processor() or platform.machine(),
+        "image_size": IMAGE_SIZE,
+        "samples_ns": samples,
+    }
+    arguments.output.write_text(json.dumps(content))
+    print_table(arguments.runtime, samples)
+
+
+def print_table(runtime: str, samples: Mapping[str, Mapping[str, list[int]]]) -> None:
+    """Medians, and ratios with their intervals."""
+    table = Table(title=f"{runtime}, one core, {IMAGE_SIZE}x{IMAGE_SIZE}, medians in ms")
+    for heading in ("model", *FORMS, "plain / ours", "ours / limit", "rounds"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for name, forms in samples.items():
+        plain = min(
+            (form for form in ("reference", "transformers") if form in forms),
+            key=lambda form: milliseconds(forms[form]),
+        )
+        table.add_row(
+            name,
+            *(f"{milliseconds(forms[form]):.2f}" if form in forms else "-" for form in FORMS),
+            _show(ratio(forms[plain], forms["ours"])),
+            _show(ratio(forms["ours"], forms["limit"])),
+            str(len(forms["ours"])),
+        )
+    Console(width=140).print(table)
+
+
+def _show(value: Any) -> str:
+    return f"{value.median:.2f} ({value.low:.2f} to {value.high:.2f})"
+
+
+if __name__ == "__main__":
+    main()

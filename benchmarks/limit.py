@@ -1,0 +1,174 @@
+"""The lower bound of a model's latency: its convolutions, products and activations alone.
+
+A network with the same convolutions, linear layers, matrix products and activations as the
+reference, chained in the same shapes, and nothing else: no norms, residual sums, softmax, layout
+changes, resizing or concatenations. What it computes means nothing. A runtime cannot be faster than
+this with the same arithmetic; a rewrite that saves arithmetic can.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mobilevit_edge.models.blocks import MapBlock, TokenBlock
+from mobilevit_edge.models.layers import ConvNormAct, InvertedResidual
+from mobilevit_edge.models.network import MobileViT
+from mobilevit_edge.specs import HEADS, PATCH
+
+
+def _plain_conv(module: ConvNormAct) -> nn.Module:
+    """The convolution with a bias in place of its batch norm, and the activation."""
+    old = module.conv
+    conv = nn.Conv2d(
+        old.in_channels,
+        old.out_channels,
+        (old.kernel_size[0], old.kernel_size[1]),
+        stride=old.stride[0],
+        padding=int(old.padding[0]),
+        groups=old.groups,
+    )
+    return nn.Sequential(conv, module.act)
+
+
+class LimitMapBlock(nn.Module):
+    """Products of a block of V2's line. ``[B, C, H, W] -> same``, and what else was computed."""
+
+    def __init__(self, block: MapBlock) -> None:
+        super().__init__()
+        d, channels = block.spec.dim, block.projection.conv.out_channels
+        self.spatial = _plain_conv(block.local.spatial)
+        self.pointwise = block.local.pointwise
+        self.layers = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "query": nn.Conv2d(d, 1, 1),
+                    "key": nn.Conv2d(d, d, 1),
+                    "value": nn.Conv2d(d, d, 1),
+                    "out": nn.Conv2d(d, d, 1),
+                    "ffn_in": nn.Conv2d(d, block.spec.ffn_dim, 1),
+                    "ffn_out": nn.Conv2d(block.spec.ffn_dim, d, 1),
+                }
+            )
+            for _ in block.layers
+        )
+        self.projection = nn.Conv2d(d, channels, 1)
+        self.local_projection = nn.Conv2d(d, channels, 1) if block.spec.fusion else None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        local = x = self.pointwise(self.spatial(x))
+        side: list[Tensor] = []
+        for layer in self.layers:
+            assert isinstance(layer, nn.ModuleDict)
+            side.append(layer["query"](x))
+            x = layer["out"](layer["key"](F.relu(layer["value"](x))))
+            x = layer["ffn_out"](F.silu(layer["ffn_in"](x)))
+        if self.local_projection is not None:
+            side.append(self.local_projection(local))
+        return self.projection(x), side
+
+
+class LimitTokenBlock(nn.Module):
+    """Products of a block of V1's line, its linear layers as 1x1 convolutions.
+
+    The attention's products run on inputs of their own (q, k transposed, v), so that nothing has to
+    change its layout.
+    """
+
+    def __init__(self, block: TokenBlock) -> None:
+        super().__init__()
+        assert block.spec.fusion is not None
+        d, channels = block.spec.dim, block.projection.conv.out_channels
+        kernel = block.spec.fusion.kernel_size
+        self.fuses_local = block.spec.fusion.features == "local"
+        self.spatial = _plain_conv(block.local.spatial)
+        self.pointwise = block.local.pointwise
+        self.layers = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "query": nn.Conv2d(d, d, 1),
+                    "key": nn.Conv2d(d, d, 1),
+                    "value": nn.Conv2d(d, d, 1),
+                    "out": nn.Conv2d(d, d, 1),
+                    "ffn_in": nn.Conv2d(d, block.spec.ffn_dim, 1),
+                    "ffn_out": nn.Conv2d(block.spec.ffn_dim, d, 1),
+                }
+            )
+            for _ in block.layers
+        )
+        self.projection = nn.Conv2d(d, channels, 1)
+        # One convolution over a concatenation is two over its parts.
+        features = block.fusion.conv.in_channels - channels
+        self.fuse_features = nn.Conv2d(features, channels, kernel, padding=kernel // 2)
+        self.fuse_projected = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, list[Tensor]]:
+        entrance, local = x, self.pointwise(self.spatial(x))
+        x = local
+        for layer in self.layers:
+            assert isinstance(layer, nn.ModuleDict)
+            x = layer["out"](layer["value"](layer["key"](layer["query"](x))))
+            x = layer["ffn_out"](F.silu(layer["ffn_in"](x)))
+            q = torch.bmm(torch.bmm(q, k), v)
+        side = self.fuse_features(local if self.fuses_local else entrance)
+        return F.silu(self.fuse_projected(F.silu(self.projection(x)))), [q, side]
+
+
+class LimitNetwork(nn.Module):
+    """The whole network's products. The first input is the image, the others are V1's q, k, v."""
+
+    def __init__(self, model: MobileViT) -> None:
+        super().__init__()
+        parts: list[nn.Module] = [_plain_conv(model.stem)]
+        stages = [stage for name, stage in model.stages() if name != "stem"]
+        parts += [
+            limit for stage in stages for part in stage.children() for limit in _limit_of(part)
+        ]
+        if isinstance(model.pre_head, ConvNormAct):
+            parts.append(_plain_conv(model.pre_head))
+        self.parts = nn.ModuleList(parts)
+        assert isinstance(model.head, nn.Linear)
+        self.head = nn.Conv2d(model.head.in_features, model.head.out_features, 1)
+
+    def forward(self, x: Tensor, *attention: Tensor) -> list[Tensor]:
+        # Everything computed is an output: a runtime drops what nobody reads.
+        outputs: list[Tensor] = []
+        for part in self.parts:
+            if isinstance(part, LimitTokenBlock):
+                x, side = part(x, *attention[:3])
+                attention = attention[3:]
+                outputs += side
+            elif isinstance(part, LimitMapBlock):
+                x, side = part(x)
+                outputs += side
+            else:
+                x = part(x)
+        return [self.head(x.mean((2, 3), keepdim=True)).flatten(1), *outputs]
+
+
+def _limit_of(part: nn.Module) -> list[nn.Module]:
+    match part:
+        case InvertedResidual():
+            return [_plain_conv(conv) for conv in (part.expand, part.depthwise, part.project)]
+        case MapBlock():
+            return [LimitMapBlock(part)]
+        case TokenBlock():
+            return [LimitTokenBlock(part)]
+        case _:
+            raise ValueError(f"no limit for a {type(part).__name__}")
+
+
+def limit_inputs(model: MobileViT, image_size: int) -> tuple[Tensor, ...]:
+    """Inputs of :class:`LimitNetwork` for one square image."""
+    inputs = [torch.rand(1, 3, image_size, image_size)]
+    stride = 2
+    for stage in model.spec.stages:
+        stride *= stage.stride
+        if stage.block is not None and stage.block.layout == "tokens":
+            tokens = (image_size // stride // PATCH) ** 2
+            flat, head_dim = PATCH * PATCH * HEADS, stage.block.dim // HEADS
+            for shape in ((tokens, head_dim), (head_dim, tokens), (tokens, head_dim)):
+                # Small values: products in a chain must not overflow.
+                inputs.append(0.1 * torch.rand(flat, *shape))
+    return tuple(inputs)

@@ -1,0 +1,52 @@
+"""The same architectures from transformers, as a user would export them without this project."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from torch import Tensor, nn
+
+from mobilevit_edge.specs import SPECS
+
+_CLASSES: Final[dict[str, Any]] = {"num_labels": 1000}
+"""Apart, since the configs' type hints do not know this keyword of their base class."""
+
+
+class Logits(nn.Module):
+    """A transformers classifier that answers with its logits alone."""
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(pixel_values=x).logits  # type: ignore[no-any-return]
+
+
+def transformers_peer(name: str) -> nn.Module | None:
+    """Transformers' model of the architecture ``name``, random weights; ``None`` for V3."""
+    from transformers import (
+        MobileViTConfig,
+        MobileViTForImageClassification,
+        MobileViTV2Config,
+        MobileViTV2ForImageClassification,
+    )
+
+    spec = SPECS[name]
+    if spec.generation == 3:
+        return None
+    if spec.generation == 2:
+        width = int(name.rsplit("_", 1)[1]) / 100
+        v2 = MobileViTV2Config(width_multiplier=width, image_size=256, **_CLASSES)
+        return Logits(MobileViTV2ForImageClassification(v2)).eval()
+    early = [spec.stem_channels, spec.stages[0].channels, spec.stages[1].channels]
+    late = [stage.channels for stage in spec.stages[2:]]
+    assert spec.pre_head_channels is not None
+    v1 = MobileViTConfig(
+        hidden_sizes=[stage.block.dim for stage in spec.stages if stage.block is not None],
+        neck_hidden_sizes=[*early, *late, spec.pre_head_channels],
+        expand_ratio=float(spec.expansion),
+        image_size=256,
+        **_CLASSES,
+    )
+    return Logits(MobileViTForImageClassification(v1)).eval()
