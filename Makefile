@@ -1,4 +1,4 @@
-# Everything works inside .venv and needs only Python (3.10 or later) and make.
+# Everything works inside .venv and needs only Python (3.11 or later) and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -120,10 +120,10 @@ class LimitNetwork(nn.Module):
 
     def __init__(self, model: MobileViT) -> None:
         super().__init__()
-        parts: list[nn.Module] = [_plain_conv(model.stem)]
         stages = [stage for name, stage in model.stages() if name != "stem"]
-        parts += [
-            limit for stage in stages for part in stage.children() for limit in _limit_of(part)
+        parts = [
+            _plain_conv(model.stem),
+            *(limit for stage in stages for part in stage.children() for limit in _limit_of(part)),
         ]
         if isinstance(model.pre_head, ConvNormAct):
             parts.append(_plain_conv(model.pre_head))
