@@ -168,7 +168,7 @@ def limit_inputs(model: MobileViT, image_size: int) -> tuple[Tensor, ...]:
         if stage.block is not None and stage.block.layout == "tokens":
             tokens = (image_size // stride // PATCH) ** 2
             flat, head_dim = PATCH * PATCH * HEADS, stage.block.dim // HEADS
-            for shape in ((tokens, head_dim), (head_dim, tokens), (tokens, head_dim)):
-                # Small values: products in a chain must not overflow.
-                inputs.append(0.1 * torch.rand(flat, *shape))
+            shapes = ((tokens, head_dim), (head_dim, tokens), (tokens, head_dim))
+            # Small values: products in a chain must not overflow.
+            inputs += [0.1 * torch.rand(flat, *shape) for shape in shapes]
     return tuple(inputs)
