@@ -23,6 +23,8 @@ from mobilevit_edge.errors import ConversionError
 READY: Final = b"ready\n"
 _LENGTH_BYTES: Final = 8
 _MAX_MESSAGE: Final = 2000
+_GRACE_SECONDS: Final = 5.0
+"""For a child that is about to die, so that its own reason is told."""
 
 
 def write_array(stream: IO[bytes], array: Array) -> None:
@@ -76,8 +78,16 @@ class ChildRunner:
             ) from error
 
     def _reason(self) -> str:
-        """Why the child has died: its signal or exit code, and the last line it wrote."""
-        code = self._process.wait()
+        """Why the child has died: its signal or exit code, and the last line it wrote.
+
+        One that lives on after a wrong answer is ended.
+        """
+        try:
+            code = self._process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return "its process gave no valid answer"
         self._stderr.seek(0)
         lines = self._stderr.read().decode(errors="replace").strip().splitlines()
         last = lines[-1][:_MAX_MESSAGE] if lines else "no message"

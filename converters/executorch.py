@@ -34,6 +34,7 @@ REWRITES: Final = (
     "norm_affine_fold",
     "key_after_pooling",
     "explicit_attention",
+    "explicit_silu",
     "norm_from_poolings",
     "phase_layout",
     "token_layout",

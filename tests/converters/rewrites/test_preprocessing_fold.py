@@ -1,0 +1,51 @@
+"""Pixel scaling and channel order inside the stem."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converters.rewrites.base import Context
+from mobilevit_edge.preprocess import ChannelOrder
+from tests.converters.rewrites.test_base import (
+    EXACT,
+    LINES,
+    difference,
+    few,
+    rewritten,
+    small_model,
+    small_spec,
+)
+
+NAME = "preprocessing_fold"
+
+
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+@pytest.mark.parametrize("names", [[NAME], [NAME, "batch_norm_fold"], ["batch_norm_fold", NAME]])
+@few
+@given(
+    line=st.sampled_from(LINES),
+    batch=st.integers(1, 3),
+    height=st.integers(32, 80),
+    width=st.integers(32, 80),
+)
+@torch.no_grad()
+def test_rgb_bytes_give_what_scaled_and_ordered_pixels_give(
+    names: list[str], order: ChannelOrder, line: str, batch: int, height: int, width: int
+) -> None:
+    model = small_model(small_spec(line))
+    context = Context((height, width), raw_channel_order=order)
+    changed, _ = rewritten(model, names, context)
+    random = torch.Generator().manual_seed(height)
+    pixels = torch.randint(0, 256, (batch, 3, height, width), generator=random).double()
+    scaled = (pixels.flip(1) if order == "BGR" else pixels) / 255
+    assert difference(changed(pixels), model(scaled)) < EXACT
+
+
+def test_without_raw_pixels_nothing_changes() -> None:
+    model = small_model(small_spec("mobilevit_xxs"))
+    changed, outcome = rewritten(model, [NAME])
+    assert (outcome.sites, outcome.refused) == (0, None)
+    assert torch.equal(changed.stem.conv.weight, model.stem.conv.weight)
