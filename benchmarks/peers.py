@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from torch import Tensor, nn
 
-from mobilevit_edge.specs import SPECS
+from mobilevit_edge.models.network import MobileViT
+from mobilevit_edge.specs import ModelSpec
+from mobilevit_edge.weights.saving import named_weights
 
 _CLASSES: Final[dict[str, Any]] = {"num_labels": 1000}
 """Apart, since the configs' type hints do not know this keyword of their base class."""
@@ -23,8 +25,16 @@ class Logits(nn.Module):
         return self.classifier(pixel_values=x).logits  # type: ignore[no-any-return]
 
 
-def transformers_peer(name: str) -> nn.Module | None:
-    """Transformers' model of the architecture ``name``, random weights; ``None`` for V3."""
+def transformers_peer(model: MobileViT) -> nn.Module | None:
+    """transformers' model of the same architecture and weights; ``None`` for V3."""
+    if model.spec.generation == 3:
+        return None
+    classifier = _untrained(model.spec)
+    classifier.load_state_dict(named_weights(model, "transformers"))
+    return Logits(classifier).eval()
+
+
+def _untrained(spec: ModelSpec) -> nn.Module:
     from transformers import (
         MobileViTConfig,
         MobileViTForImageClassification,
@@ -32,13 +42,10 @@ def transformers_peer(name: str) -> nn.Module | None:
         MobileViTV2ForImageClassification,
     )
 
-    spec = SPECS[name]
-    if spec.generation == 3:
-        return None
     if spec.generation == 2:
-        width = int(name.rsplit("_", 1)[1]) / 100
+        width = int(spec.name.rsplit("_", 1)[1]) / 100
         v2 = MobileViTV2Config(width_multiplier=width, image_size=256, **_CLASSES)
-        return Logits(MobileViTV2ForImageClassification(v2)).eval()
+        return MobileViTV2ForImageClassification(v2)
     early = [spec.stem_channels, spec.stages[0].channels, spec.stages[1].channels]
     late = [stage.channels for stage in spec.stages[2:]]
     assert spec.pre_head_channels is not None
@@ -49,4 +56,4 @@ def transformers_peer(name: str) -> nn.Module | None:
         image_size=256,
         **_CLASSES,
     )
-    return Logits(MobileViTForImageClassification(v1)).eval()
+    return MobileViTForImageClassification(v1)

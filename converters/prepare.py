@@ -95,12 +95,12 @@ def _random(name: str) -> tuple[MobileViT, Preprocessing, None, SourceInfo]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
         model = create_model(name)
-        _settle_batch_norms(model)
+        settle_batch_norms(model)
     origin = f"random weights (seed {RANDOM_SEED})"
     return model, RANDOM_WEIGHTS, None, SourceInfo(origin, None, "", None)
 
 
-def _settle_batch_norms(model: MobileViT) -> None:
+def settle_batch_norms(model: MobileViT) -> None:
     """Give batch norms the statistics of noise images.
 
     Without them activations shrink from layer to layer, below what fp16 holds.
