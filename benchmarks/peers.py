@@ -26,7 +26,7 @@ class Logits(nn.Module):
 
 
 def transformers_peer(model: MobileViT) -> nn.Module | None:
-    """transformers' model of the same architecture and weights; ``None`` for V3."""
+    """The same architecture and weights in transformers; ``None`` for V3."""
     if model.spec.generation == 3:
         return None
     classifier = _untrained(model.spec)
