@@ -15,7 +15,7 @@ import platform
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from rich.console import Console
@@ -23,7 +23,7 @@ from rich.table import Table
 
 from benchmarks.limit import LimitNetwork, limit_inputs
 from benchmarks.peers import transformers_peer
-from benchmarks.timing import interleave, milliseconds, pin_to_core, ratio
+from benchmarks.timing import Ratio, interleave, milliseconds, pin_to_core, ratio
 from converters.prepare import settle_batch_norms
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
@@ -158,7 +158,7 @@ def print_table(runtime: str, samples: Mapping[str, Mapping[str, list[int]]]) ->
     Console(width=140).print(table)
 
 
-def _show(value: Any) -> str:
+def _show(value: Ratio) -> str:
     return f"{value.median:.2f} ({value.low:.2f} to {value.high:.2f})"
 
 

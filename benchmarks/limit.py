@@ -32,6 +32,20 @@ def _plain_conv(module: ConvNormAct) -> nn.Module:
     return nn.Sequential(conv, module.act)
 
 
+def _layer(dim: int, ffn_dim: int, *, query_dim: int) -> nn.ModuleDict:
+    """The projections of one transformer layer."""
+    return nn.ModuleDict(
+        {
+            "query": nn.Conv2d(dim, query_dim, 1),
+            "key": nn.Conv2d(dim, dim, 1),
+            "value": nn.Conv2d(dim, dim, 1),
+            "out": nn.Conv2d(dim, dim, 1),
+            "ffn_in": nn.Conv2d(dim, ffn_dim, 1),
+            "ffn_out": nn.Conv2d(ffn_dim, dim, 1),
+        }
+    )
+
+
 class LimitMapBlock(nn.Module):
     """Products of a block of V2's line. ``[B, C, H, W] -> same``, and what else was computed."""
 
@@ -41,17 +55,7 @@ class LimitMapBlock(nn.Module):
         self.spatial = _plain_conv(block.local.spatial)
         self.pointwise = block.local.pointwise
         self.layers = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    "query": nn.Conv2d(d, 1, 1),
-                    "key": nn.Conv2d(d, d, 1),
-                    "value": nn.Conv2d(d, d, 1),
-                    "out": nn.Conv2d(d, d, 1),
-                    "ffn_in": nn.Conv2d(d, block.spec.ffn_dim, 1),
-                    "ffn_out": nn.Conv2d(block.spec.ffn_dim, d, 1),
-                }
-            )
-            for _ in block.layers
+            _layer(d, block.spec.ffn_dim, query_dim=1) for _ in block.layers
         )
         self.projection = nn.Conv2d(d, channels, 1)
         self.local_projection = nn.Conv2d(d, channels, 1) if block.spec.fusion else None
@@ -85,17 +89,7 @@ class LimitTokenBlock(nn.Module):
         self.spatial = _plain_conv(block.local.spatial)
         self.pointwise = block.local.pointwise
         self.layers = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    "query": nn.Conv2d(d, d, 1),
-                    "key": nn.Conv2d(d, d, 1),
-                    "value": nn.Conv2d(d, d, 1),
-                    "out": nn.Conv2d(d, d, 1),
-                    "ffn_in": nn.Conv2d(d, block.spec.ffn_dim, 1),
-                    "ffn_out": nn.Conv2d(block.spec.ffn_dim, d, 1),
-                }
-            )
-            for _ in block.layers
+            _layer(d, block.spec.ffn_dim, query_dim=d) for _ in block.layers
         )
         self.projection = nn.Conv2d(d, channels, 1)
         # One convolution over a concatenation is two over its parts.

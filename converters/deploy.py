@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from converters.options import ExportOptions
 from converters.prepare import Prepared
 from converters.rewrites import preprocessing_fold, select_rewrites
-from converters.rewrites.base import Context, Outcome, apply_rewrites
+from converters.rewrites.base import Context, Outcome, Rewrite, apply_rewrites
 from mobilevit_edge.models.network import MobileViT
 
 
@@ -65,6 +65,19 @@ class Deployed:
     outcomes: tuple[Outcome, ...]
 
 
+def choose_rewrites(
+    prepared: Prepared, options: ExportOptions, rewrites: Sequence[str]
+) -> tuple[list[Rewrite], Context]:
+    """The rewrites of an export, those of its target being ``rewrites``, and their context.
+
+    Raises:
+        UsageError: a rewrite that is switched off is not among them.
+    """
+    order = prepared.preprocessing.channel_order
+    context = Context(prepared.image_size, raw_channel_order=order if options.raw_input else None)
+    return select_rewrites([preprocessing_fold.REWRITE.name, *rewrites], options.without), context
+
+
 def deploy(prepared: Prepared, options: ExportOptions, rewrites: Sequence[str]) -> Deployed:
     """A rewritten copy of the model as the artifact has it.
 
@@ -73,8 +86,7 @@ def deploy(prepared: Prepared, options: ExportOptions, rewrites: Sequence[str]) 
     """
     model = copy.deepcopy(prepared.model)
     order = prepared.preprocessing.channel_order
-    context = Context(prepared.image_size, raw_channel_order=order if options.raw_input else None)
-    chosen = select_rewrites([preprocessing_fold.REWRITE.name, *rewrites], options.without)
+    chosen, context = choose_rewrites(prepared, options, rewrites)
     outcomes = apply_rewrites(model, chosen, context)
     folded = any(o.sites for o in outcomes if o.name == preprocessing_fold.REWRITE.name)
     scaling = None

@@ -13,10 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from converters.backend import get_backend
+from converters.deploy import choose_rewrites
 from converters.options import ExportOptions
 from converters.prepare import prepare
-from converters.rewrites import preprocessing_fold, select_rewrites
-from converters.rewrites.base import Context, apply_rewrites
+from converters.rewrites.base import apply_rewrites
 from mobilevit_edge.models.network import MobileViT
 
 _VIEWS: Final = frozenset(
@@ -56,10 +56,7 @@ def explain(options: ExportOptions) -> Explanation:
     """
     backend = get_backend(options.target)
     prepared = prepare(options)
-    order = prepared.preprocessing.channel_order
-    context = Context(prepared.image_size, raw_channel_order=order if options.raw_input else None)
-    names = [preprocessing_fold.REWRITE.name, *backend.REWRITES]
-    rewrites = select_rewrites(names, options.without)
+    rewrites, context = choose_rewrites(prepared, options, backend.REWRITES)
 
     model = copy.deepcopy(prepared.model)
     first = before = _operators(model, prepared.image_size)

@@ -36,7 +36,7 @@ class PooledPhaseMapBlock(PhaseMapBlock):
 
 
 def _apply(model: MobileViT, context: Context) -> int:
-    (last_stage,) = [stage for name, stage in model.stages()][-1:]
+    *_, (_, last_stage) = model.stages()
     assert isinstance(last_stage, nn.Sequential)
     block = last_stage[-1]
     if not isinstance(block, PhaseMapBlock) or not isinstance(model.pre_head, nn.Identity):
