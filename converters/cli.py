@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from converters.console import add_common_arguments, progress, run_command
+from mobilevit_edge.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
 
 if TYPE_CHECKING:

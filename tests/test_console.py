@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import converters
-from converters.console import add_common_arguments, run_command
+from mobilevit_edge.console import add_common_arguments, run_command
 from mobilevit_edge import entry
 from mobilevit_edge.errors import (
     BundleError,

@@ -1,4 +1,4 @@
-"""What both commands share: exit codes, progress, messages, one object on stdout with --json."""
+"""What the commands share: exit codes, progress, messages, one object on stdout with --json."""
 
 from __future__ import annotations
 
