@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import converters
-from mobilevit_edge.console import add_common_arguments, run_command
 from mobilevit_edge import entry
+from mobilevit_edge.console import add_common_arguments, run_command
 from mobilevit_edge.errors import (
     BundleError,
     ConversionError,
