@@ -58,9 +58,11 @@ def make_artifact(runtime: str, model_name: str, form: str, path: Path) -> bool:
 
         path.write_bytes(export_graph(model, inputs).SerializeToString())
     else:
-        from converters.executorch import lower
+        from converters.lowering import lower, xnnpack
 
-        path.write_bytes(lower(model, inputs))
+        with torch.no_grad():
+            program = torch.export.export(model, inputs)
+        path.write_bytes(lower(program, xnnpack()))
     return True
 
 

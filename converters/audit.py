@@ -65,6 +65,7 @@ def check_contract(
     options: ExportOptions,
     rewrites: Collection[str],
     macs: int,
+    kept_in_float: Collection[str] = (),
 ) -> Audit:
     """Judge a graph.
 
@@ -77,7 +78,7 @@ def check_contract(
         *_rank_is_bounded(graph, PHASE_LAYOUT_RANK if "phase_layout" in rewrites else MAX_RANK),
         *_no_needless_resize(graph, image_size),
         *_shapes_are_fixed(graph, options),
-        *_work_is_delegated(graph, options, macs),
+        *_work_is_delegated(graph, options, macs, len(kept_in_float)),
     ]
     if violations:
         listed = "\n".join(f"  {violation}" for violation in violations[:10])
@@ -146,11 +147,14 @@ def _delegated_share(graph: Graph, macs: int) -> float:
     return max(0.0, 1 - outside / macs)
 
 
-def _work_is_delegated(graph: Graph, options: ExportOptions, macs: int) -> Iterator[str]:
+def _work_is_delegated(graph: Graph, options: ExportOptions, macs: int, kept: int) -> Iterator[str]:
     if graph.delegates is None:
         return
-    # The softmax of fp16 logits runs in fp32, behind a conversion that is not delegated.
-    allowed = 2 if options.softmax and options.precision == "fp16" else 1
+    allowed = 1
+    if options.precision == "fp16":
+        # Conversions between fp16 and fp32 are not delegated: around the softmax of the logits, and
+        # around each part that stays in fp32.
+        allowed += options.softmax + 2 * kept
     if not 1 <= graph.delegates <= allowed:
         yield f"{graph.delegates} delegates: every border costs a copy, {allowed} would do"
     for operator in graph.operators:

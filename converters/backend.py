@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from converters.audit import Graph
     from converters.options import ExportOptions
     from converters.prepare import Prepared
+    from converters.quantisation.plan import Int8Plan
 
 Array: TypeAlias = npt.NDArray[Any]
 Run: TypeAlias = Callable[[Array], Array]
@@ -43,9 +44,14 @@ class Backend(Protocol):
     REWRITES: tuple[str, ...]
 
     def convert(
-        self, module: nn.Module, prepared: Prepared, options: ExportOptions, path: Path
+        self,
+        module: nn.Module,
+        prepared: Prepared,
+        options: ExportOptions,
+        path: Path,
+        plan: Int8Plan | None = None,
     ) -> None:
-        """Write the artifact to ``path``. Raises ConversionError."""
+        """Write the artifact to ``path``; ``plan`` comes with int8. Raises ConversionError."""
 
     def inspect(self, path: Path) -> Graph:
         """The operators of an artifact, for the graph contract."""

@@ -12,13 +12,13 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from converters.options import ExportOptions, LoweredFor, Precision
 from mobilevit_edge.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
 
 if TYPE_CHECKING:
-    from converters.options import ExportOptions
     from converters.pipeline import Exported
     from converters.predict import Prediction
 
@@ -63,7 +63,13 @@ def _export_parser() -> ArgumentParser:
         metavar="FILE|imagenet",
         help="class names, one a line; default: the checkpoint's",
     )
-    parser.add_argument("--precision", default="fp32", help="fp32 (default) or fp16")
+    parser.add_argument(
+        "--precision",
+        default="fp32",
+        choices=get_args(Precision),
+        help="default fp32; int8 is calibrated on your images, int8-dynamic measures activations "
+        "while it runs, int8-weight-only makes the file small",
+    )
     parser.add_argument(
         "--image-size",
         metavar="H[xW]",
@@ -86,13 +92,46 @@ def _export_parser() -> ArgumentParser:
         help="leave out one of the target's exact rewrites (may be repeated)",
     )
     parser.add_argument(
-        "--verify", type=Path, metavar="IMAGE_OR_DIR", help="also verify on these photos"
+        "--verify",
+        type=Path,
+        metavar="IMAGE_OR_DIR",
+        help="also verify on these photos; a folder with one folder a class measures top-1 of the "
+        "model and of the artifact",
+    )
+    parser.add_argument(
+        "--max-accuracy-drop",
+        type=_points,
+        metavar="POINTS",
+        help="how many percentage points of top-1 the artifact may lose on --verify's labelled "
+        "images (default 1)",
     )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
         help="the bundle's folder; default: a telling name here",
+    )
+    group = parser.add_argument_group("int8")
+    group.add_argument(
+        "--calibration", type=Path, metavar="DIR", help="images like those that the app will see"
+    )
+    group.add_argument(
+        "--int8-keep",
+        type=_names,
+        default=(),
+        metavar="auto|NAME,...",
+        help="parts that stay in fp32, such as layer1 or layer3.1.layers.0.attention; auto "
+        "measures which",
+    )
+    group = parser.add_argument_group("executorch")
+    group.add_argument(
+        "--backend",
+        choices=get_args(LoweredFor),
+        default="xnnpack",
+        help="the delegate to lower for (default xnnpack); the others are not run here",
+    )
+    group.add_argument(
+        "--etrecord", action="store_true", help="add what ExecuTorch's Inspector needs to a profile"
     )
     group = parser.add_argument_group(
         "preprocessing", "default: what the checkpoint's source does; the manifest says which"
@@ -125,6 +164,20 @@ def _batch(text: str) -> int | None:
     return None if text == "dynamic" else _positive(text)
 
 
+def _points(text: str) -> float:
+    value = float(text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", text) else -1.0
+    if not 0 <= value <= 100:
+        raise ArgumentTypeError(f"{text!r} is not a number of percentage points, 0 to 100")
+    return value
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names:
+        raise ArgumentTypeError(f"{text!r} is neither auto nor names with commas between them")
+    return names
+
+
 def _export(arguments: Namespace) -> None:
     if arguments.list:
         from converters.tables import print_models
@@ -133,7 +186,6 @@ def _export(arguments: Namespace) -> None:
         return
     if arguments.target is None or arguments.weights is None:
         raise UsageError("--target and --weights are needed; --list shows the models, --help all")
-    from converters.options import ExportOptions
     from mobilevit_edge.preprocess import parse_image_size
 
     size = None if arguments.image_size is None else parse_image_size(arguments.image_size)
@@ -152,6 +204,11 @@ def _export(arguments: Namespace) -> None:
         resize=arguments.resize,
         interpolation=arguments.interpolation,
         verify=arguments.verify,
+        calibration=arguments.calibration,
+        int8_keep=arguments.int8_keep,
+        max_accuracy_drop=arguments.max_accuracy_drop,
+        backend=arguments.backend,
+        etrecord=arguments.etrecord,
         without=frozenset(arguments.no_rewrite),
     )
     if arguments.explain:

@@ -27,7 +27,8 @@ class PixelScaling:
 class DeployedModel(nn.Module):
     """Input as the manifest describes it -> fp32 outputs ``[B, num_outputs]``.
 
-    ``raw_input``: ``[B, H, W, 3]`` bytes, RGB; otherwise ``[B, 3, H, W]`` fp32 in 0..1.
+    ``raw_input``: ``[B, H, W, 3]`` bytes, RGB; otherwise ``[B, 3, H, W]`` fp32 in 0..1. ``dtype``
+    is what ``model`` takes.
     """
 
     def __init__(
@@ -37,14 +38,13 @@ class DeployedModel(nn.Module):
         raw_input: bool,
         scaling: PixelScaling | None,
         softmax: bool,
-        dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        self.model = model.to(dtype)
+        self.model = model
         self.raw_input = raw_input
         self.scaling = scaling
         self.softmax = softmax
-        self.dtype = dtype
+        self.dtype = torch.float32
 
     def forward(self, image: Tensor) -> Tensor:
         x = image.to(self.dtype)
@@ -79,7 +79,7 @@ def choose_rewrites(
 
 
 def deploy(prepared: Prepared, options: ExportOptions, rewrites: Sequence[str]) -> Deployed:
-    """A rewritten copy of the model as the artifact has it.
+    """A rewritten copy of the model as the artifact has it, in fp32.
 
     Raises:
         UsageError: a rewrite that is switched off is not among ``rewrites``.
@@ -97,7 +97,6 @@ def deploy(prepared: Prepared, options: ExportOptions, rewrites: Sequence[str]) 
         raw_input=options.raw_input,
         scaling=scaling,
         softmax=options.softmax,
-        dtype=torch.float16 if options.precision == "fp16" else torch.float32,
     )
     return Deployed(module.eval(), tuple(outcomes))
 

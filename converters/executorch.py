@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import importlib.util
-import logging
-import os
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from converters.audit import Graph
 from converters.backend import LoadedModel
 from converters.child import ChildRunner
+from converters.lowering import delegate_for, lower, quiet
 from converters.pte import read_graph
 from mobilevit_edge.errors import ConversionError, MissingPackageError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.export import ExportedProgram
 
     from converters.options import ExportOptions
     from converters.prepare import Prepared
+    from converters.quantisation.plan import Int8Plan
 
 if importlib.util.find_spec("executorch") is None:
     raise MissingPackageError("executorch", "executorch")
 
 MODEL_FILE: Final = "model.pte"
-PRECISIONS: Final = ("fp32", "fp16")
+PRECISIONS: Final = ("fp32", "fp16", "int8", "int8-dynamic")
+ETRECORD_FOLDER: Final = "profiling"
+ETRECORD_FILE: Final = "etrecord.bin"
 REWRITES: Final = (
     "batch_norm_fold",
     "norm_affine_fold",
@@ -48,7 +49,13 @@ _PACKAGES: Final = ("torch", "executorch")
 _WORKER: Final = "converters.executorch_worker"
 
 
-def convert(module: nn.Module, prepared: Prepared, options: ExportOptions, path: Path) -> None:
+def convert(
+    module: nn.Module,
+    prepared: Prepared,
+    options: ExportOptions,
+    path: Path,
+    plan: Int8Plan | None = None,
+) -> None:
     """Lower ``module`` to ``path``; constant methods describe its input.
 
     Raises:
@@ -59,40 +66,43 @@ def convert(module: nn.Module, prepared: Prepared, options: ExportOptions, path:
         raise UsageError("executorch bundles have a fixed batch: pass --batch N")
     from converters.deploy import example_input
 
-    example = example_input(prepared, options)
-    path.write_bytes(lower(module, (example,), _constant_methods(prepared, options)))
+    content = lower(
+        _capture(module, example_input(prepared, options), options, plan),
+        delegate_for(options),
+        constant_methods=_constant_methods(prepared, options),
+        etrecord=path.with_name(ETRECORD_FOLDER) / ETRECORD_FILE if options.etrecord else None,
+    )
+    path.write_bytes(content)
 
 
-def lower(
-    module: nn.Module, inputs: tuple[Tensor, ...], constant_methods: dict[str, Any] | None = None
-) -> bytes:
-    """Any module as a ``.pte`` file that XNNPACK runs as far as it can.
-
-    Raises:
-        ConversionError: torch or executorch refuse the module.
-    """
+def _capture(
+    module: nn.Module, example: Tensor, options: ExportOptions, plan: Int8Plan | None
+) -> ExportedProgram:
     import torch
 
-    with _quiet():
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-        from executorch.exir import to_edge_transform_and_lower
-
+    with quiet():
         try:
-            with torch.no_grad():
-                edge = to_edge_transform_and_lower(
-                    torch.export.export(module, inputs),
-                    partitioner=[XnnpackPartitioner()],
-                    constant_methods=constant_methods,
-                )
-                return bytes(edge.to_executorch().buffer)
-        # Lowering raises many types, none of which a user can act on by type.
+            match options.precision:
+                case "int8":
+                    from converters.quantisation.pt2e import quantise_program
+
+                    assert plan is not None
+                    return quantise_program(module, plan.batches, plan.keep, example)
+                case "int8-dynamic":
+                    from converters.quantisation.pt2e import quantise_program_dynamic
+
+                    return quantise_program_dynamic(module, example)
+                case _:
+                    with torch.no_grad():
+                        return torch.export.export(module, (example,))
+        # Capturing raises many types, none of which a user can act on by type.
         except Exception as error:
-            raise ConversionError(f"executorch could not lower the model: {error}") from error
+            raise ConversionError(f"torch.export could not capture the model: {error}") from error
 
 
 def inspect(path: Path) -> Graph:
     """The operators of a ``.pte`` file, inside and outside its delegate."""
-    with _quiet():
+    with quiet():
         return read_graph(path)
 
 
@@ -124,21 +134,3 @@ def _constant_methods(prepared: Prepared, options: ExportOptions) -> dict[str, A
         "output_is_softmax": options.softmax,
         "num_outputs": prepared.outputs,
     }
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep executorch's and torchao's advice to developers off the user's terminal."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with (
-            warnings.catch_warnings(),
-            Path(os.devnull).open("w") as nowhere,
-            contextlib.redirect_stdout(nowhere),
-            contextlib.redirect_stderr(nowhere),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)

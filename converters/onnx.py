@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     from converters.options import ExportOptions
     from converters.prepare import Prepared
+    from converters.quantisation.plan import Int8Plan
 
 MODEL_FILE: Final = "model.onnx"
-PRECISIONS: Final = ("fp32", "fp16")
+PRECISIONS: Final = ("fp32", "fp16", "int8", "int8-dynamic", "int8-weight-only")
 OPSET: Final = 18
 REWRITES: Final = (
     "batch_norm_fold",
@@ -47,7 +48,13 @@ _SCOPES: Final = "pkg.torch.onnx.name_scopes"
 _PACKAGES: Final = ("torch", "onnx", "onnxscript", "onnxruntime")
 
 
-def convert(module: nn.Module, prepared: Prepared, options: ExportOptions, path: Path) -> None:
+def convert(
+    module: nn.Module,
+    prepared: Prepared,
+    options: ExportOptions,
+    path: Path,
+    plan: Int8Plan | None = None,
+) -> None:
     """Export ``module`` to ``path``, checked by onnx's own checker.
 
     Raises:
@@ -64,6 +71,22 @@ def convert(module: nn.Module, prepared: Prepared, options: ExportOptions, path:
     )
     import onnx
 
+    match options.precision:
+        case "int8":
+            from converters.quantisation.qdq import quantise_onnx
+
+            assert plan is not None
+            proto = quantise_onnx(proto, [batch.numpy() for batch in plan.batches], plan.keep)
+        case "int8-dynamic":
+            from converters.quantisation.qdq import quantise_onnx_dynamic
+
+            proto = quantise_onnx_dynamic(proto)
+        case "int8-weight-only":
+            from converters.quantisation.onnx_weights import quantise_onnx_weights
+
+            proto = quantise_onnx_weights(proto)
+        case _:
+            pass
     onnx.helper.set_model_props(proto, _metadata(prepared, options))
     try:
         onnx.checker.check_model(proto, full_check=True)

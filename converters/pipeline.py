@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Final
 
 import mobilevit_edge
+from converters.accuracy import check_gate, find_labelled, measure_accuracy
 from converters.audit import check_contract
 from converters.backend import INPUT_NAME, get_backend, output_name
 from converters.deploy import deploy, input_shape
-from converters.options import ExportOptions
+from converters.options import ExportOptions, check_options, runs_here
+from converters.precision import reduce_precision
 from converters.prepare import Prepared, prepare
 from converters.rewrites.base import Outcome
 from converters.verify import Reference, make_golden, verification_cases, verify
@@ -20,6 +22,7 @@ from mobilevit_edge.bundle import (
     MANIFEST_FILE,
     SCHEMA_VERSION,
     AppliedRewrite,
+    Calibration,
     InputInfo,
     LabelsInfo,
     Manifest,
@@ -32,7 +35,7 @@ from mobilevit_edge.bundle import (
     manifest_to_json,
 )
 from mobilevit_edge.counting import complexity
-from mobilevit_edge.errors import OutputError, UsageError
+from mobilevit_edge.errors import OutputError
 from mobilevit_edge.files import folder_transaction
 
 Progress = Callable[[str], None]
@@ -59,11 +62,7 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
         MobileViTEdgeError: see the subclasses; nothing is left behind.
     """
     backend = get_backend(options.target)
-    if options.precision not in backend.PRECISIONS:
-        raise UsageError(
-            f"{options.target} has no {options.precision}; "
-            f"it supports {', '.join(backend.PRECISIONS)}"
-        )
+    check_options(options, backend.PRECISIONS)
     if options.output is not None:
         check_output(options.output)
 
@@ -71,13 +70,28 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
     prepared = prepare(options)
     target_folder = options.output or Path(default_folder(prepared, options))
     check_output(target_folder)
-    cases = list(verification_cases(prepared, options.verify))
+    labelled = find_labelled(options.verify, prepared.labels) if options.verify else ()
+    check_gate(options, labelled)
+    calibration = None
+    if options.calibration is not None:
+        from converters.quantisation.calibration import calibration_batches
+
+        calibration = calibration_batches(options.calibration, prepared, options, progress)
+    cases = list(verification_cases(prepared, options))
 
     with folder_transaction(target_folder) as folder:
-        progress(f"converting to {options.target}")
         deployed = deploy(prepared, options, backend.REWRITES)
+        reduced = reduce_precision(
+            deployed.module,
+            prepared,
+            options,
+            calibration.batches if calibration else (),
+            cases,
+            progress,
+        )
+        progress(f"converting to {options.target}")
         model_path = folder / backend.MODEL_FILE
-        backend.convert(deployed.module, prepared, options, model_path)
+        backend.convert(deployed.module, prepared, options, model_path, reduced.plan)
 
         progress("checking the graph's contract")
         rewrites = applied_rewrites(deployed.outcomes)
@@ -89,11 +103,17 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
             options,
             {rewrite.name for rewrite in rewrites},
             counts.macs * (options.batch or 1),
+            reduced.kept,
         )
 
-        progress("verifying the file as written")
         reference = Reference(prepared, softmax=options.softmax)
-        verification = verify(backend.load(model_path), prepared, options, reference, cases)
+        verification = accuracy = loaded = None
+        if runs_here(options):
+            progress("verifying the file as written")
+            loaded = backend.load(model_path)
+            verification = verify(loaded, prepared, options, reference, cases)
+            if labelled:
+                accuracy = measure_accuracy(loaded, prepared, options, labelled, progress)
 
         (folder / LABELS_FILE).write_text("\n".join(prepared.labels) + "\n", encoding="utf-8")
         manifest = Manifest(
@@ -106,7 +126,12 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
                 macs=counts.macs,
             ),
             target=options.target,
+            backend=options.backend if options.target == "executorch" else None,
             precision=options.precision,
+            kept_in_float=reduced.kept,
+            calibration=Calibration(calibration.images, len(calibration.unreadable))
+            if calibration
+            else None,
             source=prepared.source,
             input=_input_info(prepared, options),
             output=OutputInfo(
@@ -120,7 +145,8 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
             rewrites_refused=refused_rewrites(deployed.outcomes),
             audit=audit,
             verification=verification,
-            golden=make_golden(prepared, options, reference),
+            accuracy=accuracy,
+            golden=make_golden(prepared, options, reference, loaded),
             versions={"mobilevit-edge": mobilevit_edge.__version__, **backend.versions()},
             files=describe_files(folder),
         )

@@ -1,4 +1,4 @@
-"""Reading back what a ``.pte`` file holds: operators inside and outside the XNNPACK delegate."""
+"""Reading back what a ``.pte`` file holds: operators inside and outside its delegates."""
 
 from __future__ import annotations
 
@@ -35,9 +35,8 @@ def read_graph(path: Path) -> Graph:
         delegated = [
             operator
             for delegate in plan.delegates
-            if delegate.id == _XNNPACK
-            for operator in _xnnpack_operators(
-                bytes(program.backend_delegate_data[delegate.processed.index].data)
+            for operator in _delegated_operators(
+                delegate.id, bytes(program.backend_delegate_data[delegate.processed.index].data)
             )
         ]
     # Damaged bytes fail anywhere in the readers of executorch, with whatever those raise.
@@ -98,6 +97,14 @@ def _macs(kind: str, shapes: list[tuple[int, ...]]) -> int:
             return output * shapes[1][-1]
         case _:
             return 0
+
+
+def _delegated_operators(delegate: str, payload: bytes) -> Iterator[Operator]:
+    """Operators inside a delegate; one of unknown rank where its payload cannot be read here."""
+    if delegate == _XNNPACK:
+        yield from _xnnpack_operators(payload)
+    else:
+        yield Operator(kind=delegate, module="")
 
 
 def _xnnpack_operators(payload: bytes) -> Iterator[Operator]:

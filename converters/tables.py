@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from converters.explain import Explanation
     from converters.pipeline import Exported
     from converters.predict import Prediction
+    from mobilevit_edge.bundle import Accuracy, Calibration, Manifest
 
 _MEGA = 1e6
 
@@ -91,8 +92,7 @@ def _model_row(name: str) -> dict[str, float | str]:
 def print_export(exported: Exported) -> None:
     """What was made, what was checked, and what to do with it next."""
     manifest = exported.manifest
-    info, check = manifest.input, manifest.verification
-    worst = max(case.relative_error for case in check.cases)
+    info = manifest.input
     size = sum(file.bytes for file in manifest.files) / _MEGA
     shape = "x".join("N" if side is None else str(side) for side in info.shape)
     height, width = manifest.model.image_size
@@ -106,16 +106,53 @@ def print_export(exported: Exported) -> None:
     )
     table.add_row("", f"({info.provenance})")
     table.add_row("labels", f"{manifest.labels.count} ({manifest.labels.source})")
-    table.add_row(
-        "verified",
-        f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
-        f"of the largest output (allowed {check.max_relative_error:.0e}), same top class",
-    )
+    if manifest.calibration is not None:
+        table.add_row("calibrated", _calibration_line(manifest.calibration))
+    if manifest.kept_in_float:
+        table.add_row("in fp32", ", ".join(manifest.kept_in_float))
+    table.add_row("verified", _verification_line(manifest))
+    if manifest.accuracy is not None:
+        table.add_row("top-1", _accuracy_line(manifest.accuracy))
     table.add_row("size", f"{size:.1f} MB in {manifest.precision}")
     console = PlainConsole()
-    console.print(Text("OK", "bold green"), str(exported.path))
+    runs = manifest.verification is not None
+    console.print(
+        Text("OK" if runs else "NOT RUN", "bold green" if runs else "bold yellow"), end=" "
+    )
+    console.print(str(exported.path))
     console.print(table)
-    console.print(f"next: mobilevit-predict {exported.path} IMAGE")
+    if runs:
+        console.print(f"next: mobilevit-predict {exported.path} IMAGE")
+
+
+def _calibration_line(calibration: Calibration) -> str:
+    skipped = (
+        f", {calibration.unreadable} unreadable ones skipped" if calibration.unreadable else ""
+    )
+    return f"on {calibration.images} images{skipped}"
+
+
+def _verification_line(manifest: Manifest) -> str:
+    check = manifest.verification
+    if check is None:
+        return f"not: lowered for {manifest.backend}, which runs on a device alone"
+    worst = max(case.relative_error for case in check.cases)
+    return (
+        f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
+        f"of the largest output (allowed {check.max_relative_error:.0e}), same top class"
+    )
+
+
+def _accuracy_line(accuracy: Accuracy) -> str:
+    reference, artifact = (
+        f"{100 * correct / accuracy.images:.1f} %"
+        for correct in (accuracy.reference_correct, accuracy.artifact_correct)
+    )
+    skipped = f", {accuracy.unreadable} unreadable ones skipped" if accuracy.unreadable else ""
+    return (
+        f"{artifact} of {accuracy.images} labelled images{skipped}; "
+        f"the model itself {reference} (allowed drop {accuracy.max_drop:g})"
+    )
 
 
 def print_explanation(explanation: Explanation) -> None:

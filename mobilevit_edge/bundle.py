@@ -30,6 +30,7 @@ Target: TypeAlias = Literal["coreml", "onnx", "executorch"]
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
 LABELS_FILE: Final = "labels.txt"
+_MODEL_PREFIX: Final = "model."
 _CHANNELS: Final = 3
 _MAX_MANIFEST_BYTES: Final = 8 * 1024**2
 
@@ -129,6 +130,26 @@ class Verification:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    images: int
+    unreadable: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    images: int
+    unreadable: int
+    reference_correct: int
+    artifact_correct: int
+    max_drop: float
+
+    @property
+    def drop(self) -> float:
+        """Percentage points of top-1 that the artifact loses."""
+        return 100 * (self.reference_correct - self.artifact_correct) / self.images
+
+
+@dataclass(frozen=True)
 class Expected:
     index: int
     label: str
@@ -140,6 +161,7 @@ class Golden:
     rows: int
     columns: int
     pixels_base64: str
+    answered_by: Literal["reference", "artifact"]
     expected: tuple[Expected, ...]
     tolerance: float
 
@@ -156,7 +178,10 @@ class Manifest:
     schema_version: int
     model: ModelInfo
     target: Target
+    backend: str | None
     precision: str
+    kept_in_float: tuple[str, ...]
+    calibration: Calibration | None
     source: SourceInfo
     input: InputInfo
     output: OutputInfo
@@ -164,7 +189,8 @@ class Manifest:
     rewrites: tuple[AppliedRewrite, ...]
     rewrites_refused: tuple[RefusedRewrite, ...]
     audit: Audit
-    verification: Verification
+    verification: Verification | None
+    accuracy: Accuracy | None
     golden: Golden
     versions: Mapping[str, str]
     files: tuple[FileInfo, ...]
@@ -181,7 +207,7 @@ class Bundle:
     @property
     def model_path(self) -> Path:
         """The model file, or the folder of a Core ML package."""
-        first = next(file.path for file in self.manifest.files if file.path != LABELS_FILE)
+        first = next(f.path for f in self.manifest.files if f.path.startswith(_MODEL_PREFIX))
         return self.path / first.split("/", maxsplit=1)[0]
 
 

@@ -134,7 +134,7 @@ def verified(
     )
     prepared = prepare(options)
     stand_in = StandIn(prepared, fault, [])
-    cases = list(verification_cases(prepared, None))
+    cases = list(verification_cases(prepared, options))
     reference = Reference(prepared, softmax=False)
     verify(LoadedModel(stand_in, "stand-in"), prepared, options, reference, cases)
     return stand_in
@@ -185,7 +185,7 @@ def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
         softmax=True,
     )
     prepared = prepare(options)
-    case = list(verification_cases(prepared, None))[:1]
+    case = list(verification_cases(prepared, options))[:1]
     reference = Reference(prepared, softmax=True)
     expected = reference(case[0].pixels)
     # A thousand near-equal classes: 5 % of the largest is below any absolute tolerance of 1e-4.
@@ -309,7 +309,7 @@ def test_a_file_that_does_not_load_is_a_failed_conversion(
     assert list(place.iterdir()) == []
 
 
-def test_numbers_too_large_for_fp16_fail_verification_and_name_fp32(
+def test_outputs_too_large_for_fp16_fail_the_conversion_and_name_fp32(
     states: Callable[[str], dict[str, torch.Tensor]], export: Command, tmp_path: Path, place: Path
 ) -> None:
     state = states("v2")
@@ -319,7 +319,7 @@ def test_numbers_too_large_for_fp16_fail_verification_and_name_fp32(
         *("--target", "onnx", "--weights", tmp_path / "large.pt", "--precision", "fp16"),
         *("--image-size", "32", "--output", place / "bundle"),
     )
-    assert finished.code == 6, finished.err
+    assert finished.code == 5, finished.err
     assert "fp32" in finished.err
     assert list(place.iterdir()) == []
 
@@ -371,9 +371,13 @@ def test_at_most_32_photos_of_a_large_folder_are_used_and_spread_over_it(
     for index in range(100):
         (folder / f"{index:03d}.png").symlink_to(photo)
     options = ExportOptions(
-        target="onnx", weights=str(checkpoint("v2")), output=None, image_size=(32, 32)
+        target="onnx",
+        weights=str(checkpoint("v2")),
+        output=None,
+        image_size=(32, 32),
+        verify=folder,
     )
-    cases = list(verification_cases(prepare(options), folder))
+    cases = list(verification_cases(prepare(options), options))
     photos = [case.name for case in cases if case.name.endswith(".png")]
     assert 16 < len(photos) <= 32
     assert photos[0] == "000.png"
