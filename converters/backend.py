@@ -86,7 +86,16 @@ def get_backend(target: Target) -> Backend:
 
 
 def load_bundle_model(bundle: Bundle) -> LoadedModel:
-    """The model of a bundle, ready to run."""
+    """The model of a bundle, ready to run.
+
+    Raises:
+        UsageError: it was lowered for a delegate that runs on devices alone.
+    """
+    if bundle.manifest.verification is None:
+        raise UsageError(
+            f"{bundle.path} was lowered for {bundle.manifest.backend}, which runs on a device "
+            f"alone; export it with --backend xnnpack to run it here"
+        )
     return get_backend(bundle.manifest.target).load(bundle.model_path)
 
 

@@ -51,9 +51,10 @@ def _export_parser() -> ArgumentParser:
     parser.add_argument("--target", choices=_TARGETS, help="what to export to")
     parser.add_argument(
         "--weights",
-        metavar="PATH|hub:ORG/REPO|random",
+        metavar="PATH|hub:ORG/REPO|demo|random",
         help="checkpoint of CVNets, MobileViTv3, timm or transformers: a .pt, .pth, .bin or "
-        ".safetensors file, a Hugging Face folder, or a repository on the hub",
+        ".safetensors file, a Hugging Face folder, or a repository on the hub; demo is the "
+        "checkpoint in this package",
     )
     parser.add_argument(
         "--model", default="auto", metavar="NAME", help="default: recognised from the checkpoint"

@@ -8,21 +8,23 @@ from pathlib import Path
 from typing import Final
 
 import mobilevit_edge
-from converters.accuracy import check_gate, find_labelled, measure_accuracy
+from converters.accuracy import LabelledImage, check_gate, find_labelled, measure_accuracy
 from converters.audit import check_contract
-from converters.backend import INPUT_NAME, get_backend, output_name
+from converters.backend import INPUT_NAME, Backend, get_backend, output_name
 from converters.deploy import deploy, input_shape
 from converters.options import ExportOptions, check_options, runs_here
 from converters.precision import reduce_precision
 from converters.prepare import Prepared, prepare
 from converters.rewrites.base import Outcome
-from converters.verify import Reference, make_golden, verification_cases, verify
+from converters.verify import Case, Reference, make_golden, verification_cases, verify
 from mobilevit_edge.bundle import (
     LABELS_FILE,
     MANIFEST_FILE,
     SCHEMA_VERSION,
+    Accuracy,
     AppliedRewrite,
     Calibration,
+    Golden,
     InputInfo,
     LabelsInfo,
     Manifest,
@@ -30,6 +32,7 @@ from mobilevit_edge.bundle import (
     OutputInfo,
     RefusedRewrite,
     Resize,
+    Verification,
     describe_files,
     holds_only_a_bundle,
     manifest_to_json,
@@ -106,14 +109,7 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
             reduced.kept,
         )
 
-        reference = Reference(prepared, softmax=options.softmax)
-        verification = accuracy = loaded = None
-        if runs_here(options):
-            progress("verifying the file as written")
-            loaded = backend.load(model_path)
-            verification = verify(loaded, prepared, options, reference, cases)
-            if labelled:
-                accuracy = measure_accuracy(loaded, prepared, options, labelled, progress)
+        proof = _prove(backend, model_path, prepared, options, cases, labelled, progress)
 
         (folder / LABELS_FILE).write_text("\n".join(prepared.labels) + "\n", encoding="utf-8")
         manifest = Manifest(
@@ -144,14 +140,44 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
             rewrites=rewrites,
             rewrites_refused=refused_rewrites(deployed.outcomes),
             audit=audit,
-            verification=verification,
-            accuracy=accuracy,
-            golden=make_golden(prepared, options, reference, loaded),
+            verification=proof.verification,
+            accuracy=proof.accuracy,
+            golden=proof.golden,
             versions={"mobilevit-edge": mobilevit_edge.__version__, **backend.versions()},
             files=describe_files(folder),
         )
         (folder / MANIFEST_FILE).write_text(manifest_to_json(manifest), encoding="utf-8")
     return Exported(target_folder, manifest)
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """What the artifact showed when it ran; ``None`` where it cannot run here."""
+
+    verification: Verification | None
+    accuracy: Accuracy | None
+    golden: Golden
+
+
+def _prove(
+    backend: Backend,
+    path: Path,
+    prepared: Prepared,
+    options: ExportOptions,
+    cases: Sequence[Case],
+    labelled: Sequence[LabelledImage],
+    progress: Progress,
+) -> _Proof:
+    reference = Reference(prepared, softmax=options.softmax)
+    if not runs_here(options):
+        return _Proof(None, None, make_golden(prepared, options, reference, None))
+    progress("verifying the file as written")
+    loaded = backend.load(path)
+    return _Proof(
+        verify(loaded, prepared, options, reference, cases),
+        measure_accuracy(loaded, prepared, options, labelled, progress) if labelled else None,
+        make_golden(prepared, options, reference, loaded),
+    )
 
 
 def default_folder(prepared: Prepared, options: ExportOptions) -> str:

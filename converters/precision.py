@@ -9,6 +9,7 @@ import torch
 
 from converters.deploy import DeployedModel
 from converters.half import to_fp16
+from converters.lowering import quiet
 from converters.options import KEEP_AUTO, ExportOptions
 from converters.prepare import Prepared
 from converters.quantisation.plan import Int8Plan
@@ -65,12 +66,20 @@ def _static_int8(
 ) -> Reduced:
     from converters.quantisation.keep import check_keep
     from converters.quantisation.range_groups import apply_range_groups
-    from converters.quantisation.sensitivity import choose_keep
 
     automatic = options.int8_keep == (KEEP_AUTO,)
     if not automatic:
         check_keep(options.int8_keep, prepared.model)
     progress("measuring the ranges of channels")
     apply_range_groups(module, batches)
-    keep = choose_keep(module, batches, progress) if automatic else options.int8_keep
+    keep = _sensitive_parts(module, batches, progress) if automatic else options.int8_keep
     return Reduced(keep, Int8Plan(tuple(batches), keep))
+
+
+def _sensitive_parts(
+    module: DeployedModel, batches: Sequence[torch.Tensor], progress: Callable[[str], None]
+) -> tuple[str, ...]:
+    with quiet():
+        # torchao, which talks while it is imported.
+        from converters.quantisation.sensitivity import choose_keep
+    return choose_keep(module, batches, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +17,8 @@ from mobilevit_edge.weights import files
 from mobilevit_edge.weights.naming import NAMINGS, FoundNaming, Naming, detect_naming
 
 HUB_PREFIX: Final = "hub:"
+DEMO: Final = "demo"
+"""The source that names the checkpoint in this package: ``docs/demo_model.md``."""
 _MAX_NESTING: Final = 3
 
 StateDict: TypeAlias = Mapping[str, Tensor]
@@ -48,7 +51,7 @@ def read_checkpoint(source: Source, *, naming: Naming | str = "auto") -> Checkpo
 
     Args:
         source: a ``.pt``, ``.pth``, ``.bin`` or ``.safetensors`` file, a Hugging Face folder,
-            ``hub:ORG/REPO``, or a state dict. Wrappers (``state_dict``, ``model``, ``ema`` ...) and
+            ``hub:ORG/REPO``, ``demo``, or a state dict. Wrappers (``state_dict``, ``model``, ``ema`` ...) and
             prefixes (``module.``, ``encoder.`` ...) are removed; an EMA copy is preferred.
         naming: the scheme of the names, or ``"auto"``.
 
@@ -67,6 +70,9 @@ def read_checkpoint(source: Source, *, naming: Naming | str = "auto") -> Checkpo
 
         repository = str(source).removeprefix(HUB_PREFIX)
         return replace(_read_path(download(repository), naming), origin=str(source))
+    if source == DEMO:
+        with resources.as_file(resources.files("mobilevit_edge") / "data" / "demo") as folder:
+            return replace(_read_path(folder, naming), origin=DEMO)
     return _read_path(Path(source), naming)
 
 
