@@ -26,6 +26,13 @@ def predict() -> int:
     return _run("predict_main")
 
 
+def train() -> int:
+    """``mobilevit-train``."""
+    from mobilevit_edge.training.cli import main
+
+    return main()
+
+
 def _run(function: str) -> int:
     problem = foreign_package()
     if problem is not None:

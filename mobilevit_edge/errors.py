@@ -47,6 +47,10 @@ class ImageError(InputError):
     """An image cannot be read."""
 
 
+class CalibrationError(InputError):
+    """The images for int8 calibration are missing, unreadable or of no use."""
+
+
 class LabelsError(InputError):
     """A labels file cannot be used."""
 

@@ -51,8 +51,9 @@ def read_checkpoint(source: Source, *, naming: Naming | str = "auto") -> Checkpo
 
     Args:
         source: a ``.pt``, ``.pth``, ``.bin`` or ``.safetensors`` file, a Hugging Face folder,
-            ``hub:ORG/REPO``, ``demo``, or a state dict. Wrappers (``state_dict``, ``model``, ``ema`` ...) and
-            prefixes (``module.``, ``encoder.`` ...) are removed; an EMA copy is preferred.
+            ``hub:ORG/REPO``, ``demo``, or a state dict. Wrappers (``state_dict``, ``model``,
+            ``ema`` ...) and prefixes (``module.``, ``encoder.`` ...) are removed; an EMA copy is
+            preferred.
         naming: the scheme of the names, or ``"auto"``.
 
     Raises:

@@ -1,18 +1,25 @@
 """What belongs to a checkpoint besides its numbers: preprocessing and labels.
 
 Weights say nothing about the channel order they were trained with. A Hugging Face folder carries
-its processor's settings; elsewhere the naming scheme tells which code made the file, and that
-code's own evaluation settings apply. ``docs/preprocessing.md`` holds the evidence for each row.
+its processor's settings, and ``mobilevit-train`` writes its own into config.json; elsewhere the
+naming scheme tells which code made the file, and that code's own evaluation settings apply.
+``docs/preprocessing.md`` holds the evidence for each row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 from mobilevit_edge.errors import CheckpointError
-from mobilevit_edge.preprocess import Interpolation, Preprocessing
+from mobilevit_edge.preprocess import (
+    MAX_IMAGE_SIZE,
+    ChannelOrder,
+    Interpolation,
+    Preprocessing,
+    ResizeRule,
+)
 from mobilevit_edge.specs import MIN_IMAGE_SIZE, ModelSpec
 from mobilevit_edge.weights.checkpoint import Checkpoint
 from mobilevit_edge.weights.naming import Naming
@@ -56,6 +63,9 @@ _FLIPPED_V2_NOTE: Final = (
     "fine-tuned with this processor, probably wrong for Apple's own"
 )
 
+OWN_SETTINGS: Final = "preprocessing"
+"""Where ``mobilevit-train``'s config.json holds the fields of :class:`Preprocessing`."""
+
 _RESCALE_TOLERANCE: Final = 1e-4
 _PILLOW_FILTERS: Final[Mapping[int, Interpolation]] = {2: "bilinear", 3: "bicubic"}
 
@@ -86,6 +96,8 @@ def preprocessing_of(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
     """
     default = default_preprocessing(checkpoint.naming, spec)
     try:
+        if checkpoint.config is not None and OWN_SETTINGS in checkpoint.config:
+            return _from_own_config(checkpoint.config[OWN_SETTINGS])
         if checkpoint.naming == "transformers" and checkpoint.processor is not None:
             found = _from_processor(checkpoint.processor, default)
             if found.channel_order != default.channel_order == "RGB":
@@ -99,6 +111,37 @@ def preprocessing_of(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
             f"correct it, or pass the weights file itself"
         ) from error
     return default
+
+
+def _from_own_config(settings: Any) -> Preprocessing:
+    """The settings that ``mobilevit-train`` writes."""
+    if not isinstance(settings, Mapping):
+        raise TypeError(f"{OWN_SETTINGS} is {settings!r} instead of an object")
+    for name, allowed in (
+        ("channel_order", get_args(ChannelOrder)),
+        ("resize", get_args(ResizeRule)),
+        ("interpolation", get_args(Interpolation)),
+    ):
+        if settings[name] not in allowed:
+            raise ValueError(f"{name} {settings[name]!r} is none of {', '.join(allowed)}")
+    fraction = float(settings["crop_fraction"])
+    if not 0 < fraction <= 1:
+        raise ValueError(f"crop_fraction {fraction} is not in 0..1")
+    height, width = settings["image_size"]
+    for side in (height, width):
+        if not isinstance(side, int) or not MIN_IMAGE_SIZE <= side <= MAX_IMAGE_SIZE:
+            raise ValueError(
+                f"image_size {settings['image_size']}: sides are whole numbers from "
+                f"{MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"
+            )
+    return Preprocessing(
+        channel_order=settings["channel_order"],
+        resize=settings["resize"],
+        interpolation=settings["interpolation"],
+        crop_fraction=fraction,
+        image_size=(height, width),
+        provenance="config.json of the checkpoint, written by mobilevit-train",
+    )
 
 
 def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:

@@ -1,0 +1,104 @@
+"""The folder that ``mobilevit-export --weights`` takes, and the weights a run starts from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.files import folder_transaction
+from mobilevit_edge.models.network import MobileViT, create_model
+from mobilevit_edge.preprocess import ChannelOrder, Preprocessing
+from mobilevit_edge.training.run import Run
+from mobilevit_edge.weights.checkpoint import Checkpoint, read_checkpoint
+from mobilevit_edge.weights.loading import class_count, detect_spec, load_weights
+from mobilevit_edge.weights.provenance import labels_of, preprocessing_of
+from mobilevit_edge.weights.saving import save_weights
+
+FOLDER: Final = "checkpoint"
+_WEIGHTS: Final = "model.safetensors"
+_CONFIG: Final = "config.json"
+
+
+def write_checkpoint(folder: Path, network: MobileViT, run: Run) -> None:
+    """Put ``network`` into ``folder``/checkpoint.
+
+    The config is the same throughout a run. So only the first checkpoint is a new folder; later
+    ones replace the weights file, in one step.
+
+    Raises:
+        OutputError: the disk is full or read-only; the last good checkpoint is untouched.
+    """
+    target = folder / FOLDER
+    if target.is_dir():
+        save_weights(network, target / _WEIGHTS)
+        return
+    config = {
+        "model": run.model,
+        "label_names": list(run.classes),
+        "preprocessing": _settings(run.preprocessing),
+    }
+    with folder_transaction(target) as fresh:
+        text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+        (fresh / _CONFIG).write_text(text, encoding="utf-8")
+        save_weights(network, fresh / _WEIGHTS)
+
+
+def _settings(preprocessing: Preprocessing) -> dict[str, object]:
+    settings = asdict(preprocessing)
+    del settings["provenance"]
+    return settings
+
+
+def read_start(model: str, weights: str) -> Checkpoint:
+    """The checkpoint at ``weights``.
+
+    Raises:
+        CheckpointError: unreadable, or of another model.
+    """
+    checkpoint = read_checkpoint(weights)
+    found = detect_spec(checkpoint)
+    if found.name != model:
+        raise CheckpointError(
+            f"{weights} is a checkpoint of {found.name}, not of {model}: "
+            f"pass --model {found.name}, or another checkpoint"
+        )
+    return checkpoint
+
+
+def starting_network(
+    model: str,
+    classes: tuple[str, ...],
+    checkpoint: Checkpoint | None,
+    tell: Callable[[str], None],
+) -> tuple[MobileViT, ChannelOrder]:
+    """The network before its first step, and the channel order that it expects.
+
+    A checkpoint's classifier is kept if it is for as many classes, and for the same ones where the
+    checkpoint names them; else the classifier starts at random, which ``tell`` is told.
+
+    Raises:
+        CheckpointError: what is inside the checkpoint cannot be understood.
+    """
+    network = create_model(model, num_classes=len(classes))
+    if checkpoint is None:
+        return network, "RGB"
+    spec = network.spec
+    channel_order = preprocessing_of(checkpoint, spec).channel_order
+    count, labels = class_count(checkpoint, spec), labels_of(checkpoint)
+    if count == len(classes) and labels in (None, classes):
+        load_weights(network, checkpoint)
+        return network, channel_order
+    source = create_model(spec, num_classes=count)
+    load_weights(source, checkpoint)
+    state = {k: v for k, v in source.state_dict().items() if not k.startswith("head.")}
+    network.load_state_dict(state, strict=False)
+    tell(
+        f"{checkpoint.origin}: the classifier starts at random, since the checkpoint has "
+        f"{'other class names' if count == len(classes) else f'{count} classes'} "
+        f"(here: {len(classes)} classes)"
+    )
+    return network, channel_order

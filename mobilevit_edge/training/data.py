@@ -1,0 +1,262 @@
+"""Folders of class folders: scan, split, and the sets that training and evaluation read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mobilevit_edge.errors import ImageError, InputError
+from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess_image, scale_pixels
+from mobilevit_edge.training.augment import augment, stream
+from mobilevit_edge.training.recipe import Recipe
+from mobilevit_edge.training.sampler import Draw, Indices
+from mobilevit_edge.training.stopping import leave_signals_to_parent
+
+_CHUNK: Final = 64
+_SPLIT_STREAM: Final = 4
+_MAX_NAMED: Final = 5
+
+
+class DataError(InputError):
+    """A folder of images cannot be trained on."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Readable images of a folder, in the order of their paths, relative with ``/``.
+
+    ``targets`` are indices into ``classes``, ``[count]``.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    paths: tuple[str, ...]
+    targets: Indices
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def subset(self, indices: Indices) -> Images:
+        """The images at ``indices``, in that order."""
+        paths = tuple(self.paths[index] for index in indices)
+        return Images(self.root, self.classes, paths, self.targets[indices])
+
+    def load(self, index: int) -> Image.Image:
+        """Image ``index``, upright 8-bit RGB."""
+        return load_image(self.root / self.paths[index])
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a folder holds: ``unreadable`` pairs each bad file's path with what is wrong with it.
+
+    ``ignored`` counts files without an image's suffix.
+    """
+
+    images: Images
+    unreadable: tuple[tuple[str, str], ...]
+    ignored: int
+
+    def summary(self) -> str:
+        """One line for people."""
+        text = f"{self.images.root}: {len(self.images)} images, {len(self.images.classes)} classes"
+        if self.ignored:
+            text += f"; {self.ignored} other files ignored"
+        if self.unreadable:
+            named = ", ".join(path for path, _ in self.unreadable[:_MAX_NAMED])
+            more = " ..." if len(self.unreadable) > _MAX_NAMED else ""
+            text += f"; {len(self.unreadable)} unreadable images skipped: {named}{more}"
+        return text
+
+
+def scan(root: Path, *, workers: int, report: Callable[[int, int], None]) -> Scan:
+    """Find the class folders of ``root`` and decode every image once.
+
+    Reading them all now fixes the set before training starts: a file whose pixels are damaged
+    cannot stop an epoch in the middle.
+
+    Args:
+        root: a folder of class folders; images may lie in folders below those.
+        workers: processes that decode; this one does if 0, or if there is little to do.
+        report: called with the number of images done and their total.
+
+    Raises:
+        DataError: no class folders, fewer than two, or one without a readable image.
+    """
+    classes, files, ignored = _list_files(root)
+    problems: list[str | None] = []
+    check = partial(_problem, root)
+    if workers == 0 or len(files) <= _CHUNK:
+        for path in files:
+            problems.append(check(path))
+            report(len(problems), len(files))
+    else:
+        # Forking a process in which torch may already run threads is unsafe.
+        context = get_context("spawn")
+        with ProcessPoolExecutor(
+            workers, mp_context=context, initializer=leave_signals_to_parent
+        ) as pool:
+            for problem in pool.map(check, files, chunksize=_CHUNK):
+                problems.append(problem)
+                report(len(problems), len(files))
+    readable = [path for path, problem in zip(files, problems, strict=True) if problem is None]
+    unreadable = tuple(
+        (path, problem)
+        for path, problem in zip(files, problems, strict=True)
+        if problem is not None
+    )
+    index = {name: position for position, name in enumerate(classes)}
+    targets = np.array([index[path.split("/", 1)[0]] for path in readable], np.int64)
+    empty = [name for position, name in enumerate(classes) if not (targets == position).any()]
+    if empty:
+        named = ", ".join(repr(name) for name in empty[:_MAX_NAMED])
+        reasons = "".join(f"\n  {path}: {problem}" for path, problem in unreadable[:_MAX_NAMED])
+        raise DataError(
+            f"{root}: no readable image in the class folder {named}{reasons}\n"
+            f"add images to it, or remove the folder"
+        )
+    return Scan(Images(root, classes, tuple(readable), targets), unreadable, ignored)
+
+
+def _list_files(root: Path) -> tuple[tuple[str, ...], list[str], int]:
+    """Class names, relative paths of image files, and the number of other files."""
+    if not root.is_dir():
+        raise DataError(f"no folder at {root}: name a folder of class folders")
+    try:
+        classes = tuple(
+            sorted(
+                path.name
+                for path in root.iterdir()
+                if path.is_dir() and not path.name.startswith(".")
+            )
+        )
+        if not classes:
+            raise DataError(
+                f"{root} holds no class folders: put the images of each class into a folder of "
+                f"the class's name"
+            )
+        if len(classes) == 1:
+            raise DataError(
+                f"{root} holds one class only ({classes[0]!r}): a classifier needs at least two"
+            )
+        # registered_extensions() loads every plugin, as Image.open does for an unknown file.
+        suffixes = frozenset(Image.registered_extensions())
+        files: list[str] = []
+        ignored = 0
+        for name in classes:
+            for folder, folders, names in os.walk(root / name, followlinks=True):
+                folders[:] = sorted(f for f in folders if not f.startswith("."))
+                for file in sorted(names):
+                    path = Path(folder) / file
+                    if path.suffix.lower() in suffixes and not file.startswith("."):
+                        files.append(path.relative_to(root).as_posix())
+                    else:
+                        ignored += 1
+    except OSError as error:
+        raise DataError(f"cannot read {root}: {error.strerror}") from error
+    return classes, sorted(files), ignored
+
+
+def _problem(root: Path, path: str) -> str | None:
+    """Why an image cannot be used; ``None`` if it can."""
+    try:
+        load_image(root / path)
+    except ImageError as error:
+        return str(error)
+    return None
+
+
+def split(images: Images, share: float, seed: int) -> tuple[Images, Images]:
+    """Training and held-out images: ``share`` of every class, at least one image of it.
+
+    Raises:
+        DataError: a class has a single image.
+    """
+    kept: list[Indices] = []
+    held: list[Indices] = []
+    for class_, name in enumerate(images.classes):
+        members = np.flatnonzero(images.targets == class_)
+        if len(members) < 2:
+            raise DataError(
+                f"class {name!r} has one image: it needs one to train on and one to hold out; "
+                f"add images, or pass held-out ones with --validation"
+            )
+        # A class's own stream: images added to one class leave the others' split as it is.
+        order = np.random.default_rng((seed, _SPLIT_STREAM, class_)).permutation(members)
+        count = min(max(round(share * len(members)), 1), len(members) - 1)
+        held.append(order[:count])
+        kept.append(order[count:])
+    train, validation = (np.sort(np.concatenate(parts)) for parts in (kept, held))
+    return images.subset(train), images.subset(validation)
+
+
+def require_same_classes(train: Images, validation: Images) -> None:
+    """Raises :class:`DataError` if the two sets' class folders differ."""
+    if train.classes == validation.classes:
+        return
+    different = sorted(set(train.classes) ^ set(validation.classes))
+    named = ", ".join(repr(name) for name in different[:_MAX_NAMED])
+    raise DataError(
+        f"the class folders of {train.root} and {validation.root} differ ({named}): "
+        f"both need the same ones"
+    )
+
+
+def fingerprint(sets: Sequence[Images]) -> str:
+    """SHA-256 of the sets' relative paths: the same images in the same roles."""
+    digest = hashlib.sha256()
+    for images in sets:
+        digest.update("\0".join((*images.classes, "", *images.paths, "", "")).encode())
+    return digest.hexdigest()
+
+
+Sample = tuple[Tensor, int]
+
+
+class TrainingSet(Dataset[Sample]):
+    """Random views of ``images`` in one epoch, keyed by :class:`Draw`."""
+
+    def __init__(
+        self, images: Images, recipe: Recipe, epoch: int, preprocessing: Preprocessing
+    ) -> None:
+        self._images = images
+        self._recipe = recipe
+        self._epoch = epoch
+        self._preprocessing = preprocessing
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """The view ``[3, H, W]`` float32 in 0..1, and its class."""
+        rng = stream(self._recipe.seed, self._epoch, draw.image, draw.repeat)
+        view = augment(self._images.load(draw.image), draw.size, self._recipe, rng)
+        pixels = scale_pixels(np.asarray(view), self._preprocessing.channel_order)
+        return torch.from_numpy(pixels), int(self._images.targets[draw.image])
+
+
+class EvaluationSet(Dataset[Sample]):
+    """``images`` exactly as an export preprocesses them."""
+
+    def __init__(self, images: Images, preprocessing: Preprocessing) -> None:
+        self._images = images
+        self._preprocessing = preprocessing
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> Sample:
+        """The image ``[3, H, W]`` float32 in 0..1, and its class."""
+        image = self._images.load(index)
+        pixels = preprocess_image(image, self._preprocessing, self._preprocessing.image_size)
+        return torch.from_numpy(pixels), int(self._images.targets[index])

@@ -1,0 +1,62 @@
+"""What a run shows on stderr: a progress bar on a terminal, one line an epoch always."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Display:
+    """Lines and one bar. ``shown=False`` (ranks other than the first) shows nothing."""
+
+    def __init__(self, *, shown: bool = True) -> None:
+        self._shown = shown
+        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._bar: Progress | None = None
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        if not self._shown:
+            return
+        if self._bar is not None:
+            self._bar.console.print(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def bar(self, title: str, total: int, done: int = 0) -> Iterator[_Bar]:
+        """A bar while the block runs; nothing if stderr is no terminal."""
+        if not self._shown or not sys.stderr.isatty():
+            yield _Bar(None)
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            progress.add_task(title, total=total, completed=done, note="")
+            self._bar = progress
+            try:
+                yield _Bar(progress)
+            finally:
+                self._bar = None
+
+
+class _Bar:
+    """The one task of a progress display, or none."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Show ``done`` of ``total``, which stays as it was if not given."""
+        if self._progress is not None:
+            task = self._progress.task_ids[0]
+            self._progress.update(task, completed=done, total=total, note=note)

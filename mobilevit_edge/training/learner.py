@@ -1,0 +1,105 @@
+"""What learns: the network with its optimiser, learning rate, gradient scaler and average."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mobilevit_edge.models.network import MobileViT
+from mobilevit_edge.training.optimise import make_average, make_optimiser, make_scheduler
+from mobilevit_edge.training.ranks import Ranks
+from mobilevit_edge.training.recipe import Recipe
+
+
+def half_precision(device: torch.device) -> torch.dtype | None:
+    """The type that ``device`` computes faster in: bf16 or fp16 on a GPU, none on a CPU."""
+    if device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+class Learner:
+    """One optimisation step at a time; everything that steps change is in :meth:`state`.
+
+    Args:
+        network: trained in place; moved to the ranks' device.
+        recipe: hyper-parameters.
+        total_steps: iterations of the whole run, which the learning rate is spread over.
+        ranks: the processes that share each batch.
+    """
+
+    def __init__(self, network: MobileViT, recipe: Recipe, total_steps: int, ranks: Ranks) -> None:
+        self._recipe = recipe
+        self._ranks = ranks
+        self._half = half_precision(ranks.device)
+        # Channels last: about 10 % faster on x86 CPUs, and what tensor cores work in.
+        self._network = network
+        self._network.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if recipe.freeze_backbone:
+            self._network.requires_grad_(False)
+            self._network.head.requires_grad_(True)
+        # A frozen backbone keeps its batch statistics too.
+        self._network.train(not recipe.freeze_backbone)
+        self._average = make_average(self._network, recipe)
+        self._optimiser = make_optimiser(self._network, recipe)
+        self._scheduler = make_scheduler(self._optimiser, total_steps, recipe)
+        self._scaler = torch.amp.GradScaler(ranks.device.type, enabled=self._half is torch.float16)
+        self._wrapped = ranks.wrap(self._network)
+
+    @property
+    def averaged(self) -> MobileViT:
+        """The network with averaged weights, in eval mode."""
+        return cast(MobileViT, self._average.module.eval())
+
+    @property
+    def learning_rate(self) -> float:
+        """What the next step uses."""
+        return float(self._scheduler.get_last_lr()[0])
+
+    def step(self, images: Tensor, targets: Tensor, global_images: int) -> float:
+        """Learn from this rank's part ``[B, 3, H, W]``, ``[B]`` of a batch of ``global_images``.
+
+        Returns:
+            The sum of the images' losses.
+        """
+        device = self._ranks.device
+        inputs = images.to(device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, self._half, enabled=self._half is not None):
+            logits = self._wrapped(inputs)
+        loss = F.cross_entropy(
+            logits.float(), targets.to(device), label_smoothing=self._recipe.label_smoothing
+        )
+        # The ranks' gradients are averaged with equal weights: an uneven part is weighted by its
+        # images, so that the result is the gradient of the whole batch's mean.
+        share = len(targets) * self._ranks.world_size / global_images
+        self._scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
+        self._scaler.unscale_(self._optimiser)
+        nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.gradient_norm)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        self._optimiser.zero_grad()
+        self._scheduler.step()
+        self._average.update_parameters(self._network)
+        return loss.item() * len(targets)
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values that :meth:`load_state` continues from."""
+        return {
+            "network": self._network.state_dict(),
+            "average": self._average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "scheduler": self._scheduler.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` returned."""
+        self._network.load_state_dict(state["network"])
+        self._average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._scheduler.load_state_dict(state["scheduler"])
+        self._scaler.load_state_dict(state["scaler"])

@@ -1,0 +1,145 @@
+"""What identifies a run, and the files in its folder."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.files import write_atomically
+from mobilevit_edge.preprocess import ChannelOrder, Preprocessing
+from mobilevit_edge.training.recipe import Recipe
+
+_FORMAT: Final = 1
+STATE: Final = "state.pt"
+RECIPE: Final = "recipe.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is about: a run continues only with all of this unchanged.
+
+    ``data``, ``validation`` and ``weights`` are as the command was given them, folders made
+    absolute; ``fingerprint`` identifies the images.
+    """
+
+    model: str
+    recipe: Recipe
+    data: str
+    validation: str | None
+    weights: str | None
+    classes: tuple[str, ...]
+    channel_order: ChannelOrder
+    fingerprint: str
+    world_size: int
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How evaluation, and every export of the checkpoint, prepares an image.
+
+        The centre square as a whole: small images, such as CIFAR's, have no border to spare.
+        """
+        side = self.recipe.image_size
+        provenance = "mobilevit-train"
+        return Preprocessing(self.channel_order, "crop", "bilinear", 1.0, (side, side), provenance)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values, for files."""
+        return {**asdict(self), "classes": list(self.classes), "recipe": self.recipe.as_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Run:
+        """The inverse of :meth:`as_json`."""
+        changed = {
+            "recipe": Recipe.from_json(values["recipe"]),
+            "classes": tuple(values["classes"]),
+        }
+        return cls(**{**values, **changed})
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands: ``step`` iterations into ``epoch``, both from 0.
+
+    ``images``, ``loss_sum`` (over images) and ``seconds`` are the epoch's so far.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    images: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a run continues from. ``history`` holds a row for each finished epoch.
+
+    ``learner`` is :meth:`mobilevit_edge.training.learner.Learner.state`.
+    """
+
+    run: Run
+    position: Position
+    learner: Mapping[str, Any]
+    history: tuple[Mapping[str, Any], ...] = field(default=())
+
+    @property
+    def best_top1(self) -> float:
+        """The best held-out top-1 so far, 0 to 1; -1 before the first evaluation."""
+        return max((float(row["top1"]) for row in self.history), default=-1.0)
+
+
+def save_state(folder: Path, state: State) -> None:
+    """Write ``state.pt`` in one step.
+
+    Raises:
+        OutputError: the disk is full or read-only; the last good state is untouched.
+    """
+    content = {
+        "format": _FORMAT,
+        "run": state.run.as_json(),
+        "position": asdict(state.position),
+        "history": [dict(row) for row in state.history],
+        "learner": dict(state.learner),
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(folder / STATE, lambda path: path.write_bytes(buffer.getvalue()))
+
+
+def load_state(folder: Path, device: torch.device) -> State:
+    """The state that :func:`save_state` wrote, without executing anything inside it.
+
+    Raises:
+        CheckpointError: none there, damaged, or of another version of this program.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder} holds no run to continue (no {STATE}); start one with --output {folder}"
+        )
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        if content["format"] != _FORMAT:
+            raise ValueError(f"format {content['format']} instead of {_FORMAT}")
+        return State(
+            run=Run.from_json(content["run"]),
+            position=Position(**content["position"]),
+            learner=content["learner"],
+            history=tuple(content["history"]),
+        )
+    # Damaged archives raise whatever zipfile and the unpickler raise.
+    except Exception as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+
+def write_recipe(folder: Path, run: Run) -> None:
+    """Write ``recipe.json``, for people: what the run is made of."""
+    text = json.dumps(run.as_json(), indent=2, ensure_ascii=False) + "\n"
+    write_atomically(folder / RECIPE, lambda path: path.write_text(text, encoding="utf-8"))

@@ -1,0 +1,266 @@
+"""The loop: epochs of iterations, evaluation, and what is written after them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from torch.utils.data import DataLoader
+
+from mobilevit_edge.errors import UsageError
+from mobilevit_edge.training.checkpoint import write_checkpoint
+from mobilevit_edge.training.data import EvaluationSet, Images, TrainingSet
+from mobilevit_edge.training.display import Display
+from mobilevit_edge.training.evaluate import Evaluation, evaluate
+from mobilevit_edge.training.figures import write_confusion, write_curves, write_log
+from mobilevit_edge.training.learner import Learner
+from mobilevit_edge.training.ranks import Ranks
+from mobilevit_edge.training.run import Position, Run, State, save_state
+from mobilevit_edge.training.sampler import (
+    RankSampler,
+    Schedule,
+    Step,
+    class_balanced,
+    shuffled,
+)
+from mobilevit_edge.training.stopping import StoppedError, StopRequest, leave_signals_to_parent
+
+_SAVE_SECONDS: Final = 300.0
+
+
+class _EvaluationStoppedError(Exception):
+    """Leaves an evaluation that was asked to stop."""
+
+
+def make_schedule(run: Run, images: int) -> Schedule:
+    """How ``run`` cuts its epochs of ``images`` images into iterations.
+
+    Raises:
+        UsageError: too few images, or too small a batch, for the number of ranks.
+    """
+    recipe = run.recipe
+    try:
+        return Schedule(
+            count=images,
+            batch_size=recipe.batch_size,
+            sizes=tuple((side, side) for side in recipe.training_sizes),
+            sampling=recipe.sampling,
+            seed=recipe.seed,
+            world_size=run.world_size,
+        )
+    except ValueError as error:
+        raise UsageError(f"{error}; add images or raise --batch-size") from error
+
+
+class Trainer:
+    """A run from wherever it stands to its end.
+
+    Args:
+        run: what the run is about.
+        folder: where its files go.
+        train: images to learn from.
+        validation: held-out images.
+        learner: the network and its optimiser.
+        schedule: :func:`make_schedule` of the run.
+        ranks: the processes that share the run.
+        workers: processes that prepare images; 0 prepares them in this one.
+        display: what the user sees.
+        stop: asked between iterations.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        folder: Path,
+        train: Images,
+        validation: Images,
+        learner: Learner,
+        schedule: Schedule,
+        *,
+        ranks: Ranks,
+        workers: int,
+        display: Display,
+        stop: StopRequest,
+    ) -> None:
+        self._run = run
+        self._folder = folder
+        self._train = train
+        self._validation = validation
+        self._learner = learner
+        self._schedule = schedule
+        self._ranks = ranks
+        self._workers = workers
+        self._display = display
+        self._stop = stop
+        self._position = Position()
+        self._history: tuple[dict[str, Any], ...] = ()
+        self._saved_at = time.monotonic()
+
+    def restore(self, state: State) -> None:
+        """Continue from ``state``."""
+        self._learner.load_state(state.learner)
+        self._position = state.position
+        self._history = tuple(dict(row) for row in state.history)
+
+    def fit(self) -> Mapping[str, Any]:
+        """Train to the last epoch.
+
+        Returns:
+            The log's row of the best epoch; an empty one in ranks other than the first.
+
+        Raises:
+            StoppedError: asked to; the state is saved.
+            OutputError: a file cannot be written.
+            UsageError: the loss is no number any more.
+        """
+        self._save()
+        while self._position.epoch < self._run.recipe.epochs:
+            steps = self._schedule.steps(self._position.epoch)
+            self._run_epoch(steps)
+            self._save()
+            evaluation = self._evaluate() if self._ranks.is_first else None
+            self._stop_if_asked()
+            if evaluation is not None:
+                self._record(evaluation, len(steps))
+            self._position = Position(epoch=self._position.epoch + 1)
+            self._save()
+        return max(self._history, key=lambda row: row["top1"], default={})
+
+    def _loader(self, steps: tuple[Step, ...]) -> DataLoader[Any]:
+        recipe, epoch = self._run.recipe, self._position.epoch
+        order = (
+            class_balanced(self._train.targets, recipe.seed, epoch)
+            if recipe.class_balanced
+            else shuffled(len(self._train), recipe.seed, epoch)
+        )
+        sampler = RankSampler(
+            steps,
+            order,
+            rank=self._ranks.rank,
+            world_size=self._ranks.world_size,
+            first_step=self._position.step,
+        )
+        return DataLoader(
+            TrainingSet(self._train, recipe, epoch, self._run.preprocessing),
+            batch_sampler=sampler,
+            num_workers=self._workers,
+            pin_memory=self._ranks.device.type == "cuda",
+            worker_init_fn=leave_signals_to_parent,
+        )
+
+    def _run_epoch(self, steps: tuple[Step, ...]) -> None:
+        """The epoch's remaining iterations."""
+        recipe, rest = self._run.recipe, steps[self._position.step :]
+        title = f"epoch {self._position.epoch + 1}/{recipe.epochs}"
+        last = time.perf_counter()
+        with self._display.bar(title, len(steps), self._position.step) as bar:
+            for step, (images, targets) in zip(rest, self._loader(steps), strict=True):
+                loss = self._learner.step(images, targets, step.images)
+                stops, loss = self._ranks.sums((float(self._stop.signal > 0), loss))
+                now = time.perf_counter()
+                at = self._position
+                self._position = replace(
+                    at,
+                    step=at.step + 1,
+                    images=at.images + step.images,
+                    loss_sum=at.loss_sum + loss,
+                    seconds=at.seconds + now - last,
+                )
+                last = now
+                self._check_loss(loss)
+                mean = self._position.loss_sum / self._position.images
+                bar.update(self._position.step, note=f"{step.size[0]} px, loss {mean:.3f}")
+                if stops:
+                    self._leave()
+                if time.monotonic() - self._saved_at > _SAVE_SECONDS:
+                    self._save()
+
+    def _check_loss(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise UsageError(
+                f"training diverged: the loss became {loss} in epoch {self._position.epoch + 1}, "
+                f"iteration {self._position.step}; train anew with a lower --learning-rate or a "
+                f"longer --warmup"
+            )
+
+    def _evaluate(self) -> Evaluation | None:
+        """The averaged network on the held-out images; ``None`` if asked to stop meanwhile."""
+        preprocessing = self._run.preprocessing
+        loader = DataLoader(
+            EvaluationSet(self._validation, preprocessing),
+            # An evaluation much larger than every training resolution takes single images.
+            batch_size=max(self._schedule.batch_at(preprocessing.image_size), 1),
+            num_workers=self._workers,
+            pin_memory=self._ranks.device.type == "cuda",
+            worker_init_fn=leave_signals_to_parent,
+        )
+
+        def after_batch(done: int) -> None:
+            bar.update(done)
+            if self._stop.signal:
+                raise _EvaluationStoppedError
+
+        try:
+            with self._display.bar("held-out images", len(self._validation)) as bar:
+                return evaluate(
+                    self._learner.averaged,
+                    loader,
+                    len(self._run.classes),
+                    self._ranks.device,
+                    after_batch,
+                )
+        except _EvaluationStoppedError:
+            return None
+
+    def _record(self, evaluation: Evaluation, steps: int) -> None:
+        """Write the log, the figures, and the checkpoint if it is the best so far."""
+        at = self._position
+        best = max((row["top1"] for row in self._history), default=-1.0)
+        row = {
+            "epoch": at.epoch + 1,
+            "step": steps,
+            "images": at.images,
+            "seconds": round(at.seconds, 1),
+            "learning_rate": self._learner.learning_rate,
+            "train_loss": at.loss_sum / at.images,
+            "validation_loss": evaluation.loss,
+            "top1": evaluation.top1,
+            "top5": evaluation.top5,
+        }
+        self._history = (*self._history, row)
+        if evaluation.top1 > best:
+            write_checkpoint(self._folder, self._learner.averaged, self._run)
+            write_confusion(self._folder, evaluation.confusion, self._run.classes)
+        write_log(self._folder, self._history)
+        write_curves(self._folder, self._history)
+        top5 = "" if evaluation.top5 is None else f", top-5 {evaluation.top5:.2%}"
+        self._display.line(
+            f"epoch {at.epoch + 1}/{self._run.recipe.epochs}: "
+            f"train loss {row['train_loss']:.4f}, held-out loss {evaluation.loss:.4f}, "
+            f"top-1 {evaluation.top1:.2%}{top5}, {at.images / max(at.seconds, 1e-9):.1f} images/s"
+            f"{', best so far' if evaluation.top1 > best else ''}"
+        )
+
+    def _stop_if_asked(self) -> None:
+        (stops,) = self._ranks.sums((float(self._stop.signal > 0),))
+        if stops:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._save()
+        at = self._position
+        raise StoppedError(
+            f"stopped in epoch {at.epoch + 1} after iteration {at.step}; the state is saved: "
+            f"continue with mobilevit-train --resume {self._folder}",
+            self._stop.signal,
+        )
+
+    def _save(self) -> None:
+        self._saved_at = time.monotonic()
+        if self._ranks.is_first:
+            state = State(self._run, self._position, self._learner.state(), self._history)
+            save_state(self._folder, state)

@@ -1,0 +1,390 @@
+"""Whole runs in this process: interruption, resumption, damage, full disks."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import mobilevit_edge as me
+from mobilevit_edge.training import cli, trainer
+from mobilevit_edge.training.evaluate import Evaluation
+from mobilevit_edge.training.learner import Learner
+from mobilevit_edge.weights.checkpoint import read_checkpoint
+from mobilevit_edge.weights.provenance import labels_of, preprocessing_of
+from tests.training.conftest import QUICK, Train, differences, state_of, write_images
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole quick run; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    handler = signal.getsignal(signal.SIGTERM)
+    assert cli.main([str(o) for o in (images, *QUICK, "--output", folder)]) == 0
+    signal.signal(signal.SIGTERM, handler)
+    return folder
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGINT) -> None:
+    """Send this process a signal during the learner's step ``step`` (from 1)."""
+    done = 0
+    real = Learner.step
+
+    def counted(self: Learner, *args: Any) -> float:
+        nonlocal done
+        done += 1
+        if done == step:
+            os.kill(os.getpid(), number)
+        return real(self, *args)
+
+    monkeypatch.setattr(Learner, "step", counted)
+
+
+def test_a_run_leaves_what_it_promises(uninterrupted: Path) -> None:
+    assert {path.name for path in uninterrupted.iterdir()} == {
+        *("state.pt", "recipe.json", "log.csv", "curves.png", "confusion.png", "checkpoint")
+    }
+    with (uninterrupted / "log.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(row["images"] == "27" for row in rows)
+    assert all(0 < float(row["train_loss"]) < 3 for row in rows)
+    assert all(row["top5"] == "" for row in rows)
+    for name in ("curves.png", "confusion.png"):
+        with Image.open(uninterrupted / name) as image:
+            assert image.format == "PNG"
+    recipe = json.loads((uninterrupted / "recipe.json").read_text("utf-8"))
+    assert recipe["model"] == "mobilevit_xxs"
+    assert recipe["recipe"]["scales"] == [32, 48]
+    assert recipe["classes"] == ["blue", "green", "red"]
+
+
+def test_the_checkpoint_is_what_an_export_reads(uninterrupted: Path) -> None:
+    checkpoint = read_checkpoint(uninterrupted / "checkpoint")
+    assert checkpoint.naming == "cvnets"
+    assert labels_of(checkpoint) == ("blue", "green", "red")
+    model = me.load_model(checkpoint)
+    assert (model.spec.name, model.num_classes) == ("mobilevit_xxs", 3)
+    preprocessing = preprocessing_of(checkpoint, model.spec)
+    assert preprocessing.channel_order == "RGB"
+    assert preprocessing.resize == "crop"
+    assert preprocessing.crop_fraction == 1.0
+    assert preprocessing.image_size == (32, 32)
+    assert preprocessing.provenance == "config.json of the checkpoint, written by mobilevit-train"
+
+
+def test_the_checkpoint_holds_the_averaged_weights_of_the_best_epoch(
+    images: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, seen = iter((0.4, 0.6, 0.5)), []
+
+    def evaluated(network: torch.nn.Module, *args: Any) -> Evaluation:
+        seen.append({key: tensor.clone() for key, tensor in network.state_dict().items()})
+        return Evaluation(1.0, next(scores), None, torch.eye(3, dtype=torch.int64).numpy())
+
+    monkeypatch.setattr(trainer, "evaluate", evaluated)
+    assert train(images, *QUICK, "--epochs", 3, "--output", tmp_path / "run") == 0
+    model = me.load_model(tmp_path / "run" / "checkpoint")
+    best = seen[1]
+    assert all(torch.equal(tensor, best[key]) for key, tensor in model.state_dict().items())
+    assert not torch.equal(best["head.weight"], seen[2]["head.weight"])
+    averages = state_of(tmp_path / "run")["learner"]["average"]
+    assert torch.equal(seen[2]["head.weight"], averages["module.head.weight"])
+
+
+@pytest.mark.parametrize(
+    ("epoch", "step", "number"), [(1, 3, signal.SIGINT), (2, 1, signal.SIGTERM)]
+)
+def test_an_interrupted_run_continues_to_the_same_bits(
+    epoch: int,
+    step: int,
+    number: signal.Signals,
+    images: Path,
+    uninterrupted: Path,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        before = 0 if epoch == 1 else state_of(uninterrupted)["history"][0]["step"]
+        interrupt_at(patch, before + step, number)
+        code = train(images, *QUICK, "--output", folder)
+    assert code == 128 + number
+    err = capsys.readouterr().err
+    assert f"stopped in epoch {epoch} after iteration {step}" in err
+    assert f"mobilevit-train --resume {folder}" in err
+    assert "Traceback" not in err
+    assert state_of(folder)["position"]["step"] == step
+    assert train("--resume", folder, "--threads", 1) == 0
+    assert differences(state_of(folder), state_of(uninterrupted)) == []
+    one, two = (
+        (path / "checkpoint" / "model.safetensors").read_bytes() for path in (folder, uninterrupted)
+    )
+    assert one == two
+
+
+def test_a_crash_between_saves_costs_no_bit(
+    images: Path,
+    uninterrupted: Path,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, real, done = tmp_path / "run", Learner.step, 0
+
+    def crashing(self: Learner, *args: Any) -> float:
+        nonlocal done
+        done += 1
+        # The second step's state is saved, the third's is lost.
+        monkeypatch.setattr(trainer, "_SAVE_SECONDS", 0.0 if done == 2 else 1e9)
+        if done == 4:
+            raise RuntimeError("lightning")
+        return real(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", crashing)
+        assert train(images, *QUICK, "--output", folder) == 1
+    assert "unexpected RuntimeError: lightning" in capsys.readouterr().err
+    assert state_of(folder)["position"]["step"] == 2
+    assert train("--resume", folder) == 0
+    assert differences(state_of(folder), state_of(uninterrupted)) == []
+
+
+def test_an_interrupt_during_evaluation_repeats_only_that(
+    images: Path, uninterrupted: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = trainer.evaluate
+    folder = tmp_path / "run"
+
+    def interrupted(*args: Any) -> Evaluation:
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "evaluate", interrupted)
+        assert train(images, *QUICK, "--output", folder) == 130
+    position = state_of(folder)["position"]
+    assert (position["epoch"], position["images"]) == (0, 27)
+    assert not (folder / "checkpoint").exists()
+    assert train("--resume", folder) == 0
+    assert differences(state_of(folder), state_of(uninterrupted)) == []
+
+
+def test_workers_change_nothing(
+    images: Path, uninterrupted: Path, train: Train, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    assert train(images, *QUICK, "--workers", 1, "--output", folder) == 0
+    assert differences(state_of(folder), state_of(uninterrupted)) == []
+
+
+def test_a_finished_run_resumes_to_its_result(
+    uninterrupted: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(uninterrupted, tmp_path / "run")
+    assert train("--resume", folder, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    rows = state_of(folder)["history"]
+    assert result["checkpoint"] == str(folder / "checkpoint")
+    assert result["top1"] == max(row["top1"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--epochs", 3), "epochs: 2 then, 3 now"),
+        (("--scales", "32,64"), "scales: [32, 48] then, [32, 64] now"),
+        (("--model", "mobilevit_xs"), "model: mobilevit_xxs then, mobilevit_xs now"),
+        (("--no-flip",), "flip: True then, False now"),
+    ],
+)
+def test_a_run_continues_only_as_it_was_started(
+    options: tuple[object, ...],
+    message: str,
+    uninterrupted: Path,
+    train: Train,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert train("--resume", uninterrupted, *options) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_continues_only_on_the_same_images(
+    images: Path,
+    uninterrupted: Path,
+    train: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    moved = shutil.copytree(images, tmp_path / "moved")
+    folder = shutil.copytree(uninterrupted, tmp_path / "run")
+    assert train(moved, "--resume", folder) == 0
+    (moved / "red" / "03.png").unlink()
+    assert train(moved, "--resume", folder) == 2
+    assert "are not those that the run" in capsys.readouterr().err
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_damaged_state_is_refused(
+    uninterrupted: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = (uninterrupted / "state.pt").read_bytes()
+    (tmp_path / "state.pt").write_bytes(content[: len(content) // 2])
+    assert train("--resume", tmp_path) == 4
+    assert "state.pt cannot be read" in capsys.readouterr().err
+    # What would run code when unpickled is refused, and does not run.
+    torch.save({"format": Trap(tmp_path / "sprung")}, tmp_path / "state.pt")
+    assert train("--resume", tmp_path) == 4
+    assert "cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "sprung").exists()
+
+
+def full_disk(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
+    """``write_bytes`` that fails half-way through files for ``name``."""
+
+    def failing(self: Path, data: bytes) -> int:
+        if name not in self.name:
+            return int(write(self, data))
+        write(self, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return failing
+
+
+@pytest.mark.parametrize("name", ["state.pt", "model.safetensors"])
+def test_a_full_disk_leaves_the_last_good_files(
+    name: str,
+    images: Path,
+    uninterrupted: Path,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "run"
+    scores = iter((0.4, 0.6))
+    real = trainer.evaluate
+
+    def improving(*args: Any) -> Evaluation:
+        """From the second evaluation on, the disk is full."""
+        score = next(scores)
+        if score > 0.5:
+            monkeypatch.setattr(Path, "write_bytes", full_disk(name, Path.write_bytes))
+        found = real(*args)
+        return Evaluation(found.loss, score, found.top5, found.confusion)
+
+    monkeypatch.setattr(trainer, "evaluate", improving)
+    assert train(images, *QUICK, "--output", folder) == 4
+    err = capsys.readouterr().err
+    assert f"cannot write {folder}" in err
+    assert "No space left on device" in err
+    assert not list(folder.rglob(".*"))
+    monkeypatch.undo()
+    assert me.load_model(folder / "checkpoint").num_classes == 3
+    assert train("--resume", folder) == 0
+    assert differences(state_of(folder)["learner"], state_of(uninterrupted)["learner"]) == []
+
+
+def test_an_unwritable_folder_is_explained(
+    images: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert train(images, *QUICK, "--output", tmp_path / "file") == 4
+    assert "is a file" in capsys.readouterr().err
+    assert train(images, *QUICK, "--output", tmp_path / "file" / "run") == 4
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_a_run_is_not_overwritten(
+    images: Path, uninterrupted: Path, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(images, *QUICK, "--output", uninterrupted) == 2
+    assert f"continue it with --resume {uninterrupted}" in capsys.readouterr().err
+
+
+def test_divergence_is_said_and_not_saved(
+    images: Path,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(Learner, "step", lambda *args: float("nan"))
+    assert train(images, *QUICK, "--output", tmp_path / "run") == 2
+    assert "training diverged: the loss became nan in epoch 1" in capsys.readouterr().err
+    assert state_of(tmp_path / "run")["position"]["step"] == 0
+
+
+def test_held_out_images_of_their_own(
+    images: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held_out = write_images(tmp_path / "held out", {"blue": 2, "green": 2, "red": 3}, seed=9)
+    options = (images, *QUICK, "--epochs", 1, "--validation")
+    assert train(*options, held_out, "--output", tmp_path / "run") == 0
+    row = state_of(tmp_path / "run")["history"][0]
+    assert row["images"] == 30
+    assert round(row["top1"] * 7, 6).is_integer()
+    (held_out / "violet").mkdir()
+    shutil.copy(held_out / "red" / "00.png", held_out / "violet")
+    assert train(*options, held_out, "--output", tmp_path / "other") == 4
+    assert "differ ('violet')" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_evaluation_may_be_far_larger_than_training(
+    images: Path, train: Train, tmp_path: Path
+) -> None:
+    sizes = ("--image-size", 128, "--scales", "32", "--batch-size", 8, "--epochs", 1)
+    assert train(images, *QUICK, *sizes, "--output", tmp_path / "run") == 0
+
+
+def test_six_unequal_classes_with_unreadable_images(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_images(tmp_path / "data", {f"class {n}": 3 + n for n in range(6)})
+    (data / "class 2" / "bad one é.jpg").write_text("junk")
+    options = ("--epochs", 1, "--class-balanced", "--output", tmp_path / "run")
+    assert train(data, *QUICK, *options) == 0
+    row = state_of(tmp_path / "run")["history"][0]
+    assert row["top1"] <= row["top5"] <= 1
+    assert "1 unreadable images skipped: class 2/bad one é.jpg" in capsys.readouterr().err
+    listed = (tmp_path / "run" / "unreadable.txt").read_text("utf-8")
+    assert listed.startswith(f"{data}/class 2/bad one é.jpg\t")
+
+
+def test_a_missing_package_is_named(
+    images: Path,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("trainer", "figures"):
+        monkeypatch.delitem(sys.modules, f"mobilevit_edge.training.{name}")
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert train(images, *QUICK, "--output", tmp_path / "run") == 3
+    assert "pip install 'mobilevit-edge[train]'" in capsys.readouterr().err
