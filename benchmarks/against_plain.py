@@ -1,8 +1,10 @@
 """Our exports against the plain ones and against the limit, interleaved in one run on one core.
 
-    python -m benchmarks.against_plain --runtime executorch --output results.json MODEL...
+    python -m benchmarks.against_plain --runtime executorch --artifacts DIR --output FILE MODEL...
+    python -m benchmarks.against_plain --precision int8 ...
 
-Plain is the better of two: the reference model without rewrites, and transformers' module of the
+In int8, plain is the reference model through the runtime's stock quantiser, and our own fp32 export
+stands in the place of the limit. In fp32, plain is the better of two: the reference model without rewrites, and transformers' module of the
 same architecture and weights. The limit holds the same convolutions, products and activations
 alone. The weights are random, with batch norms settled on noise images.
 """
@@ -23,14 +25,18 @@ from rich.table import Table
 
 from benchmarks.limit import LimitNetwork, limit_inputs
 from benchmarks.peers import transformers_peer
+from benchmarks.plain_int8 import plain_executorch, plain_onnx
 from benchmarks.timing import Ratio, interleave, milliseconds, pin_to_core, ratio
 from converters.prepare import settle_batch_norms
+from converters.quantisation.range_groups import apply_range_groups
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
 from mobilevit_edge.models.network import create_model
 
 IMAGE_SIZE: Final = 256
 FORMS: Final = ("ours", "reference", "transformers", "limit")
+INT8_FORMS: Final = ("ours", "reference", "fp32")
+_CALIBRATION_IMAGES: Final = 4
 _SUFFIX: Final = {"onnx": ".onnx", "executorch": ".pte"}
 
 
@@ -66,6 +72,39 @@ def make_artifact(runtime: str, model_name: str, form: str, path: Path) -> bool:
     return True
 
 
+def make_int8_artifact(runtime: str, model_name: str, form: str, path: Path) -> None:
+    """Write one artifact of ``INT8_FORMS``, calibrated on noise images."""
+    if form == "fp32":
+        make_artifact(runtime, model_name, "ours", path)
+        return
+    torch.manual_seed(0)
+    images = torch.rand(_CALIBRATION_IMAGES, 3, IMAGE_SIZE, IMAGE_SIZE).split(1)  # type: ignore[no-untyped-call]
+    model = create_model(model_name)
+    settle_batch_norms(model)
+    model.requires_grad_(False)
+    if form == "reference":
+        plain = plain_onnx if runtime == "onnx" else plain_executorch
+        path.write_bytes(plain(model, images[0]))
+        return
+    apply_rewrites(
+        model, select_rewrites(_rewrites(runtime), ()), Context((IMAGE_SIZE, IMAGE_SIZE))
+    )
+    apply_range_groups(model, images)
+    if runtime == "onnx":
+        from converters.onnx import export_graph
+        from converters.quantisation.qdq import quantise_onnx
+
+        graph = export_graph(model, images[:1])
+        proto = quantise_onnx(graph, [image.numpy() for image in images], ())
+        path.write_bytes(proto.SerializeToString())
+    else:
+        from converters.lowering import lower
+        from converters.quantisation.partition import int8_delegate
+        from converters.quantisation.pt2e import quantise_program
+
+        path.write_bytes(lower(quantise_program(model, images, (), images[0]), int8_delegate()))
+
+
 def _rewrites(runtime: str) -> tuple[str, ...]:
     from converters.backend import get_backend
 
@@ -97,14 +136,19 @@ def runner(runtime: str, path: Path, inputs: tuple[torch.Tensor, ...]) -> Callab
     return run
 
 
-def measure(runtime: str, name: str, folder: Path, seconds: float) -> dict[str, list[int]]:
+def measure(
+    runtime: str, name: str, precision: str, folder: Path, seconds: float
+) -> dict[str, list[int]]:
     """Samples in nanoseconds of every form of a model; artifacts in ``folder`` are used again."""
     reference = create_model(name)
     runs: dict[str, Callable[[], object]] = {}
-    for form in FORMS:
-        path = folder / f"{name}-{form}{_SUFFIX[runtime]}"
-        if not path.exists() and not make_artifact(runtime, name, form, path):
-            continue
+    for form in FORMS if precision == "fp32" else INT8_FORMS:
+        path = folder / f"{name}-{precision}-{form}{_SUFFIX[runtime]}"
+        if not path.exists():
+            if precision == "int8":
+                make_int8_artifact(runtime, name, form, path)
+            elif not make_artifact(runtime, name, form, path):
+                continue
         torch.manual_seed(0)
         inputs = limit_inputs(reference, IMAGE_SIZE)
         runs[form] = runner(runtime, path, inputs if form == "limit" else inputs[:1])
@@ -116,6 +160,7 @@ def main() -> None:
     parser = ArgumentParser(description="Our exports against plain ones and against the limit.")
     parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--runtime", choices=tuple(_SUFFIX), required=True)
+    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     parser.add_argument("--artifacts", type=Path, required=True, metavar="DIR")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")
     parser.add_argument("--seconds", type=float, default=20, help="for each model (default 20)")
@@ -126,36 +171,47 @@ def main() -> None:
     pin_to_core(arguments.core)
     torch.set_num_threads(1)
     samples = {
-        name: measure(arguments.runtime, name, arguments.artifacts, arguments.seconds)
+        name: measure(
+            arguments.runtime, name, arguments.precision, arguments.artifacts, arguments.seconds
+        )
         for name in arguments.models
     }
     content = {
         "runtime": arguments.runtime,
+        "precision": arguments.precision,
         "affinity": sorted(os.sched_getaffinity(0)),
         "machine": platform.processor() or platform.machine(),
         "image_size": IMAGE_SIZE,
         "samples_ns": samples,
     }
     arguments.output.write_text(json.dumps(content))
-    print_table(arguments.runtime, samples)
+    print_table(arguments.runtime, arguments.precision, samples)
 
 
-def print_table(runtime: str, samples: Mapping[str, Mapping[str, list[int]]]) -> None:
+def print_table(
+    runtime: str, precision: str, samples: Mapping[str, Mapping[str, list[int]]]
+) -> None:
     """Medians, and ratios with their intervals."""
-    table = Table(title=f"{runtime}, one core, {IMAGE_SIZE}x{IMAGE_SIZE}, medians in ms")
-    for heading in ("model", *FORMS, "plain / ours", "ours / limit", "rounds"):
+    forms = FORMS if precision == "fp32" else INT8_FORMS
+    versus = forms[-1]
+    title = f"{runtime} {precision}, one core, {IMAGE_SIZE}x{IMAGE_SIZE}, medians in ms"
+    table = Table(title=title)
+    # A limit is what ours is measured by; our own fp32 is what int8 has to beat.
+    second = "ours / limit" if versus == "limit" else "fp32 / ours"
+    for heading in ("model", *forms, "plain / ours", second, "rounds"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
-    for name, forms in samples.items():
+    for name, runs in samples.items():
         plain = min(
-            (form for form in ("reference", "transformers") if form in forms),
-            key=lambda form: milliseconds(forms[form]),
+            (form for form in ("reference", "transformers") if form in runs),
+            key=lambda form: milliseconds(runs[form]),
         )
+        pair = ("ours", versus) if versus == "limit" else (versus, "ours")
         table.add_row(
             name,
-            *(f"{milliseconds(forms[form]):.2f}" if form in forms else "-" for form in FORMS),
-            _show(ratio(forms[plain], forms["ours"])),
-            _show(ratio(forms["ours"], forms["limit"])),
-            str(len(forms["ours"])),
+            *(f"{milliseconds(runs[form]):.2f}" if form in runs else "-" for form in forms),
+            _show(ratio(runs[plain], runs["ours"])),
+            _show(ratio(runs[pair[0]], runs[pair[1]])),
+            str(len(runs["ours"])),
         )
     Console(width=140).print(table)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from converters.audit import Graph, Operator
 from converters.backend import INPUT_NAME, Array, LoadedModel, output_name
+from converters.options import QUANTISED
 from mobilevit_edge.errors import ConversionError, MissingPackageError
 
 try:
@@ -87,6 +88,10 @@ def convert(
             proto = quantise_onnx_weights(proto)
         case _:
             pass
+    if options.precision in QUANTISED:
+        from converters.quantisation.names import shorten_names
+
+        shorten_names(proto.graph)
     onnx.helper.set_model_props(proto, _metadata(prepared, options))
     try:
         onnx.checker.check_model(proto, full_check=True)
@@ -145,12 +150,9 @@ def load(path: Path) -> LoadedModel:
     Raises:
         ConversionError: ONNX Runtime cannot load the file.
     """
-    session_options = onnxruntime.SessionOptions()
-    session_options.intra_op_num_threads = 1
-    session_options.inter_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(
-            path, session_options, providers=["CPUExecutionProvider"]
+            path, session_options(), providers=["CPUExecutionProvider"]
         )
     except Exception as error:
         raise ConversionError(f"ONNX Runtime cannot load {path}: {error}") from error
@@ -164,6 +166,16 @@ def load(path: Path) -> LoadedModel:
             raise ConversionError(f"ONNX Runtime cannot run {path}: {error}") from error
 
     return LoadedModel(run, f"onnxruntime {onnxruntime.__version__}")
+
+
+def session_options() -> onnxruntime.SessionOptions:
+    """One thread, and int8 products that are exact on every processor."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # x86 without VNNI adds pairs of uint8 x int8 products in 16 bits, which overflow; this takes
+    # its slower exact kernel. ARM, where these files run, has no such kernel.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
 
 
 def inspect(path: Path) -> Graph:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Int8Plan:
-    """``batches`` are inputs of the artifact that set the ranges; parts in ``keep`` stay in fp32."""
+    """``batches`` are inputs of the artifact that set ranges; parts in ``keep`` stay in fp32."""
 
     batches: tuple[Tensor, ...]
     keep: tuple[str, ...] = ()

@@ -264,7 +264,7 @@ def test_a_bundle_for_a_device_says_that_nothing_ran(bundle: Bundle, predict: Co
     assert manifest.backend == "coreml"
     assert manifest.verification is None
     assert (manifest.audit.delegates, manifest.audit.delegated_macs) == (1, 1.0)
-    assert [operator.kind for operator in manifest.audit.operators][0] == "CoreMLBackend"
+    assert manifest.audit.operators[0].kind == "CoreMLBackend"
     finished = predict(bundle("device"), "photo.jpg")
     assert finished.code == 2
     assert "runs on a device alone" in finished.err

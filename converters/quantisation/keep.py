@@ -1,0 +1,73 @@
+"""Which parts of a network stay in float, named as users know them.
+
+A name is the path of a stage or of a part in the model: ``stem``, ``layer2``, ``layer3.1`` (a
+block), ``layer3.1.layers.0`` (a transformer layer of it), ``layer3.1.layers.0.attention``,
+``pre_head``, ``head``. A name covers all below it. Rewrites keep these paths, so that they mean the
+same for every target.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+
+from mobilevit_edge.errors import UsageError
+from mobilevit_edge.models.blocks import MapTransformerLayer, TokenTransformerLayer
+from mobilevit_edge.models.network import MobileViT
+
+_SHOWN = 3
+
+
+def keepable_parts(model: MobileViT) -> tuple[str, ...]:
+    """Every name that can be kept in float, in the order of the network.
+
+    ``model`` may be the reference or a rewritten copy of it.
+    """
+    names = []
+    for stage_name, stage in model.stages():
+        names.append(stage_name)
+        if stage_name == "stem":
+            continue
+        for index, part in stage.named_children():
+            path = f"{stage_name}.{index}"
+            names.append(path)
+            for name, layer in part.named_modules():
+                if isinstance(layer, MapTransformerLayer | TokenTransformerLayer):
+                    names += [f"{path}.{name}", f"{path}.{name}.attention"]
+    if next(model.pre_head.parameters(), None) is not None:
+        names.append("pre_head")
+    if next(model.head.parameters(), None) is not None:
+        names.append("head")
+    return tuple(names)
+
+
+def block_parts(model: MobileViT) -> tuple[str, ...]:
+    """The parts that together are the whole network: stem, blocks, pre-head, head."""
+    return tuple(
+        name
+        for name in keepable_parts(model)
+        if name.count(".") == 1 or (name.count(".") == 0 and not name.startswith("layer"))
+    )
+
+
+def check_keep(keep: Sequence[str], model: MobileViT) -> None:
+    """Refuse names that the model does not have.
+
+    Raises:
+        UsageError: it names the nearest ones that exist.
+    """
+    names = keepable_parts(model)
+    for name in keep:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=_SHOWN, cutoff=0.0)
+            raise UsageError(f"the model has no part {name!r} to keep; near: {', '.join(near)}")
+
+
+def keeps(keep: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a module's path lies in a kept part; a leading ``model.`` does not count."""
+
+    def kept(path: str) -> bool:
+        path = path.removeprefix("model.")
+        return any(path == name or path.startswith(f"{name}.") for name in keep)
+
+    return kept

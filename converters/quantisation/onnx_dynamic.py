@@ -1,0 +1,45 @@
+"""Dynamic int8 in ONNX: activations are rounded to the range they turn out to have.
+
+For products with weights (MatMul, Gemm), which ONNX Runtime fuses into one kernel. Its convolution
+of that kind has no fast kernel, so the weights of convolutions are stored as int8 and computed with
+in float.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from converters.quantisation.onnx_weights import quantise_onnx_weights
+
+
+def quantise_onnx_dynamic(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of an fp32 graph with dynamic int8 products and int8 convolution weights."""
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "model.onnx"
+        quantize_dynamic(
+            quantise_onnx_weights(proto, ("Conv",)),
+            path,
+            op_types_to_quantize=["MatMul", "Gemm"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            extra_options={"MatMulConstBOnly": True},
+        )
+        return onnx.load(path)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the quantiser's advice off the user's terminal."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(previous)

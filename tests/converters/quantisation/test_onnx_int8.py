@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import numpy_helper
+
+import converters.onnx
+from converters.deploy import deploy
+from converters.options import ExportOptions
+from converters.prepare import prepare
+from converters.quantisation.onnx_dynamic import quantise_onnx_dynamic
+from converters.quantisation.onnx_weights import (
+    LARGEST,
+    quantise_onnx_weights,
+    round_weights,
+    weight_scales,
+)
+from converters.quantisation.qdq import quantise_onnx
+from converters.quantisation.range_groups import apply_range_groups
+from tests.conftest import random_images
+
+SIZE = 64
+IMAGES = [image.numpy() for image in random_images(4, SIZE, SIZE).split(1)]
+
+
+@pytest.fixture(scope="module", params=["mobilevit_xxs", "mobilevitv2_050"])
+def graph(request: pytest.FixtureRequest) -> onnx.ModelProto:
+    """The fp32 graph of a model with range groups."""
+    options = ExportOptions(
+        target="onnx", weights="random", output=None, model=request.param, image_size=(SIZE, SIZE)
+    )
+    module = deploy(prepare(options), options, converters.onnx.REWRITES).module
+    apply_range_groups(module, [torch.from_numpy(image) for image in IMAGES])
+    return converters.onnx.export_graph(module, (torch.zeros(1, 3, SIZE, SIZE),))
+
+
+def run(proto: onnx.ModelProto) -> np.ndarray:
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(),
+        converters.onnx.session_options(),
+        providers=["CPUExecutionProvider"],
+    )
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: image})[0] for image in IMAGES])
+
+
+def relative_error(proto: onnx.ModelProto, graph: onnx.ModelProto) -> float:
+    expected = run(graph)
+    return float(np.linalg.norm(run(proto) - expected) / np.linalg.norm(expected))
+
+
+def weight_bytes(proto: onnx.ModelProto) -> int:
+    return sum(len(i.raw_data) for i in proto.graph.initializer)
+
+
+def test_static_int8_is_near_fp32(graph: onnx.ModelProto) -> None:
+    before = graph.SerializeToString()
+    told: list[str] = []
+    proto = quantise_onnx(graph, IMAGES, (), told.append)
+    onnx.checker.check_model(proto, full_check=True)
+    # Networks of random weights amplify rounding (0.24; trained ones have 0.04): a wrong scale or
+    # zero point anywhere makes it 1 and more.
+    assert relative_error(proto, graph) < 0.4
+    assert weight_bytes(proto) < 0.33 * weight_bytes(graph)
+    assert graph.SerializeToString() == before
+    assert told == [f"calibrating on batch {i} of 4" for i in range(1, 5)]
+
+
+def test_what_runs_in_int8(graph: onnx.ModelProto) -> None:
+    proto = quantise_onnx(graph, IMAGES, ())
+    sources = {out: node for node in proto.graph.node for out in node.output}
+    kinds = Counter(
+        node.op_type
+        for node in proto.graph.node
+        if all(
+            name in sources and sources[name].op_type == "DequantizeLinear"
+            for name in node.input[:2]
+        )
+    )
+    total = Counter(node.op_type for node in graph.graph.node)
+    scores = sum(
+        i.dims[0] == 1 and len(i.dims) == 4 for i in graph.graph.initializer if len(i.dims)
+    )
+    assert kinds["Conv"] == total["Conv"] - scores
+    assert kinds["Gemm"] == total["Gemm"]
+    assert kinds["Sigmoid"] >= 10
+    assert kinds["Softmax"] == kinds["InstanceNormalization"] == 0
+
+
+def test_kept_parts_compute_in_float(graph: onnx.ModelProto) -> None:
+    everything = quantise_onnx(graph, IMAGES, ())
+    proto = quantise_onnx(graph, IMAGES, ("layer1", "layer4"))
+    inside = [n for n in proto.graph.node if n.name.startswith(("layer1.", "layer4."))]
+    assert inside
+    assert not any(n.op_type == "DequantizeLinear" and "weight" in n.name for n in inside)
+    assert any(
+        n.op_type == "DequantizeLinear" and n.name.startswith("layer3.") for n in proto.graph.node
+    )
+    assert weight_bytes(proto) > weight_bytes(everything)
+
+
+@pytest.mark.parametrize("quantise", [quantise_onnx_weights, quantise_onnx_dynamic])
+def test_without_calibration(graph: onnx.ModelProto, quantise: object) -> None:
+    proto = quantise(graph)  # type: ignore[operator]
+    onnx.checker.check_model(proto, full_check=True)
+    # Weights alone are rounded, per channel; dynamic products round activations as well.
+    assert relative_error(proto, graph) < 0.05
+    assert weight_bytes(proto) < 0.33 * weight_bytes(graph)
+
+
+def test_weights_alone_compute_in_float(graph: onnx.ModelProto) -> None:
+    kinds = Counter(node.op_type for node in quantise_onnx_weights(graph).graph.node)
+    kinds.pop("DequantizeLinear")
+    assert kinds == Counter(node.op_type for node in graph.graph.node)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_rounded_weights_are_within_half_a_step(axis: int) -> None:
+    values = np.random.default_rng(0).standard_normal((12, 12, 3, 3)).astype(np.float32)
+    steps = weight_scales(values, axis)
+    integers = round_weights(values, steps, axis)
+    assert integers.dtype == np.int8
+    shape = [-1 if i == axis else 1 for i in range(4)]
+    step = steps.reshape(shape)
+    assert (np.abs(integers * step - values) <= 0.5 * step * (1 + 1e-6)).all()
+    others = tuple(i for i in range(4) if i != axis)
+    assert (np.abs(integers).max(axis=others) == LARGEST).all()
+
+
+def test_a_channel_of_zeros_stays_zero() -> None:
+    values = np.zeros((2, 3, 1, 1), np.float32)
+    values[1] = 1
+    steps = weight_scales(values, 0)
+    assert (steps > 0).all()
+    assert (round_weights(values, steps, 0)[0] == 0).all()
+
+
+def test_biases_are_multiples_of_the_products_unit(graph: onnx.ModelProto) -> None:
+    proto = quantise_onnx(graph, IMAGES, ())
+    constants = {i.name: numpy_helper.to_array(i) for i in proto.graph.initializer}
+    sources = {out: node for node in proto.graph.node for out in node.output}
+    checked = 0
+    for node in proto.graph.node:
+        if node.op_type != "Conv" or len(node.input) < 3:
+            continue
+        if not all(name in sources for name in node.input):
+            continue
+        x, weight, bias = (sources[name] for name in node.input)
+        if bias.op_type == "DequantizeLinear":
+            unit = constants[x.input[1]] * constants[weight.input[1]]
+            np.testing.assert_allclose(constants[bias.input[1]], unit, rtol=1e-6)
+            assert constants[bias.input[0]].dtype == np.int32
+            checked += 1
+    assert checked >= 20

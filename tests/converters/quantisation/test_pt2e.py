@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.export import ExportedProgram
+
+import converters.executorch
+from converters.deploy import DeployedModel, deploy
+from converters.options import ExportOptions
+from converters.prepare import prepare
+from converters.quantisation.pt2e import quantise_program, quantise_program_dynamic
+from converters.quantisation.range_groups import apply_range_groups
+from converters.quantisation.sensitivity import Simulation, choose_keep
+from tests.conftest import random_images
+
+SIZE = 64
+IMAGES = random_images(4, SIZE, SIZE).split(1)
+
+
+@pytest.fixture(scope="module", params=["mobilevit_xxs", "mobilevitv2_050"])
+def module(request: pytest.FixtureRequest) -> DeployedModel:
+    options = ExportOptions(
+        target="executorch",
+        weights="random",
+        output=None,
+        model=request.param,
+        image_size=(SIZE, SIZE),
+    )
+    deployed = deploy(prepare(options), options, converters.executorch.REWRITES).module
+    apply_range_groups(deployed, IMAGES)
+    return deployed
+
+
+def relative_error(program: ExportedProgram, module: DeployedModel) -> float:
+    run = program.module()
+    with torch.no_grad():
+        actual = torch.cat([run(image) for image in IMAGES])
+        expected = torch.cat([module(image) for image in IMAGES])
+    return float((actual - expected).norm() / expected.norm())
+
+
+def test_static_int8_is_near_fp32_and_as_simulated(module: DeployedModel) -> None:
+    program = quantise_program(module, IMAGES, (), IMAGES[0])
+    error = relative_error(program, module)
+    # Networks of random weights amplify rounding; a wrong scale anywhere makes it 1 and more.
+    assert error < 0.4
+    simulated = Simulation(module, IMAGES).error(lambda _: True)
+    assert simulated == pytest.approx(error, rel=0.2)
+    integers = [t for t in program.state_dict.values() if t.dtype == torch.int8]
+    assert sum(t.numel() for t in integers) > 0.9 * sum(p.numel() for p in module.parameters())
+
+
+def test_dynamic_int8_is_near_fp32(module: DeployedModel) -> None:
+    assert relative_error(quantise_program_dynamic(module, IMAGES[0]), module) < 0.2
+
+
+def test_simulation_tells_parts_apart(module: DeployedModel) -> None:
+    simulation = Simulation(module, IMAGES)
+    assert simulation.error(lambda _: False) == 0
+    everything = simulation.error(lambda _: True)
+    stem = simulation.error(lambda path: path.startswith("model.stem"))
+    assert 0 < stem < everything
+    # Asking again answers the same: the calibration is not touched.
+    assert simulation.error(lambda _: True) == everything
+
+
+def test_keep_is_empty_where_int8_is_good_enough(module: DeployedModel) -> None:
+    assert choose_keep(module, IMAGES, lambda _: None, acceptable=10.0) == ()
+
+
+def test_keep_grows_until_the_error_is_acceptable(module: DeployedModel) -> None:
+    simulation = Simulation(module, IMAGES)
+    goal = 0.6 * simulation.error(lambda _: True)
+    kept = choose_keep(module, IMAGES, lambda _: None, acceptable=goal)
+    assert kept
+    assert set(kept) < set(simulation.parts)
