@@ -3,10 +3,11 @@
     python -m benchmarks.against_plain --runtime executorch --artifacts DIR --output FILE MODEL...
     python -m benchmarks.against_plain --precision int8 ...
 
-In int8, plain is the reference model through the runtime's stock quantiser, and our own fp32 export
-stands in the place of the limit. In fp32, plain is the better of two: the reference model without rewrites, and transformers' module of the
-same architecture and weights. The limit holds the same convolutions, products and activations
-alone. The weights are random, with batch norms settled on noise images.
+In fp32, plain is the better of two: the reference model without rewrites, and transformers' module
+of the same architecture and weights. The limit holds the same convolutions, products and
+activations alone. In int8, plain is the reference model through the runtime's stock quantiser, and
+our own fp32 export stands in the limit's place. The weights are random, with batch norms settled on
+noise images.
 """
 
 from __future__ import annotations

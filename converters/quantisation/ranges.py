@@ -2,8 +2,8 @@
 
 A histogram grows with the values it sees: when one lies outside, its span doubles and bins merge
 in pairs, which loses nothing but resolution. The range is the pair of clipping points with the
-least expected squared error: rounding adds step^2 / 12 to every value inside, clipping adds the
-squared distance to every value outside.
+least expected squared error: rounding adds step^2 / 12 to every value inside, clipping adds
+``CLIPPING_COST`` times the squared distance to every value outside.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ LEVELS: Final = 255
 SILU_FLOOR: Final = -10.0
 """SiLU is within 5e-4 of zero below: its input may be clipped there at no cost."""
 CLIPPING_COST: Final = 8.0
+"""Of a squared error by clipping against one by rounding. Rounding errors of many values average
+out in the next sum; clipped ones all err the same way, and most in images unlike the others."""
 _BINS: Final = 4096
 _MAX_SAMPLES: Final = 2**15
 """Values taken of one tensor, evenly spread; its extremes are always kept exactly."""

@@ -3,13 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from converters.quantisation.ranges import LEVELS, Histogram
+from converters.quantisation.ranges import CLIPPING_COST, LEVELS, Histogram, pixel_range
 
 
-def rounding_error(values: torch.Tensor, low: float, high: float) -> float:
+def weighted_error(values: torch.Tensor, low: float, high: float) -> float:
     step = (high - low) / LEVELS
-    rounded = ((values.clamp(low, high) / step).round() * step).clamp(low, high)
-    return float((values - rounded).square().mean())
+    inside = values.clamp(low, high)
+    rounded = ((inside / step).round() * step).clamp(low, high)
+    clipped = (values - inside).square().mean()
+    return float(CLIPPING_COST * clipped + (inside - rounded).square().mean())
 
 
 def test_values_of_even_spread_keep_their_whole_range() -> None:
@@ -25,10 +27,10 @@ def test_the_search_is_near_the_best_of_all_ranges() -> None:
     values = torch.randn(4096, generator=torch.manual_seed(1)) ** 3
     histogram = Histogram()
     histogram.add(values)
-    found = rounding_error(values, *histogram.best_range())
+    found = weighted_error(values, *histogram.best_range())
     grid = torch.linspace(0.05, 1, 40).tolist()
     least = min(
-        rounding_error(values, a * float(values.min()), b * float(values.max()))
+        weighted_error(values, a * float(values.min()), b * float(values.max()))
         for a in grid
         for b in grid
     )
@@ -73,3 +75,8 @@ def test_values_below_the_floor_count_as_the_floor() -> None:
     histogram.add(torch.linspace(-500, 5, 1000))
     low, _ = histogram.best_range()
     assert -10 <= low <= -9
+
+
+@pytest.mark.parametrize(("highest", "expected"), [(1.0, 1.0), (0.4, 1.0), (255.0, 255.0)])
+def test_an_images_levels_are_held_exactly(highest: float, expected: float) -> None:
+    assert pixel_range(highest) == (0.0, expected)
