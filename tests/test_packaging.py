@@ -35,16 +35,17 @@ def test_the_wheel_holds_every_source_file_of_its_packages(wheel: zipfile.ZipFil
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in {".py", ".json", ".txt", ".typed"}
+        if path.suffix in {".py", ".json", ".txt", ".typed", ".safetensors", ".md"}
     }
     found = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert found == expected
 
 
-def test_the_wheel_declares_both_commands_and_its_licence(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_declares_its_commands_and_its_licence(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     (entry_points,) = [n for n in names if n.endswith("entry_points.txt")]
     text = wheel.read(entry_points).decode()
     assert "mobilevit-export = mobilevit_edge.entry:export" in text
     assert "mobilevit-predict = mobilevit_edge.entry:predict" in text
+    assert "mobilevit-train = mobilevit_edge.entry:train" in text
     assert any(name.endswith("licenses/LICENSE") for name in names)
