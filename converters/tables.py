@@ -91,9 +91,11 @@ def _model_row(name: str) -> dict[str, float | str]:
 
 def print_export(exported: Exported) -> None:
     """What was made, what was checked, and what to do with it next."""
+    from mobilevit_edge.bundle import MODEL_PREFIX
+
     manifest = exported.manifest
     info = manifest.input
-    size = sum(file.bytes for file in manifest.files) / _MEGA
+    size = sum(file.bytes for file in manifest.files if file.path.startswith(MODEL_PREFIX)) / _MEGA
     shape = "x".join("N" if side is None else str(side) for side in info.shape)
     height, width = manifest.model.image_size
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))

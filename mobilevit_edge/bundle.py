@@ -30,7 +30,8 @@ Target: TypeAlias = Literal["coreml", "onnx", "executorch"]
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
 LABELS_FILE: Final = "labels.txt"
-_MODEL_PREFIX: Final = "model."
+MODEL_PREFIX: Final = "model."
+"""What the path of the model, file or folder, begins with."""
 _CHANNELS: Final = 3
 _MAX_MANIFEST_BYTES: Final = 8 * 1024**2
 
@@ -207,7 +208,7 @@ class Bundle:
     @property
     def model_path(self) -> Path:
         """The model file, or the folder of a Core ML package."""
-        first = next(f.path for f in self.manifest.files if f.path.startswith(_MODEL_PREFIX))
+        first = next(f.path for f in self.manifest.files if f.path.startswith(MODEL_PREFIX))
         return self.path / first.split("/", maxsplit=1)[0]
 
 

@@ -23,8 +23,11 @@ def quantise_onnx_dynamic(proto: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of an fp32 graph with dynamic int8 products and int8 convolution weights."""
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "model.onnx"
+        source = quantise_onnx_weights(proto, ("Conv",))
+        # The quantiser transposes Gemm's weights and would leave their old shapes behind.
+        source.graph.ClearField("value_info")
         quantize_dynamic(
-            quantise_onnx_weights(proto, ("Conv",)),
+            source,
             path,
             op_types_to_quantize=["MatMul", "Gemm"],
             per_channel=True,

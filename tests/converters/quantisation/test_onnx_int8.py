@@ -16,6 +16,7 @@ from converters.prepare import prepare
 from converters.quantisation.onnx_dynamic import quantise_onnx_dynamic
 from converters.quantisation.onnx_weights import (
     LARGEST,
+    output_axis,
     quantise_onnx_weights,
     round_weights,
     weight_scales,
@@ -25,33 +26,39 @@ from converters.quantisation.range_groups import apply_range_groups
 from tests.conftest import random_images
 
 SIZE = 64
+WEIGHTED = ("Conv", "MatMul", "Gemm")
 IMAGES = [image.numpy() for image in random_images(4, SIZE, SIZE).split(1)]
 
 
-@pytest.fixture(scope="module", params=["mobilevit_xxs", "mobilevitv2_050"])
+@pytest.fixture(scope="module", params=[("mobilevit_xxs", "random"), ("auto", "demo")])
 def graph(request: pytest.FixtureRequest) -> onnx.ModelProto:
-    """The fp32 graph of a model with range groups."""
+    """The fp32 graph of a model with range groups: V1 with random weights, V2 with trained ones."""
+    model, weights = request.param
     options = ExportOptions(
-        target="onnx", weights="random", output=None, model=request.param, image_size=(SIZE, SIZE)
+        target="onnx", weights=weights, output=None, model=model, image_size=(SIZE, SIZE)
     )
     module = deploy(prepare(options), options, converters.onnx.REWRITES).module
     apply_range_groups(module, [torch.from_numpy(image) for image in IMAGES])
     return converters.onnx.export_graph(module, (torch.zeros(1, 3, SIZE, SIZE),))
 
 
-def run(proto: onnx.ModelProto) -> np.ndarray:
+def run(proto: onnx.ModelProto, *, as_written: bool = False) -> np.ndarray:
+    options = converters.onnx.session_options()
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(
-        proto.SerializeToString(),
-        converters.onnx.session_options(),
-        providers=["CPUExecutionProvider"],
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     name = session.get_inputs()[0].name
     return np.concatenate([session.run(None, {name: image})[0] for image in IMAGES])
 
 
-def relative_error(proto: onnx.ModelProto, graph: onnx.ModelProto) -> float:
-    expected = run(graph)
-    return float(np.linalg.norm(run(proto) - expected) / np.linalg.norm(expected))
+def relative_error(
+    proto: onnx.ModelProto, graph: onnx.ModelProto, *, as_written: bool = False
+) -> float:
+    expected = run(graph, as_written=as_written)
+    actual = run(proto, as_written=as_written)
+    return float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
 
 
 def weight_bytes(proto: onnx.ModelProto) -> int:
@@ -63,8 +70,8 @@ def test_static_int8_is_near_fp32(graph: onnx.ModelProto) -> None:
     told: list[str] = []
     proto = quantise_onnx(graph, IMAGES, (), told.append)
     onnx.checker.check_model(proto, full_check=True)
-    # Networks of random weights amplify rounding (0.24; trained ones have 0.04): a wrong scale or
-    # zero point anywhere makes it 1 and more.
+    # Random weights amplify rounding (0.24), noise is unlike what trained ones have seen: a wrong
+    # scale or zero point anywhere makes it 1 and more.
     assert relative_error(proto, graph) < 0.4
     assert weight_bytes(proto) < 0.33 * weight_bytes(graph)
     assert graph.SerializeToString() == before
@@ -104,13 +111,31 @@ def test_kept_parts_compute_in_float(graph: onnx.ModelProto) -> None:
     assert weight_bytes(proto) > weight_bytes(everything)
 
 
-@pytest.mark.parametrize("quantise", [quantise_onnx_weights, quantise_onnx_dynamic])
-def test_without_calibration(graph: onnx.ModelProto, quantise: object) -> None:
-    proto = quantise(graph)  # type: ignore[operator]
+def test_dynamic_int8_is_near_fp32(graph: onnx.ModelProto) -> None:
+    proto = quantise_onnx_dynamic(graph)
     onnx.checker.check_model(proto, full_check=True)
-    # Weights alone are rounded, per channel; dynamic products round activations as well.
-    assert relative_error(proto, graph) < 0.05
+    # As in static int8, but for activations of convolutions, which stay in float.
+    assert relative_error(proto, graph) < 0.4
     assert weight_bytes(proto) < 0.33 * weight_bytes(graph)
+
+
+def test_weight_only_int8_computes_with_the_rounded_weights(graph: onnx.ModelProto) -> None:
+    proto = quantise_onnx_weights(graph)
+    onnx.checker.check_model(proto, full_check=True)
+    assert weight_bytes(proto) < 0.33 * weight_bytes(graph)
+    rounded = onnx.ModelProto()
+    rounded.CopyFrom(graph)
+    axes = {n.input[1]: output_axis(n) for n in graph.graph.node if n.op_type in WEIGHTED}
+    for constant in rounded.graph.initializer:
+        if constant.name in axes:
+            values, axis = numpy_helper.to_array(constant), axes[constant.name]
+            steps = weight_scales(values, axis)
+            shape = [-1 if i == axis else 1 for i in range(values.ndim)]
+            values = round_weights(values, steps, axis) * steps.reshape(shape)
+            constant.CopyFrom(numpy_helper.from_array(values, constant.name))
+    # ONNX Runtime may take a kernel of its own for int8 weights, which is 1e-3 off: leave it out.
+    assert relative_error(proto, rounded, as_written=True) < 1e-5
+    assert relative_error(proto, graph) > 1e-3
 
 
 def test_weights_alone_compute_in_float(graph: onnx.ModelProto) -> None:
