@@ -88,7 +88,7 @@ def check_contract(
     outside = Counter(o.kind for o in graph.operators if not o.delegated)
     return Audit(
         operators=tuple(OperatorCount(kind, n) for kind, n in counts.most_common()),
-        max_rank=max((operator.rank for operator in graph.operators), default=1),
+        max_rank=max((1, *(operator.rank for operator in graph.operators))),
         delegates=graph.delegates,
         delegated_macs=None if graph.delegates is None else _delegated_share(graph, macs),
         not_delegated=tuple(OperatorCount(kind, n) for kind, n in outside.most_common()),

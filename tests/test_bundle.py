@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 
 from mobilevit_edge import bundle
 from mobilevit_edge.bundle import (
+    Accuracy,
     AppliedRewrite,
     Audit,
+    Calibration,
     Bundle,
     Expected,
     Golden,
@@ -55,7 +57,10 @@ def manifest(**changes: Any) -> Manifest:
         schema_version=1,
         model=ModelInfo("mobilevit_xxs", 2, (256, 192), 1_000_000, 400_000_000),
         target="onnx",
+        backend=None,
         precision="fp32",
+        kept_in_float=("layer1",),
+        calibration=Calibration(100, 2),
         source=SourceInfo("weights.pt", "timm", "ema", "0" * 64),
         input=InputInfo(
             "image",
@@ -73,11 +78,20 @@ def manifest(**changes: Any) -> Manifest:
         rewrites_refused=(RefusedRewrite("key_after_pooling", "no separable attention"),),
         audit=Audit((OperatorCount("Conv", 9),), 4, None, None, (OperatorCount("Gather", 1),)),
         verification=Verification("onnxruntime", 1e-5, (VerificationCase("noise", 0, 0, True),)),
+        accuracy=Accuracy(1000, 3, 900, 891, 1.0),
         golden=Golden(
-            16, 16, encode_pixels(golden_pixels()), (Expected(1, "Hund \U0001f415", 0.7),), 1e-3
+            16,
+            16,
+            encode_pixels(golden_pixels()),
+            "reference",
+            (Expected(1, "Hund \U0001f415", 0.7),),
+            1e-3,
         ),
         versions={"torch": "2.13.0"},
-        files=(bundle.FileInfo("labels.txt", 8, "1" * 64), bundle.FileInfo("m", 3, "2" * 64)),
+        files=(
+            bundle.FileInfo("labels.txt", 8, "1" * 64),
+            bundle.FileInfo("model.onnx", 3, "2" * 64),
+        ),
     )
     return dataclasses.replace(built, **changes)
 
@@ -116,7 +130,7 @@ def test_any_number_and_text_survives_exactly(
 ) -> None:
     given_ = manifest(
         model=ModelInfo("m", 2, counts, *counts),
-        golden=Golden(1, 1, "AAAA", (Expected(0, label, value),), 1e-9),
+        golden=Golden(1, 1, "AAAA", "artifact", (Expected(0, label, value),), 1e-9),
         versions=versions,
     )
     assert manifest_from_json(manifest_to_json(given_)) == given_
@@ -147,14 +161,21 @@ def compare_with_schema(class_: type, node: dict[str, Any], where: str) -> list[
             problems += compare_with_schema(
                 arguments[0], schema_of(child["items"]), f"{where}.{name}[]"
             )
+        elif typing.get_origin(hint) is tuple and arguments[-1] is ...:
+            if "items" not in child:
+                problems.append(f"{where}.{name} is no list of any length")
         elif typing.get_origin(hint) is tuple:
             if not child["minItems"] == child["maxItems"] == len(arguments):
                 problems.append(f"{where}.{name} has another length")
         elif typing.get_origin(hint) is typing.Literal:
             if set(child.get("enum", [child.get("const")])) != set(arguments):
                 problems.append(f"{where}.{name} has other choices")
-        elif typing.get_origin(hint) is types.UnionType and "null" not in json.dumps(child):
-            problems.append(f"{where}.{name} may be None but not null")
+        elif typing.get_origin(hint) is types.UnionType:
+            if "null" not in json.dumps(child):
+                problems.append(f"{where}.{name} may be None but not null")
+            if dataclasses.is_dataclass(arguments[0]):
+                inner = next(choice for choice in child["oneOf"] if choice["type"] == "object")
+                problems += compare_with_schema(arguments[0], inner, f"{where}.{name}")
     return problems
 
 
