@@ -22,8 +22,8 @@ from mobilevit_edge.bundle import (
     Accuracy,
     AppliedRewrite,
     Audit,
-    Calibration,
     Bundle,
+    Calibration,
     Expected,
     Golden,
     InputInfo,
@@ -416,7 +416,7 @@ def test_the_golden_image_is_the_same_everywhere() -> None:
 @pytest.mark.parametrize("size", [(256, 256), (33, 50), (16, 16), (7, 200)])
 def test_the_golden_image_is_enlarged_as_the_schema_describes(size: tuple[int, int]) -> None:
     pixels = golden_pixels(6, 9)
-    golden = Golden(6, 9, base64.b64encode(pixels.tobytes()).decode(), (), 1.0)
+    golden = Golden(6, 9, base64.b64encode(pixels.tobytes()).decode(), "reference", (), 1.0)
     expected = [
         [pixels[y * 6 // size[0], x * 9 // size[1]].tolist() for x in range(size[1])]
         for y in range(size[0])

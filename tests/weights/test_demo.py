@@ -60,5 +60,5 @@ def test_it_classifies_cifar_images_as_its_card_says(realdata: Path) -> None:
                 answer = int(model(torch.from_numpy(pixels)[None]).argmax())
             right.append(CLASSES[answer] == Path(name).parent.name)
     assert len(right) == 500
-    # The card's figure is for all 5,000; 500 of them may differ by 3 standard deviations, 4.5 points.
+    # 500 of the card's 5,000 images may differ by two standard deviations, three points.
     assert np.mean(right) > 0.80
