@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import io
 import json
 import shutil
@@ -164,14 +165,15 @@ def reference(checkpoint: Callable[[str], Path]) -> Callable[[str, Any], np.ndar
 @pytest.fixture
 def converts_to(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path], object]], None]:
     """Replace the conversion to ONNX, which takes seconds, by a function that writes the file."""
-    import converters.onnx
+    # Not by attribute: tests of a missing package import the backend anew for a while.
+    backend = importlib.import_module("converters.onnx")
 
     def install(write: Callable[[Path], object]) -> None:
         def convert(*arguments: object, **named: object) -> None:
             paths = [a for a in (*arguments, *named.values()) if isinstance(a, Path)]
             write(paths[-1])
 
-        monkeypatch.setattr(converters.onnx, "convert", convert)
+        monkeypatch.setattr(backend, "convert", convert)
 
     return install
 
