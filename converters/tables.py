@@ -129,7 +129,7 @@ def print_export(exported: Exported) -> None:
 
 def _calibration_line(calibration: Calibration) -> str:
     skipped = (
-        f", {calibration.unreadable} unreadable ones skipped" if calibration.unreadable else ""
+        f", {calibration.unreadable} unreadable skipped" if calibration.unreadable else ""
     )
     return f"on {calibration.images} images{skipped}"
 
@@ -150,7 +150,7 @@ def _accuracy_line(accuracy: Accuracy) -> str:
         f"{100 * correct / accuracy.images:.1f} %"
         for correct in (accuracy.reference_correct, accuracy.artifact_correct)
     )
-    skipped = f", {accuracy.unreadable} unreadable ones skipped" if accuracy.unreadable else ""
+    skipped = f", {accuracy.unreadable} unreadable skipped" if accuracy.unreadable else ""
     return (
         f"{artifact} of {accuracy.images} labelled images{skipped}; "
         f"the model itself {reference} (allowed drop {accuracy.max_drop:g})"

@@ -20,5 +20,5 @@ def shorten_names(graph: onnx.GraphProto) -> None:
                 part[position] = names.setdefault(name, f"t{len(names)}") if name else ""
     for constant in graph.initializer:
         constant.name = names[constant.name]
-    for value in graph.value_info:
-        value.name = names[value.name]
+    # Shapes in between can be inferred, and may speak of tensors that are no more.
+    graph.ClearField("value_info")

@@ -25,6 +25,10 @@ def example() -> onnx.ModelProto:
             numpy_helper.from_array(np.float32([1, 2, 3]), "a_long_name_of_a_weight"),
             numpy_helper.from_array(np.float32(4), "limit"),
         ],
+        value_info=[
+            helper.make_tensor_value_info("sum", TensorProto.FLOAT, [3]),
+            helper.make_tensor_value_info("gone", TensorProto.FLOAT, [3]),
+        ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
