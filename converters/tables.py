@@ -128,9 +128,7 @@ def print_export(exported: Exported) -> None:
 
 
 def _calibration_line(calibration: Calibration) -> str:
-    skipped = (
-        f", {calibration.unreadable} unreadable skipped" if calibration.unreadable else ""
-    )
+    skipped = f", {calibration.unreadable} unreadable skipped" if calibration.unreadable else ""
     return f"on {calibration.images} images{skipped}"
 
 
