@@ -14,10 +14,10 @@ import torch
 from converters.backend import LoadedModel
 from converters.options import DEFAULT_MAX_DROP, ExportOptions
 from converters.prepare import Prepared
-from converters.verify import Pixels, artifact_input, find_images
+from converters.verify import Pixels, artifact_input, find_images, load_pixels
 from mobilevit_edge.bundle import Accuracy
 from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
-from mobilevit_edge.preprocess import load_image, resize_and_crop, scale_pixels
+from mobilevit_edge.preprocess import scale_pixels
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,10 @@ def _batches(
     pixels: list[Pixels] = []
     for image in images:
         try:
-            loaded = load_image(image.path)
+            pixels.append(load_pixels(image.path, prepared))
         except ImageError:
             continue
-        resized = resize_and_crop(loaded, prepared.preprocessing, prepared.image_size)
         labels.append(image.label)
-        pixels.append(np.asarray(resized))
         if len(pixels) == size:
             yield np.array(labels), pixels
             labels, pixels = [], []

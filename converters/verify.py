@@ -94,13 +94,22 @@ def _photos(folder: Path, prepared: Prepared, *, skip_unreadable: bool) -> Itera
     found = find_images(folder)
     for path in found[:: max(1, -(-len(found) // _MAX_PHOTOS))]:
         try:
-            image = load_image(path)
+            pixels = load_pixels(path, prepared)
         except ImageError:
             if not skip_unreadable:
                 raise
             continue
-        pixels = resize_and_crop(image, prepared.preprocessing, prepared.image_size)
-        yield Case(path.name, np.asarray(pixels))
+        yield Case(path.name, pixels)
+
+
+def load_pixels(path: Path, prepared: Prepared) -> Pixels:
+    """An image file at the network's size: ``[H, W, 3]`` RGB bytes.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    image = resize_and_crop(load_image(path), prepared.preprocessing, prepared.image_size)
+    return np.asarray(image)
 
 
 class Reference:

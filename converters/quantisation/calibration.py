@@ -13,9 +13,8 @@ from torch import Tensor
 
 from converters.options import ExportOptions
 from converters.prepare import Prepared
-from converters.verify import Pixels, artifact_input, find_images
+from converters.verify import Pixels, artifact_input, find_images, load_pixels
 from mobilevit_edge.errors import CalibrationError, ImageError
-from mobilevit_edge.preprocess import load_image, resize_and_crop
 
 MIN_IMAGES: Final = 8
 MAX_IMAGES: Final = 128
@@ -102,9 +101,7 @@ def _read(
             break
         progress(f"reading calibration image {len(images) + 1} of {wanted}")
         try:
-            image = resize_and_crop(load_image(path), prepared.preprocessing, prepared.image_size)
+            images.append(load_pixels(path, prepared))
         except ImageError:
             unreadable.append(path.name)
-        else:
-            images.append(np.asarray(image))
     return images, unreadable
