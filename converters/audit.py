@@ -18,7 +18,9 @@ from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.specs import PATCH, ModelSpec
 
 MAX_RANK: Final = 5
-PHASE_LAYOUT_RANK: Final = 4
+FLAT_RANK: Final = 4
+FLAT_LAYOUTS: Final = frozenset({"phase_layout", "shuffled_patches", "channel_layout"})
+"""Rewrites that leave no tensor above rank 4."""
 MIN_DELEGATED_SHARE: Final = 0.99
 
 _STRIDES: Final = (8, 16, 32)
@@ -61,7 +63,7 @@ class Graph:
 def check_contract(
     graph: Graph,
     spec: ModelSpec,
-    image_size: tuple[int, int],
+    image_sizes: Collection[tuple[int, int]],
     options: ExportOptions,
     rewrites: Collection[str],
     macs: int,
@@ -75,8 +77,8 @@ def check_contract(
     violations = [
         *_attention_is_elementwise(graph, spec),
         *_nothing_gathers(graph),
-        *_rank_is_bounded(graph, PHASE_LAYOUT_RANK if "phase_layout" in rewrites else MAX_RANK),
-        *_no_needless_resize(graph, image_size),
+        *_rank_is_bounded(graph, FLAT_RANK if FLAT_LAYOUTS & set(rewrites) else MAX_RANK),
+        *_no_needless_resize(graph, image_sizes),
         *_shapes_are_fixed(graph, options),
         *_work_is_delegated(graph, options, macs, len(kept_in_float)),
     ]
@@ -124,14 +126,16 @@ def _rank_is_bounded(graph: Graph, limit: int) -> Iterator[str]:
             yield f"{_describe(operator)}: rank {operator.rank}, at most {limit} is allowed"
 
 
-def _no_needless_resize(graph: Graph, image_size: tuple[int, int]) -> Iterator[str]:
+def _no_needless_resize(graph: Graph, image_sizes: Collection[tuple[int, int]]) -> Iterator[str]:
     """Maps that the patch divides need no resizing."""
     # A convolution of stride 2 rounds up, so the map at stride s has ceil(size / s) pixels.
-    if any(-(-side // stride) % PATCH for side in image_size for stride in _STRIDES):
+    sides = {side for size in image_sizes for side in size}
+    if any(-(-side // stride) % PATCH for side in sides for stride in _STRIDES):
         return
     for operator in graph.operators:
         if operator.kind in graph.resizes:
-            yield f"{_describe(operator)}: the patch divides every map at {image_size}"
+            shown = ", ".join(f"{height}x{width}" for height, width in image_sizes)
+            yield f"{_describe(operator)}: the patch divides every map at {shown}"
 
 
 def _shapes_are_fixed(graph: Graph, options: ExportOptions) -> Iterator[str]:

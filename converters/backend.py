@@ -14,12 +14,11 @@ from mobilevit_edge.bundle import Bundle, Target
 from mobilevit_edge.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from converters.audit import Graph
+    from converters.deploy import DeployedModel
     from converters.options import ExportOptions
+    from converters.precision import Reduced
     from converters.prepare import Prepared
-    from converters.quantisation.plan import Int8Plan
 
 Array: TypeAlias = npt.NDArray[Any]
 Run: TypeAlias = Callable[[Array], Array]
@@ -30,10 +29,14 @@ INPUT_NAME: Final = "image"
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """An artifact loaded from disk; ``runtime`` names what runs it, with its version."""
+    """An artifact loaded from disk; ``runtime`` names what runs it, with its version.
+
+    ``is_reference``: it is evaluated here in the runtime's place, which exists on devices alone.
+    """
 
     run: Run
     runtime: str
+    is_reference: bool = False
 
 
 class Backend(Protocol):
@@ -45,13 +48,13 @@ class Backend(Protocol):
 
     def convert(
         self,
-        module: nn.Module,
+        module: DeployedModel,
         prepared: Prepared,
         options: ExportOptions,
         path: Path,
-        plan: Int8Plan | None = None,
+        reduced: Reduced,
     ) -> None:
-        """Write the artifact to ``path``; ``plan`` comes with int8. Raises ConversionError."""
+        """Write the artifact to ``path``. Raises ConversionError."""
 
     def inspect(self, path: Path) -> Graph:
         """The operators of an artifact, for the graph contract."""
@@ -66,6 +69,7 @@ class Backend(Protocol):
 _MODULES: Final[Mapping[Target, str]] = {
     "onnx": "converters.onnx",
     "executorch": "converters.executorch",
+    "coreml": "converters.coreml",
 }
 
 
@@ -73,14 +77,8 @@ def get_backend(target: Target) -> Backend:
     """The converter of a target; only this imports its packages.
 
     Raises:
-        UsageError: the target has no converter in this version.
         MissingPackageError: a package it needs is not installed.
     """
-    if target not in _MODULES:
-        raise UsageError(
-            f"there is no converter for {target} in this version; "
-            f"choose one of {', '.join(_MODULES)}"
-        )
     backend: Any = importlib.import_module(_MODULES[target])
     return backend  # type: ignore[no-any-return]
 

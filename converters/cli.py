@@ -14,7 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from converters.options import ExportOptions, LoweredFor, Precision
+from converters.options import (
+    CoreMLOptions,
+    DeploymentTarget,
+    ExportOptions,
+    LoweredFor,
+    Precision,
+)
 from mobilevit_edge.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
 
@@ -69,7 +75,7 @@ def _export_parser() -> ArgumentParser:
         default="fp32",
         choices=get_args(Precision),
         help="default fp32; int8 is calibrated on your images, int8-dynamic measures activations "
-        "while it runs, int8-weight-only makes the file small",
+        "while it runs, int8-weight-only makes the file small; palettes are Core ML's",
     )
     parser.add_argument(
         "--image-size",
@@ -134,6 +140,28 @@ def _export_parser() -> ArgumentParser:
     group.add_argument(
         "--etrecord", action="store_true", help="add what ExecuTorch's Inspector needs to a profile"
     )
+    group = parser.add_argument_group("coreml")
+    group.add_argument(
+        "--deployment-target",
+        choices=get_args(DeploymentTarget),
+        help="the oldest system to run on (default: the oldest from iOS16 that has what is asked)",
+    )
+    group.add_argument(
+        "--flexible-sizes",
+        type=_sizes,
+        default=(),
+        metavar="H[xW],...",
+        help="further image sizes that the program takes, multiples of 64",
+    )
+    group.add_argument(
+        "--function-sizes",
+        type=_sizes,
+        default=(),
+        metavar="H[xW],...",
+        help="further image sizes, each a function of its own with the same weights (iOS18)",
+    )
+    group.add_argument("--author", metavar="TEXT", help="what Xcode shows")
+    group.add_argument("--licence", metavar="TEXT", help="what Xcode shows")
     group = parser.add_argument_group(
         "preprocessing", "default: what the checkpoint's source does; the manifest says which"
     )
@@ -170,6 +198,15 @@ def _points(text: str) -> float:
     if not 0 <= value <= 100:
         raise ArgumentTypeError(f"{text!r} is not a number of percentage points, 0 to 100")
     return value
+
+
+def _sizes(text: str) -> tuple[tuple[int, int], ...]:
+    from mobilevit_edge.preprocess import parse_image_size
+
+    try:
+        return tuple(parse_image_size(part) for part in text.split(","))
+    except UsageError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -210,6 +247,13 @@ def _export(arguments: Namespace) -> None:
         max_accuracy_drop=arguments.max_accuracy_drop,
         backend=arguments.backend,
         etrecord=arguments.etrecord,
+        coreml=CoreMLOptions(
+            deployment_target=arguments.deployment_target,
+            flexible_sizes=arguments.flexible_sizes,
+            function_sizes=arguments.function_sizes,
+            author=arguments.author,
+            licence=arguments.licence,
+        ),
         without=frozenset(arguments.no_rewrite),
     )
     if arguments.explain:
@@ -260,16 +304,21 @@ def _predict(arguments: Namespace) -> None:
     check_golden(bundle, loaded)
     predictions = predict(bundle, loaded, arguments.images, top_k=arguments.top_k)
     if arguments.json:
-        print(json.dumps(_predictions_as_json(arguments.bundle, predictions)))
+        print(json.dumps(_predictions_as_json(arguments.bundle, loaded.runtime, predictions)))
         return
+    if loaded.is_reference:
+        print(f"answered by the {loaded.runtime}, not by Core ML itself", file=sys.stderr)
     from converters.tables import print_predictions
 
     print_predictions(predictions)
 
 
-def _predictions_as_json(bundle: Path, predictions: Sequence[Prediction]) -> dict[str, object]:
+def _predictions_as_json(
+    bundle: Path, runtime: str, predictions: Sequence[Prediction]
+) -> dict[str, object]:
     return {
         "bundle": str(bundle),
+        "runtime": runtime,
         "predictions": [
             {"image": p.image, "classes": [asdict(score) for score in p.classes]}
             for p in predictions

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from converters.audit import Graph
 from converters.backend import LoadedModel
 from converters.child import ChildRunner
-from converters.lowering import delegate_for, lower, quiet
+from converters.lowering import delegate_for, lower
 from converters.pte import read_graph
+from converters.quiet import quiet
 from mobilevit_edge.errors import ConversionError, MissingPackageError, UsageError
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from converters.options import ExportOptions
+    from converters.precision import Reduced
     from converters.prepare import Prepared
-    from converters.quantisation.plan import Int8Plan
 
 if importlib.util.find_spec("executorch") is None:
     raise MissingPackageError("executorch", "executorch")
@@ -54,7 +55,7 @@ def convert(
     prepared: Prepared,
     options: ExportOptions,
     path: Path,
-    plan: Int8Plan | None = None,
+    reduced: Reduced,
 ) -> None:
     """Lower ``module`` to ``path``; constant methods describe its input.
 
@@ -67,7 +68,7 @@ def convert(
     from converters.deploy import example_input
 
     content = lower(
-        _capture(module, example_input(prepared, options), options, plan),
+        _capture(module, example_input(prepared, options), options, reduced),
         delegate_for(options),
         constant_methods=_constant_methods(prepared, options),
         etrecord=path.with_name(ETRECORD_FOLDER) / ETRECORD_FILE if options.etrecord else None,
@@ -76,7 +77,7 @@ def convert(
 
 
 def _capture(
-    module: nn.Module, example: Tensor, options: ExportOptions, plan: Int8Plan | None
+    module: nn.Module, example: Tensor, options: ExportOptions, reduced: Reduced
 ) -> ExportedProgram:
     import torch
 
@@ -86,8 +87,7 @@ def _capture(
                 case "int8":
                     from converters.quantisation.pt2e import quantise_program
 
-                    assert plan is not None
-                    return quantise_program(module, plan.batches, plan.keep, example)
+                    return quantise_program(module, reduced.batches, reduced.kept, example)
                 case "int8-dynamic":
                     from converters.quantisation.pt2e import quantise_program_dynamic
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converters.quiet import quiet
 from mobilevit_edge.errors import ConversionError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -126,21 +123,3 @@ def _constant_folding() -> Any:
             return ExportedProgramPassResult(folded, modified=True)
 
     return ConstantFolding()
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep executorch's and torchao's advice to developers off the user's terminal."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with (
-            warnings.catch_warnings(),
-            Path(os.devnull).open("w") as nowhere,
-            contextlib.redirect_stdout(nowhere),
-            contextlib.redirect_stderr(nowhere),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)

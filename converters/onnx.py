@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import importlib.metadata
-import io
 import json
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.audit import Graph, Operator
 from converters.backend import INPUT_NAME, Array, LoadedModel, output_name
 from converters.options import QUANTISED
+from converters.quiet import quiet
 from mobilevit_edge.errors import ConversionError, MissingPackageError
 
 try:
@@ -28,8 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from converters.options import ExportOptions
+    from converters.precision import Reduced
     from converters.prepare import Prepared
-    from converters.quantisation.plan import Int8Plan
 
 MODEL_FILE: Final = "model.onnx"
 PRECISIONS: Final = ("fp32", "fp16", "int8", "int8-dynamic", "int8-weight-only")
@@ -54,7 +51,7 @@ def convert(
     prepared: Prepared,
     options: ExportOptions,
     path: Path,
-    plan: Int8Plan | None = None,
+    reduced: Reduced,
 ) -> None:
     """Export ``module`` to ``path``, checked by onnx's own checker.
 
@@ -76,8 +73,7 @@ def convert(
         case "int8":
             from converters.quantisation.qdq import quantise_onnx
 
-            assert plan is not None
-            proto = quantise_onnx(proto, [batch.numpy() for batch in plan.batches], plan.keep)
+            proto = quantise_onnx(proto, [batch.numpy() for batch in reduced.batches], reduced.kept)
         case "int8-dynamic":
             from converters.quantisation.qdq import quantise_onnx_dynamic
 
@@ -122,7 +118,7 @@ def export_graph(
     import torch
 
     dynamic = tuple({0: torch.export.Dim("batch")} for _ in inputs) if dynamic_batch else None
-    with _quiet():
+    with quiet():
         try:
             program = torch.onnx.export(
                 module,
@@ -253,17 +249,3 @@ def _strip_traces(graph: onnx.GraphProto) -> None:
             entry.ClearField("metadata_props")
             entry.ClearField("doc_string")
     graph.ClearField("metadata_props")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's advice to its own developers off the user's terminal."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

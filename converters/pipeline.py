@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +11,8 @@ import mobilevit_edge
 from converters.accuracy import LabelledImage, check_gate, find_labelled, measure_accuracy
 from converters.audit import check_contract
 from converters.backend import INPUT_NAME, Backend, get_backend, output_name
-from converters.deploy import deploy, input_shape
-from converters.options import ExportOptions, check_options, runs_here
+from converters.deploy import deploy
+from converters.options import ExportOptions, check_options, deployment_target, runs_here
 from converters.precision import reduce_precision
 from converters.prepare import Prepared, prepare
 from converters.rewrites.base import Outcome
@@ -24,6 +24,7 @@ from mobilevit_edge.bundle import (
     Accuracy,
     AppliedRewrite,
     Calibration,
+    CoreMLInfo,
     Golden,
     InputInfo,
     LabelsInfo,
@@ -32,6 +33,7 @@ from mobilevit_edge.bundle import (
     OutputInfo,
     RefusedRewrite,
     Resize,
+    SizeInfo,
     Verification,
     describe_files,
     holds_only_a_bundle,
@@ -94,7 +96,7 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
         )
         progress(f"converting to {options.target}")
         model_path = folder / backend.MODEL_FILE
-        backend.convert(deployed.module, prepared, options, model_path, reduced.plan)
+        backend.convert(deployed.module, prepared, options, model_path, reduced)
 
         progress("checking the graph's contract")
         rewrites = applied_rewrites(deployed.outcomes)
@@ -102,7 +104,7 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
         audit = check_contract(
             backend.inspect(model_path),
             prepared.model.spec,
-            prepared.image_size,
+            (prepared.image_size, *options.coreml.other_sizes),
             options,
             {rewrite.name for rewrite in rewrites},
             counts.macs * (options.batch or 1),
@@ -123,6 +125,7 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
             ),
             target=options.target,
             backend=options.backend if options.target == "executorch" else None,
+            coreml=_coreml_info(prepared, options, proof) if options.target == "coreml" else None,
             precision=options.precision,
             kept_in_float=reduced.kept,
             calibration=Calibration(calibration.images, len(calibration.unreadable))
@@ -157,6 +160,7 @@ class _Proof:
     verification: Verification | None
     accuracy: Accuracy | None
     golden: Golden
+    core_ml: Verification | None = None
 
 
 def _prove(
@@ -173,10 +177,42 @@ def _prove(
         return _Proof(None, None, make_golden(prepared, options, reference, None))
     progress("verifying the file as written")
     loaded = backend.load(path)
+    cases = [*cases, *_cases_at_other_sizes(prepared, options)]
+    core_ml = None
+    if options.target == "coreml":
+        from converters.coreml import load_core_ml
+
+        core_ml = load_core_ml(path)
     return _Proof(
         verify(loaded, prepared, options, reference, cases),
         measure_accuracy(loaded, prepared, options, labelled, progress) if labelled else None,
         make_golden(prepared, options, reference, loaded),
+        verify(core_ml, prepared, options, reference, cases) if core_ml else None,
+    )
+
+
+def _cases_at_other_sizes(prepared: Prepared, options: ExportOptions) -> list[Case]:
+    """The same inputs at every further size that a Core ML package takes."""
+    return [
+        replace(case, name=f"{case.name} at {size[0]}x{size[1]}")
+        for size in options.coreml.other_sizes
+        for case in verification_cases(replace(prepared, image_size=size), options)
+    ]
+
+
+def _coreml_info(prepared: Prepared, options: ExportOptions, proof: _Proof) -> CoreMLInfo:
+    from converters.coreml import function_name
+    from converters.mlprogram import compute_advice
+
+    advice = compute_advice(options)
+    functions = options.coreml.function_sizes
+    sizes = (prepared.image_size, *options.coreml.other_sizes)
+    return CoreMLInfo(
+        deployment_target=deployment_target(options),
+        compute_units=advice.units,
+        compute_reason=advice.reason,
+        sizes=tuple(SizeInfo(size, function_name(size) if functions else None) for size in sizes),
+        core_ml_verification=proof.core_ml,
     )
 
 
@@ -217,14 +253,17 @@ def refused_rewrites(outcomes: Sequence[Outcome]) -> tuple[RefusedRewrite, ...]:
 
 def _input_info(prepared: Prepared, options: ExportOptions) -> InputInfo:
     preprocessing = prepared.preprocessing
-    _, *sides = input_shape(prepared, options, 1)
+    height, width = prepared.image_size
     return InputInfo(
         name=INPUT_NAME,
-        dtype="uint8" if options.raw_input else "float32",
-        layout="NHWC" if options.raw_input else "NCHW",
-        shape=(options.batch, sides[0], sides[1], sides[2]),
-        channel_order="RGB" if options.raw_input else preprocessing.channel_order,
-        scale=1.0 if options.raw_input else 1 / 255,
+        dtype="uint8" if options.takes_pixels else "float32",
+        layout="NHWC" if options.takes_pixels else "NCHW",
+        shape=(
+            options.batch,
+            *((height, width, 3) if options.takes_pixels else (3, height, width)),
+        ),
+        channel_order="RGB" if options.takes_pixels else preprocessing.channel_order,
+        scale=1.0 if options.takes_pixels else 1 / 255,
         resize=Resize(
             rule=preprocessing.resize,
             interpolation=preprocessing.interpolation,

@@ -8,20 +8,23 @@ from dataclasses import dataclass
 import torch
 
 from converters.deploy import DeployedModel
-from converters.half import to_fp16
-from converters.lowering import quiet
+from converters.half import find_islands, to_fp16
 from converters.options import KEEP_AUTO, ExportOptions
 from converters.prepare import Prepared
-from converters.quantisation.plan import Int8Plan
-from converters.verify import Case, artifact_input
+from converters.quiet import quiet
+from converters.verify import Case, module_input
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """Parts that stay in fp32, and what static int8 needs besides the module."""
+    """What a backend needs besides the module.
+
+    ``kept`` are parts that stay in fp32; ``batches`` are inputs of the artifact that set the ranges
+    of static int8.
+    """
 
     kept: tuple[str, ...] = ()
-    plan: Int8Plan | None = None
+    batches: tuple[torch.Tensor, ...] = ()
 
 
 def reduce_precision(
@@ -43,18 +46,29 @@ def reduce_precision(
         progress: told of long steps.
     """
     match options.precision:
-        case "fp16" if options.backend == "xnnpack":
-            progress("looking for values beyond fp16")
-            size = options.batch or 1
-            inputs = [
-                torch.from_numpy(artifact_input(prepared, options, [case.pixels] * size))
-                for case in cases
-            ]
-            return Reduced(kept=to_fp16(module, inputs))
         case "int8":
             return _static_int8(module, prepared, options, batches, progress)
+        case "fp32":
+            return Reduced()
+        case _ if options.target == "coreml":
+            # Core ML computes in fp16 whatever the weights are stored in; its converter casts.
+            progress("looking for values beyond fp16")
+            return Reduced(kept=find_islands(module, _inputs(prepared, options, cases)))
+        case "fp16" if options.backend == "xnnpack":
+            progress("looking for values beyond fp16")
+            return Reduced(kept=to_fp16(module, _inputs(prepared, options, cases)))
         case _:
             return Reduced()
+
+
+def _inputs(
+    prepared: Prepared, options: ExportOptions, cases: Sequence[Case]
+) -> list[torch.Tensor]:
+    """The cases as inputs of the deployed module, one image a batch."""
+    size = options.batch or 1
+    return [
+        torch.from_numpy(module_input(prepared, options, [case.pixels] * size)) for case in cases
+    ]
 
 
 def _static_int8(
@@ -73,7 +87,7 @@ def _static_int8(
     progress("measuring the ranges of channels")
     apply_range_groups(module, batches)
     keep = _sensitive_parts(module, batches, progress) if automatic else options.int8_keep
-    return Reduced(keep, Int8Plan(tuple(batches), keep))
+    return Reduced(keep, tuple(batches))
 
 
 def _sensitive_parts(

@@ -137,6 +137,9 @@ def _verification_line(manifest: Manifest) -> str:
     if check is None:
         return f"not: lowered for {manifest.backend}, which runs on a device alone"
     worst = max(case.relative_error for case in check.cases)
+    if manifest.coreml is not None and manifest.coreml.core_ml_verification is not None:
+        check = manifest.coreml.core_ml_verification
+        worst = max(case.relative_error for case in check.cases)
     return (
         f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
         f"of the largest output (allowed {check.max_relative_error:.0e}), same top class"

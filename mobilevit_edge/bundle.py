@@ -125,9 +125,25 @@ class VerificationCase:
 
 @dataclass(frozen=True)
 class Verification:
+    by: Literal["runtime", "reference"]
     runtime: str
     max_relative_error: float
     cases: tuple[VerificationCase, ...]
+
+
+@dataclass(frozen=True)
+class SizeInfo:
+    image_size: tuple[int, int]
+    function: str | None
+
+
+@dataclass(frozen=True)
+class CoreMLInfo:
+    deployment_target: str
+    compute_units: Literal["all", "cpuAndGPU"]
+    compute_reason: str
+    sizes: tuple[SizeInfo, ...]
+    core_ml_verification: Verification | None
 
 
 @dataclass(frozen=True)
@@ -180,6 +196,7 @@ class Manifest:
     model: ModelInfo
     target: Target
     backend: str | None
+    coreml: CoreMLInfo | None
     precision: str
     kept_in_float: tuple[str, ...]
     calibration: Calibration | None

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from converters.options import ExportOptions
 from converters.prepare import Prepared
-from converters.verify import Pixels, artifact_input, find_images, load_pixels
+from converters.verify import Pixels, find_images, load_pixels, module_input
 from mobilevit_edge.errors import CalibrationError, ImageError
 
 MIN_IMAGES: Final = 8
@@ -71,7 +71,7 @@ def calibration_batches(
         )
     size = options.batch or _DYNAMIC_BATCH
     batches = [
-        artifact_input(prepared, options, [images[(start + i) % len(images)] for i in range(size)])
+        module_input(prepared, options, [images[(start + i) % len(images)] for i in range(size)])
         for start in range(0, len(images), size)
     ]
     return Calibration(

@@ -7,21 +7,19 @@ in float.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from converters.quantisation.onnx_weights import quantise_onnx_weights
+from converters.quiet import quiet
 
 
 def quantise_onnx_dynamic(proto: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of an fp32 graph with dynamic int8 products and int8 convolution weights."""
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "model.onnx"
         source = quantise_onnx_weights(proto, ("Conv",))
         # The quantiser transposes Gemm's weights and would leave their old shapes behind.
@@ -35,14 +33,3 @@ def quantise_onnx_dynamic(proto: onnx.ModelProto) -> onnx.ModelProto:
             extra_options={"MatMulConstBOnly": True},
         )
         return onnx.load(path)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the quantiser's advice off the user's terminal."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(previous)

@@ -9,11 +9,13 @@ from typing import Final
 from converters.rewrites import (
     batch_norm_fold,
     blocked_layout,
+    channel_layout,
     early_pooling,
     explicit_attention,
     explicit_silu,
     head_as_convolution,
     instance_norm,
+    joint_norm,
     key_after_pooling,
     layer_norm_as_projections,
     linear_pair_merge,
@@ -22,6 +24,7 @@ from converters.rewrites import (
     phase_layout,
     preprocessing_fold,
     row_phases,
+    shuffled_patches,
     token_layout,
 )
 from converters.rewrites.base import Rewrite
@@ -44,6 +47,9 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
             row_phases,
             instance_norm,
             blocked_layout,
+            shuffled_patches,
+            joint_norm,
+            channel_layout,
             linear_pair_merge,
             head_as_convolution,
             early_pooling,

@@ -13,6 +13,7 @@ import converters.onnx
 from converters.audit import Graph, Operator, check_contract
 from converters.deploy import deploy
 from converters.options import ExportOptions
+from converters.precision import Reduced
 from converters.prepare import prepare
 from mobilevit_edge.bundle import Audit, OperatorCount, read_bundle
 from mobilevit_edge.errors import ConversionError
@@ -40,7 +41,7 @@ def check(
     rewrites: tuple[str, ...] = (),
     macs: int = 1000,
 ) -> Audit:
-    return check_contract(graph, spec, size, replace(OPTIONS, batch=batch), rewrites, macs)
+    return check_contract(graph, spec, [size], replace(OPTIONS, batch=batch), rewrites, macs)
 
 
 def plus(graph: Graph, *operators: Operator) -> Graph:
@@ -190,7 +191,8 @@ def plain(
     options = replace(OPTIONS, weights=weights, image_size=(64, 64))
     prepared = prepare(options)
     path = tmp_path_factory.mktemp("plain") / "model.onnx"
-    converters.onnx.convert(deploy(prepared, options, ()).module, prepared, options, path)
+    module = deploy(prepared, options, ()).module
+    converters.onnx.convert(module, prepared, options, path, Reduced())
     return prepared.model.spec, converters.onnx.inspect(path)
 
 

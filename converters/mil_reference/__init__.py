@@ -1,0 +1,1 @@
+"""Evaluates a saved Core ML ML Program on any machine, with torch, from the file alone."""

@@ -1,0 +1,273 @@
+"""From a torch module to a Core ML ML Program: capture, convert, compress, describe."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import coremltools as ct
+import coremltools.optimize.coreml as compression
+import numpy as np
+import torch
+from coremltools.converters.mil.mil import Operation
+from coremltools.converters.mil.mil.scope import ScopeSource
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.export.graph_signature import TensorArgument
+
+import mobilevit_edge
+from converters.backend import INPUT_NAME, output_name
+from converters.options import FLEXIBLE_STEP, ExportOptions, Precision, deployment_target
+from converters.quantisation.keep import keeps
+from converters.quiet import quiet
+from mobilevit_edge.errors import ConversionError, UsageError
+
+if TYPE_CHECKING:
+    from converters.deploy import DeployedModel
+    from converters.precision import Reduced
+    from converters.prepare import Prepared
+
+LOGITS: Final = output_name(softmax=False)
+LABEL: Final = "classLabel"
+PROBABILITIES: Final = f"{LABEL}_probs"
+"""coremltools' own names for a classifier's outputs, which Apple's samples expect."""
+_SOFTMAX: Final = "probabilities"
+"""Of the logits, inside the program: what the classifier's outputs are made of."""
+_PALETTE_BITS: Final = {"palette-6bit": 6, "palette-4bit": 4}
+_CHANNELS_PER_PALETTE: Final = 16
+_GROUPED_PALETTES_SINCE: Final = "iOS18"
+_PREVIEW: Final = "com.apple.coreml.model.preview.type"
+_MODULE_PREFIX: Final = "deployed.model."
+"""Of a part's path in the captured program: :class:`_Program` holds the deployed model's model."""
+
+
+class _Program(nn.Module):
+    """What the package computes. ``[1, 3, H, W]`` in 0..1 -> logits, and a classifier's softmax."""
+
+    def __init__(self, deployed: DeployedModel, *, classifies: bool) -> None:
+        super().__init__()
+        self.deployed = deployed
+        self.classifies = classifies
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        logits = self.deployed(image)
+        return (logits, torch.softmax(logits, dim=-1)) if self.classifies else (logits,)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Image sizes (height, width) of one program; more than one makes it flexible."""
+
+    default: tuple[int, int]
+    others: tuple[tuple[int, int], ...] = ()
+
+
+def make_program(
+    module: DeployedModel,
+    sizes: Sizes,
+    prepared: Prepared,
+    options: ExportOptions,
+    reduced: Reduced,
+) -> Any:
+    """An ML Program, compressed and described: coremltools' ``MLModel``, not loaded.
+
+    Raises:
+        UsageError: a flexible size that the network cannot take without resizing its maps.
+        ConversionError: torch or coremltools refuse the model.
+    """
+    with quiet():
+        try:
+            computes = _Program(module, classifies=prepared.model.num_classes is not None)
+            program = _capture(computes.eval(), sizes, options, reduced)
+            name_by_module(program)
+            model = _convert(program, sizes, prepared, options, reduced.kept)
+        except UsageError:
+            raise
+        # Both raise many types, none of which a user can act on by type.
+        except Exception as error:
+            raise ConversionError(f"coremltools could not convert the model: {error}") from error
+    _describe(model, prepared, options)
+    return model
+
+
+def _capture(
+    module: nn.Module, sizes: Sizes, options: ExportOptions, reduced: Reduced
+) -> ExportedProgram:
+    example = torch.zeros(1, 3, *sizes.default)
+    if options.precision == "int8":
+        from converters.quantisation.pt2e import quantise_program
+
+        if sizes.others:
+            raise UsageError("--precision int8 is calibrated at one size: use --function-sizes")
+        program = quantise_program(module, reduced.batches, reduced.kept, example)
+    else:
+        with torch.no_grad():
+            program = torch.export.export(
+                module, (example,), dynamic_shapes=(_dynamic_sides(sizes),)
+            )
+    return program.run_decompositions({})  # type: ignore[no-any-return]
+
+
+def _dynamic_sides(sizes: Sizes) -> dict[int, Any]:
+    """The image's sides that differ between sizes, in steps that need no resizing of any map."""
+    every = (sizes.default, *sizes.others)
+    dynamic: dict[int, Any] = {}
+    for axis, name in ((2, "rows"), (3, "columns")):
+        steps = sorted({size[axis - 2] // FLEXIBLE_STEP for size in every})
+        if len(steps) > 1:
+            if any(size[axis - 2] % FLEXIBLE_STEP for size in every):
+                raise UsageError(
+                    f"--flexible-sizes takes multiples of {FLEXIBLE_STEP}, the image size among "
+                    f"them; for other sizes use --function-sizes"
+                )
+            dynamic[axis] = FLEXIBLE_STEP * Dim(name, min=steps[0], max=steps[-1])
+    return dynamic
+
+
+def name_by_module(program: ExportedProgram) -> None:
+    """Name every operator after the module it came from, where coremltools looks for names.
+
+    ``layer3_1_layers_0_attention__conv2d_22`` is what Xcode's performance report will show. The
+    stack trace, which coremltools carries along as the operator's scope, becomes the module's path.
+    """
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "call_function"}
+    results = zip(program.graph_signature.output_specs, (LOGITS, _SOFTMAX), strict=False)
+    outputs = {spec.arg.name: (spec, name) for spec, name in results}
+    for name, node in nodes.items():
+        path = module_of(node)
+        node.meta["stack_trace"] = path
+        if name in outputs:
+            spec, wanted = outputs[name]
+            node._rename(wanted)
+            spec.arg = TensorArgument(name=node.name)
+        elif path:
+            node._rename(f"{path.replace('.', '_')}__{name}")
+
+
+def module_of(node: torch.fx.Node) -> str:
+    """Path of the module that made a node of a captured program, as the user knows it."""
+    stack = node.meta.get("nn_module_stack") or {}
+    path = next((str(path) for path, _ in reversed(stack.values())), "")
+    return path.removeprefix(_MODULE_PREFIX) if path.startswith(_MODULE_PREFIX) else ""
+
+
+def _convert(
+    program: ExportedProgram,
+    sizes: Sizes,
+    prepared: Prepared,
+    options: ExportOptions,
+    kept: Sequence[str],
+) -> Any:
+    shapes = [(1, 3, *size) for size in (sizes.default, *sizes.others)]
+    target = ct.target[deployment_target(options)]
+    classifies = prepared.model.num_classes is not None
+    names = (LOGITS, _SOFTMAX) if classifies else (LOGITS,)
+    intermediate = ct.convert(
+        program,
+        convert_to="milinternal",
+        minimum_deployment_target=target,
+        compute_precision=_compute_precision(options, kept),
+        inputs=[
+            ct.ImageType(
+                name=INPUT_NAME,
+                shape=ct.EnumeratedShapes(shapes, default=shapes[0]) if sizes.others else shapes[0],
+                scale=1 / 255,
+                color_layout=ct.colorlayout[prepared.preprocessing.channel_order],
+            )
+        ],
+        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
+    )
+    # In one step, coremltools counts a classifier's outputs wrongly where there is another output.
+    for function in intermediate.functions.values():
+        function.output_types = None
+    classifier = ct.ClassifierConfig(list(prepared.labels), LABEL, _SOFTMAX)
+    return ct.convert(
+        intermediate,
+        convert_to="mlprogram",
+        minimum_deployment_target=target,
+        pass_pipeline=_compression(options.precision, deployment_target(options)),
+        classifier_config=classifier if classifies else None,
+        skip_model_load=True,
+    )
+
+
+def _compute_precision(options: ExportOptions, kept: Collection[str]) -> Any:
+    """fp32, or fp16 but for the parts in ``kept``."""
+    if options.precision == "fp32":
+        return ct.precision.FLOAT32
+    is_kept = keeps(tuple(kept))
+
+    def in_half(operation: Operation) -> bool:
+        origins = operation.scopes.get(ScopeSource.EXIR_STACK_TRACE) or []
+        return not any(origin and is_kept(origin) for origin in origins)
+
+    return ct.transform.FP16ComputePrecision(op_selector=in_half)
+
+
+def _compression(precision: Precision, target: str) -> Any:
+    """The pass that stores weights as the precision has them; activations are not touched."""
+    if precision == "int8-weight-only":
+        name = "compression::linear_quantize_weights"
+        operator: Any = compression.OpLinearQuantizerConfig(mode="linear_symmetric")
+    elif precision in _PALETTE_BITS:
+        name = "compression::palettize_weights"
+        grouped = target >= _GROUPED_PALETTES_SINCE
+        operator = compression.OpPalettizerConfig(
+            mode="kmeans",
+            nbits=_PALETTE_BITS[precision],
+            granularity="per_grouped_channel" if grouped else "per_tensor",
+            group_size=_CHANNELS_PER_PALETTE if grouped else 0,
+        )
+    else:
+        return ct.PassPipeline.EMPTY
+    pipeline = ct.PassPipeline([name], "weights")
+    pipeline.set_options(name, {"config": compression.OptimizationConfig(global_config=operator)})
+    return pipeline
+
+
+def _describe(model: Any, prepared: Prepared, options: ExportOptions) -> None:
+    """What Xcode shows of the model."""
+    name, order = prepared.model.spec.name, prepared.preprocessing.channel_order
+    source = prepared.source.origin
+    model.short_description = (
+        f"{name}, {options.precision}: {prepared.outputs} outputs. Weights: {source}. "
+        f"{compute_advice(options).reason}"
+    )
+    model.author = options.coreml.author or f"weights: {source}; exported by mobilevit-edge"
+    model.license = options.coreml.licence or "as the source of the weights states"
+    model.version = mobilevit_edge.__version__
+    resize = prepared.preprocessing
+    height, width = prepared.image_size
+    model.input_description[INPUT_NAME] = (
+        f"Photo, {height}x{width}; the network was trained with {resize.interpolation} resizing "
+        f"({resize.resize}). Any pixel buffer will do: colours ({order}) and scale are converted."
+    )
+    model.output_description[LOGITS] = f"One number for each of {prepared.outputs} outputs."
+    if prepared.model.num_classes is not None:
+        model.output_description[LABEL] = "The most likely class."
+        model.output_description[PROBABILITIES] = "Every class with its probability."
+        model.user_defined_metadata[_PREVIEW] = "imageClassifier"
+    model.user_defined_metadata["mobilevit-edge.model"] = name
+    model.user_defined_metadata["mobilevit-edge.precision"] = options.precision
+    if prepared.source.sha256:
+        model.user_defined_metadata["mobilevit-edge.source-sha256"] = prepared.source.sha256
+
+
+@dataclass(frozen=True)
+class ComputeAdvice:
+    """``MLModelConfiguration.computeUnits`` to begin with, and why."""
+
+    units: Literal["all", "cpuAndGPU"]
+    reason: str
+
+
+def compute_advice(options: ExportOptions) -> ComputeAdvice:
+    """Where to run a package: what its precision allows. The phone's own figures decide."""
+    if options.precision == "fp32":
+        return ComputeAdvice(
+            "cpuAndGPU", "The Neural Engine computes in fp16, so fp32 runs on CPU or GPU."
+        )
+    return ComputeAdvice(
+        "all", "In fp16 with tensors of at most four axes: the Neural Engine can take it."
+    )

@@ -1,0 +1,46 @@
+"""GroupNorm with one group as means over channels and positions together.
+
+norm(x) = c / sqrt(mean(c^2) + eps) with c = x - mean(x), both means over all but the batch: rank 4
+throughout, where the operator itself is taken apart by way of rank 5. Centring first keeps a large
+mean from cancelling.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
+from mobilevit_edge.models.network import MobileViT
+
+_ALL = (1, 2, 3)
+
+
+class JointNorm(nn.Module):
+    """GroupNorm(1) without scale and shift. ``[B, d, P, N] -> same``."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x - x.mean(_ALL, keepdim=True)
+        return x * torch.rsqrt((x * x).mean(_ALL, keepdim=True) + self.eps)
+
+
+def _apply(model: MobileViT, context: Context) -> int:
+    norms = parts_of(model, nn.GroupNorm)
+    for name, norm in norms:
+        if norm.num_groups != 1:
+            raise RefusedError(f"{name} has {norm.num_groups} groups instead of one")
+    for name, norm in norms:
+        swap(model, name, JointNorm(norm.eps))
+    return len(norms)
+
+
+REWRITE = Rewrite(
+    name="joint_norm",
+    identity="norm(x) = c / sqrt(mean(c^2) + eps) with c = x - mean(x)",
+    requires=("norm_affine_fold",),
+    apply=_apply,
+)

@@ -1,0 +1,118 @@
+"""Every operator against torch, evaluated from packages saved to disk and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from converters.mil_reference.registry import OPERATORS, operator
+from tests.converters.mil_reference.cases_maps import MAP_CASES
+from tests.converters.mil_reference.cases_places import PLACE_CASES
+from tests.converters.mil_reference.cases_values import VALUE_CASES
+from tests.converters.mil_reference.packages import Array, Case, program, save
+from tests.converters.mil_reference.test_compression import COMPRESSION
+from tests.converters.mil_reference.test_package import CLASSIFIER
+
+CASES: dict[str, tuple[Case, ...]] = {
+    "values": VALUE_CASES,
+    "maps": MAP_CASES,
+    "places": PLACE_CASES,
+}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Inputs and outputs of the cases of one package."""
+
+    inputs: dict[int, list[Array]]
+    outputs: dict[int, list[Array]]
+    kinds: frozenset[str]
+
+
+def _evaluate(cases: Sequence[tuple[int, Case]], dtype: Any, target: str, path: Path) -> Evaluated:
+    rng = np.random.default_rng(len(cases))
+    drawn = {i: [spec.draw(rng, dtype) for spec in case.inputs] for i, case in cases}
+    inputs = {f"x{i}_{k}": array for i, group in drawn.items() for k, array in enumerate(group)}
+    counts: dict[int, int] = {}
+
+    def body(*variables: Any) -> tuple[Any, ...]:
+        given = iter(variables)
+        made: list[Any] = []
+        for i, case in cases:
+            result = case.build(dtype, *(next(given) for _ in case.inputs))
+            results = list(result) if isinstance(result, (list, tuple)) else [result]
+            counts[i] = len(results)
+            made.extend(results)
+        return tuple(made)
+
+    model = program(body, {n: (a.shape, a.dtype) for n, a in inputs.items()}, target)
+    mil = save(model, path)
+    # What the description lists are the program's outputs in order.
+    values = iter(mil(inputs)[output.name] for output in mil.outputs)
+    outputs = {i: [next(values) for _ in range(count)] for i, count in counts.items()}
+    return Evaluated(drawn, outputs, frozenset(o.kind for o in mil.operations()))
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Evaluated:
+    """All cases of a family, target and type, evaluated in one go."""
+    family, target, dtype = request.param
+    chosen = [
+        (i, case)
+        for i, case in enumerate(CASES[family])
+        if case.target == target and (dtype is np.float32 or case.floating)
+    ]
+    path = tmp_path_factory.mktemp("operators") / "model.mlpackage"
+    return _evaluate(chosen, dtype, target, path)
+
+
+def _expected(case: Case, inputs: Sequence[Array]) -> list[Array]:
+    tensors = [torch.from_numpy(a.astype(np.float32) if a.dtype.kind == "f" else a) for a in inputs]
+    result = case.expected(*tensors)
+    return [r.numpy() for r in (result if isinstance(result, tuple) else (result,))]
+
+
+_ALL = [
+    pytest.param(
+        (family, case.target, dtype), case, index, id=f"{case.operator}-{index}-{dtype.__name__}"
+    )
+    for family, cases in CASES.items()
+    for index, case in enumerate(cases)
+    for dtype in ((np.float32, np.float16) if case.floating else (np.float32,))
+]
+
+
+@pytest.mark.parametrize(("evaluated", "case", "index"), _ALL, indirect=["evaluated"])
+def test_an_operator_gives_what_torch_gives(evaluated: Evaluated, case: Case, index: int) -> None:
+    assert case.operator in evaluated.kinds
+    actual = evaluated.outputs[index]
+    expected = _expected(case, evaluated.inputs[index])
+    assert len(actual) == len(expected)
+    for a, e in zip(actual, expected, strict=True):
+        assert a.shape == e.shape
+        assert a.dtype.kind == e.dtype.kind
+        if a.dtype.kind == "f":
+            # Half precision rounds once, here and there: a unit in the last place where the fp32
+            # results differ in theirs.
+            tolerance = case.tolerance if a.dtype == np.float32 else 1e-3
+            np.testing.assert_allclose(a.astype(np.float32), e, rtol=tolerance, atol=tolerance)
+        else:
+            np.testing.assert_array_equal(a, e)
+
+
+def test_every_operator_has_a_case() -> None:
+    tested = {case.operator for cases in CASES.values() for case in cases}
+    assert tested | set(COMPRESSION) | {CLASSIFIER} == set(OPERATORS)
+
+
+def test_an_operator_is_registered_once() -> None:
+    with pytest.raises(ValueError, match="the operator add is registered twice"):
+        operator("add")(lambda x: x)
