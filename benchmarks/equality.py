@@ -52,7 +52,7 @@ def main() -> None:
     """Export all and print a table."""
     parser = ArgumentParser(description="How far every artifact is from its reference.")
     parser.add_argument("models", nargs="*", metavar="MODEL", default=list(SPECS))
-    parser.add_argument("--target", choices=("onnx", "executorch"), required=True)
+    parser.add_argument("--target", choices=("coreml", "onnx", "executorch"), required=True)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="H[xW]")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")

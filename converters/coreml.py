@@ -70,7 +70,7 @@ def convert(
 
     if not options.coreml.function_sizes:
         sizes = Sizes(prepared.image_size, options.coreml.flexible_sizes)
-        make_program(module, sizes, prepared, options, reduced).save(str(path))
+        _save(make_program(module, sizes, prepared, options, reduced), path)
         return
     with tempfile.TemporaryDirectory() as folder:
         packages = {}
@@ -79,9 +79,15 @@ def convert(
             sized = replace(prepared, image_size=size)
             # Converting rounds and renames in place: every function starts from the same module.
             program = make_program(copy.deepcopy(module), Sizes(size), sized, options, reduced)
-            program.save(str(one))
+            _save(program, one)
             packages[function_name(size)] = one
         _merge_functions(packages, function_name(prepared.image_size), path)
+
+
+def _save(model: Any, path: Path) -> None:
+    """Write a package, less a table for ExecuTorch's debugger that is a fifth of it."""
+    model.save(str(path))
+    (path / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)
 
 
 def function_name(size: tuple[int, int]) -> str:
@@ -109,7 +115,7 @@ def _merge_functions(packages: Mapping[str, Path], default: str, path: Path) -> 
                 spec, weights_dir=merged.weights_dir, skip_model_load=True
             )
             shutil.rmtree(path)
-            described.save(str(path))
+            _save(described, path)
         # It raises many types, none of which a user can act on by type.
         except Exception as error:
             raise ConversionError(f"coremltools could not join the functions: {error}") from error

@@ -21,7 +21,9 @@ from converters.backend import INPUT_NAME, output_name
 from converters.options import FLEXIBLE_STEP, ExportOptions, Precision, deployment_target
 from converters.quantisation.keep import keeps
 from converters.quiet import quiet
+from converters.rewrites.base import parts_of
 from mobilevit_edge.errors import ConversionError, UsageError
+from mobilevit_edge.models.layers import InvertedResidual
 
 if TYPE_CHECKING:
     from converters.deploy import DeployedModel
@@ -35,7 +37,7 @@ PROBABILITIES: Final = f"{LABEL}_probs"
 _SOFTMAX: Final = "probabilities"
 """Of the logits, inside the program: what the classifier's outputs are made of."""
 _PALETTE_BITS: Final = {"palette-6bit": 6, "palette-4bit": 4}
-_CHANNELS_PER_PALETTE: Final = 16
+_CHANNELS_PER_PALETTE: Final = 8
 _GROUPED_PALETTES_SINCE: Final = "iOS18"
 _PREVIEW: Final = "com.apple.coreml.model.preview.type"
 _MODULE_PREFIX: Final = "deployed.model."
@@ -81,7 +83,9 @@ def make_program(
             computes = _Program(module, classifies=prepared.model.num_classes is not None)
             program = _capture(computes.eval(), sizes, options, reduced)
             name_by_module(program)
-            model = _convert(program, sizes, prepared, options, reduced.kept)
+            # Their channels' ranges differ up to a thousandfold, and they hold few of the weights.
+            in_half = ("stem", *(name for name, _ in parts_of(module.model, InvertedResidual)))
+            model = _convert(program, sizes, prepared, options, reduced.kept, in_half)
         except UsageError:
             raise
         # Both raise many types, none of which a user can act on by type.
@@ -158,6 +162,7 @@ def _convert(
     prepared: Prepared,
     options: ExportOptions,
     kept: Sequence[str],
+    in_half: Sequence[str],
 ) -> Any:
     shapes = [(1, 3, *size) for size in (sizes.default, *sizes.others)]
     target = ct.target[deployment_target(options)]
@@ -186,7 +191,9 @@ def _convert(
         intermediate,
         convert_to="mlprogram",
         minimum_deployment_target=target,
-        pass_pipeline=_compression(options.precision, deployment_target(options)),
+        pass_pipeline=_compression(
+            intermediate, options.precision, deployment_target(options), in_half
+        ),
         classifier_config=classifier if classifies else None,
         skip_model_load=True,
     )
@@ -199,14 +206,16 @@ def _compute_precision(options: ExportOptions, kept: Collection[str]) -> Any:
     is_kept = keeps(tuple(kept))
 
     def in_half(operation: Operation) -> bool:
-        origins = operation.scopes.get(ScopeSource.EXIR_STACK_TRACE) or []
-        return not any(origin and is_kept(origin) for origin in origins)
+        return not any(origin and is_kept(origin) for origin in _origins(operation))
 
     return ct.transform.FP16ComputePrecision(op_selector=in_half)
 
 
-def _compression(precision: Precision, target: str) -> Any:
-    """The pass that stores weights as the precision has them; activations are not touched."""
+def _compression(program: Any, precision: Precision, target: str, in_half: Sequence[str]) -> Any:
+    """The pass that stores weights as the precision has them; activations are not touched.
+
+    The parts in ``in_half`` keep theirs.
+    """
     if precision == "int8-weight-only":
         name = "compression::linear_quantize_weights"
         operator: Any = compression.OpLinearQuantizerConfig(mode="linear_symmetric")
@@ -221,9 +230,19 @@ def _compression(precision: Precision, target: str) -> Any:
         )
     else:
         return ct.PassPipeline.EMPTY
+    config = compression.OptimizationConfig(global_config=operator)
+    is_left = keeps(in_half)
+    for operation in program.functions["main"].operations:
+        if any(origin and is_left(origin) for origin in _origins(operation)):
+            config.set_op_name(operation.name, None)
     pipeline = ct.PassPipeline([name], "weights")
-    pipeline.set_options(name, {"config": compression.OptimizationConfig(global_config=operator)})
+    pipeline.set_options(name, {"config": config})
     return pipeline
+
+
+def _origins(operation: Operation) -> Sequence[str | None]:
+    """Paths of the modules that an operation comes from; several where a pass joined some."""
+    return operation.scopes.get(ScopeSource.EXIR_STACK_TRACE) or ()
 
 
 def _describe(model: Any, prepared: Prepared, options: ExportOptions) -> None:
