@@ -1,7 +1,7 @@
-"""Where the commands start: makes sure that ``converters`` is ours before anything imports it.
+"""Where the commands start: makes sure that ``converters`` and ``benchmarks`` are ours.
 
-``converters`` is a common name for a top-level package; another one of that name in the same
-environment would hide ours and fail with a message about a missing module.
+Both are common names for a top-level package; another one of that name in the same environment
+would hide ours and fail with a message about a missing module.
 """
 
 from __future__ import annotations
@@ -12,18 +12,23 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-_PACKAGES: Final = ("mobilevit_edge", "converters")
+_PACKAGES: Final = ("mobilevit_edge", "converters", "benchmarks")
 _UNUSABLE: Final = 1
 
 
 def export() -> int:
     """``mobilevit-export``."""
-    return _run("export_main")
+    return _run("converters.cli", "export_main")
 
 
 def predict() -> int:
     """``mobilevit-predict``."""
-    return _run("predict_main")
+    return _run("converters.cli", "predict_main")
+
+
+def bench() -> int:
+    """``mobilevit-bench``."""
+    return _run("benchmarks.cli", "main")
 
 
 def train() -> int:
@@ -33,13 +38,13 @@ def train() -> int:
     return main()
 
 
-def _run(function: str) -> int:
+def _run(module: str, function: str) -> int:
     problem = foreign_package()
     if problem is not None:
         print(f"mobilevit-edge: error: {problem}", file=sys.stderr)
         return _UNUSABLE
-    # By name: the core imports no converter.
-    code: int = getattr(importlib.import_module("converters.cli"), function)()
+    # By name: the core imports no converter and no benchmark.
+    code: int = getattr(importlib.import_module(module), function)()
     return code
 
 

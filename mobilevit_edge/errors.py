@@ -59,6 +59,10 @@ class BundleError(InputError):
     """A bundle is incomplete, damaged, or of an unknown format version."""
 
 
+class ReportError(InputError):
+    """A latency report is damaged, of an unknown format version, or does not fit its use."""
+
+
 class OutputError(InputError):
     """The output cannot be written where the user wants it."""
 

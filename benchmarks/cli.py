@@ -1,0 +1,35 @@
+"""The command ``mobilevit-bench``."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from benchmarks.commands import compare, run
+from mobilevit_edge.console import run_command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``mobilevit-bench``."""
+    return run_command(_parser(), _command, argv)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="mobilevit-bench",
+        description="Measure models on one core, with raw samples and honest intervals.",
+        epilog="exit codes: 0 done, 2 usage, 3 package missing, 4 bad input",
+    )
+    subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+    for module in (run, compare):
+        module.register(subparsers)
+    return parser
+
+
+def _command(arguments: Namespace) -> None:
+    arguments.command(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

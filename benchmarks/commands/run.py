@@ -1,0 +1,53 @@
+"""``mobilevit-bench run BUNDLE...``: any bundles, in turn, in one report."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.commands.options import add_measuring_arguments, measure, plan_for
+from mobilevit_edge.console import add_common_arguments
+from mobilevit_edge.errors import ReportError
+
+
+def register(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser: ArgumentParser = subparsers.add_parser(
+        "run",
+        help="measure bundles",
+        description="Measure bundles of mobilevit-export in turn on one core.",
+    )
+    parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("latency-report.json"),
+        metavar="FILE",
+        help="the report, with every sample (default latency-report.json)",
+    )
+    add_measuring_arguments(parser, processes=3, seconds=10)
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a run that was interrupted"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="also ask the runtime for the time of each operator"
+    )
+    add_common_arguments(parser)
+    parser.set_defaults(command=_run)
+
+
+def _run(arguments: Namespace) -> None:
+    plan = plan_for(
+        arguments, arguments.bundles, "run", cold_starts=True, profile=arguments.profile
+    )
+    run = measure(plan, arguments.output, resume=arguments.resume)
+    from benchmarks.tables import print_run, run_summary
+
+    if arguments.json:
+        print(json.dumps({"report": str(arguments.output), **run_summary(run)}))
+    else:
+        print_run(run, arguments.output)
+    if not any(row["median_ns"] for row in run_summary(run)["rows"]):
+        raise ReportError(f"nothing could be measured; {arguments.output} says why for each bundle")

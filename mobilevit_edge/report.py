@@ -1,0 +1,381 @@
+"""The latency report: raw samples with all that is needed to judge them.
+
+``schemas/latency_report.v1.json`` is the definition; the dataclasses here mirror it and are
+validated against it on the way out and in. Nothing in a report is derived from anything else in it:
+medians, intervals and ratios are computed by whoever reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import cattrs
+import jsonschema
+from jsonschema.protocols import Validator
+
+from mobilevit_edge.errors import ReportError
+from mobilevit_edge.files import write_atomically
+
+SCHEMA_VERSION: Final = 1
+MAX_REPORT_BYTES: Final = 64 * 1024**2
+
+_LARGEST: Final = 2**53
+_SAMPLE: Final = {"type": "integer", "minimum": 1, "maximum": _LARGEST}
+"""How the schema describes one sample."""
+
+DeviceKind: TypeAlias = Literal["computer", "phone", "emulator"]
+ComputeUnit: TypeAlias = Literal["cpu", "gpu", "npu", "cpu_and_gpu", "cpu_and_npu", "all"]
+FlagKind: TypeAlias = Literal[
+    "throttled",
+    "noisy",
+    "clock_changed",
+    "busy_machine",
+    "affinity_not_in_effect",
+    "threads_not_in_effect",
+    "low_power",
+    "interrupted",
+    "crashed",
+    "other",
+]
+
+
+@dataclass(frozen=True)
+class Flag:
+    kind: FlagKind
+    reason: str
+
+
+@dataclass(frozen=True)
+class Tool:
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Device:
+    kind: DeviceKind
+    name: str
+    processor: str
+    cores: int
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class System:
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Affinity:
+    asked: tuple[int, ...] | None
+    in_effect: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Protocol:
+    processes: int
+    seconds: float | None
+    warm_up: int
+    seed: int | None
+    max_noise: float | None
+    digest: str | None
+
+
+@dataclass(frozen=True)
+class Calm:
+    spins_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    name: str
+    bytes: int
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Top1:
+    percent: float
+    images: int | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    model: str | None
+    part: str | None
+    target: str | None
+    precision: str | None
+    image_size: tuple[int, int] | None
+    batch: int | None
+    attributes: Mapping[str, str]
+    parameters: int | None
+    macs: int | None
+    artifact: Artifact | None
+    top1: Top1 | None
+
+
+@dataclass(frozen=True)
+class Runtime:
+    name: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    process: int
+    load_ns: int
+    first_inference_ns: int
+    memory_before_bytes: int | None
+    peak_memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    clock_mhz: float | None = None
+    thermal: str | None = None
+    battery_percent: float | None = None
+    charging: bool | None = None
+    low_power: bool | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    process: int
+    group: str | None
+    position: int
+    started: str
+    warm_up_ns: tuple[int, ...]
+    samples_ns: tuple[int, ...]
+    threads: int | None
+    affinity: tuple[int, ...] | None
+    involuntary_switches: int | None
+    before: DeviceState
+    after: DeviceState
+    flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True)
+class OperatorTime:
+    kind: str
+    name: str
+    module: str
+    calls: int
+    total_ns: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    source: str
+    inferences: int
+    note: str | None
+    operators: tuple[OperatorTime, ...]
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    id: str
+    experiment: str
+    measure: Literal["latency"]
+    subject: Subject
+    runtime: Runtime
+    compute_unit: ComputeUnit
+    threads: int | None
+    limit_row: str | None
+    not_run: str | None
+    cold_starts: tuple[ColdStart, ...]
+    series: tuple[Series, ...]
+    profile: Profile | None
+
+
+@dataclass(frozen=True)
+class InstructionRow:
+    id: str
+    experiment: str
+    measure: Literal["instruction_count"]
+    subject: Subject
+    runtime: Runtime
+    limit_row: str | None
+    not_run: str | None
+    source: str
+    counts: Mapping[str, int]
+
+
+Row: TypeAlias = LatencyRow | InstructionRow
+
+
+@dataclass(frozen=True)
+class Run:
+    id: str
+    tool: Tool
+    created: str
+    device: Device
+    system: System
+    versions: Mapping[str, str]
+    affinity: Affinity
+    protocol: Protocol
+    calm: Calm | None
+    flags: tuple[Flag, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    schema_version: int
+    runs: tuple[Run, ...]
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Any:
+    folder = resources.files("mobilevit_edge") / "schemas"
+    text = (folder / "latency_report.v1.json").read_text("utf-8")
+    standard = jsonschema.Draft202012Validator
+    class_ = jsonschema.validators.extend(standard, {"items": _items})  # type: ignore[no-untyped-call]
+    return class_(json.loads(text))
+
+
+def _items(
+    validator: Validator, items: Mapping[str, Any], instance: Any, schema: Mapping[str, Any]
+) -> Iterator[jsonschema.ValidationError]:
+    """The keyword ``items``, without jsonschema's cost for each of a million good samples."""
+    if items == _SAMPLE and isinstance(instance, list) and all(map(_is_sample, instance)):
+        return
+    # Anything else is judged, and worded, by jsonschema itself.
+    standard = jsonschema.Draft202012Validator.VALIDATORS["items"]
+    yield from standard(validator, items, instance, schema)
+
+
+def _is_sample(value: object) -> bool:
+    return type(value) is int and 1 <= value <= _LARGEST
+
+
+def report_to_json(report: Report) -> str:
+    """The report as JSON text that the schema accepts.
+
+    Raises:
+        ReportError: the report is not as the schema wants it, or contradicts itself.
+    """
+    text = json.dumps(cattrs.unstructure(report), ensure_ascii=False, allow_nan=False)
+    # Tuples become lists on the way through JSON; the schema judges the JSON form.
+    _check_schema(json.loads(text), "the report")
+    _check_consistency(report, "the report")
+    return text + "\n"
+
+
+def report_from_json(text: str, origin: str = "the report") -> Report:
+    """A report from JSON text.
+
+    Raises:
+        ReportError: not JSON, another schema version, not as the schema wants it, or contradicting
+            itself.
+    """
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{origin} is not JSON: {error}") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ReportError(
+            f"{origin} has schema version {version!r:.60}, this version reads {SCHEMA_VERSION}: "
+            f"measure again, or update mobilevit-edge"
+        )
+    _check_schema(content, origin)
+    report = cattrs.structure(content, Report)
+    _check_consistency(report, origin)
+    return report
+
+
+def read_report(path: str | Path) -> Report:
+    """A report from a file of at most ``MAX_REPORT_BYTES``.
+
+    Raises:
+        ReportError: it cannot be read, is too large, or is no valid report.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise ReportError(
+                f"{path} is no file; mobilevit-bench and the sample apps write reports"
+            )
+        with path.open("rb") as file:
+            content = file.read(MAX_REPORT_BYTES + 1)
+        if len(content) > MAX_REPORT_BYTES:
+            raise ReportError(f"{path} is larger than {MAX_REPORT_BYTES} bytes")
+        text = content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportError(f"cannot read {path}: {error}") from error
+    return report_from_json(text, str(path))
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Put a report in place in one step; an older file stays if that fails.
+
+    Raises:
+        ReportError: the report is not valid, or too large for anybody to read back.
+        OutputError: the file cannot be written.
+    """
+    content = report_to_json(report).encode()
+    if len(content) > MAX_REPORT_BYTES:
+        raise ReportError(f"{path} would be larger than {MAX_REPORT_BYTES} bytes: measure for less")
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def merge_reports(reports: Sequence[Report]) -> Report:
+    """All runs of several reports, each once, in the order they come.
+
+    Raises:
+        ReportError: two different runs have one id.
+    """
+    runs: dict[str, Run] = {}
+    for run in (run for report in reports for run in report.runs):
+        if runs.setdefault(run.id, run) != run:
+            raise ReportError(
+                f"two reports hold different runs with the id {run.id}: they are an earlier and a "
+                f"later state of one run; leave out the earlier file"
+            )
+    return Report(SCHEMA_VERSION, tuple(runs.values()))
+
+
+def _refuse_constant(name: str) -> float:
+    """NaN and Infinity, which are not JSON."""
+    raise ValueError(f"{name} is not a number")
+
+
+def _check_schema(content: object, origin: str) -> None:
+    problem = jsonschema.exceptions.best_match(_validator().iter_errors(content))
+    if problem is not None:
+        where = "/".join(str(part) for part in problem.absolute_path) or "the top level"
+        # The message quotes the value, which may be the whole file.
+        message = problem.message if len(problem.message) <= 300 else f"{problem.message[:300]}..."
+        raise ReportError(f"{origin} is not valid at {where}: {message}")
+
+
+def _check_consistency(report: Report, origin: str) -> None:
+    """What the schema cannot say: parts of the report that must agree with each other."""
+    _refuse_duplicates([run.id for run in report.runs], "run", origin)
+    for run in report.runs:
+        ids = [row.id for row in run.rows]
+        _refuse_duplicates(ids, "row", origin)
+        for row in run.rows:
+            if row.limit_row is not None and (row.limit_row not in ids or row.limit_row == row.id):
+                raise ReportError(f"{origin}: row {row.id} names {row.limit_row!r} as its limit")
+            if isinstance(row, LatencyRow):
+                processes = [str(series.process) for series in row.series]
+                _refuse_duplicates(processes, f"process of row {row.id}", origin)
+                if row.not_run is not None and row.series:
+                    raise ReportError(f"{origin}: row {row.id} has samples, yet was not run")
+
+
+def _refuse_duplicates(names: Sequence[str], what: str, origin: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ReportError(f"{origin} holds the {what} {name} twice")
+        seen.add(name)

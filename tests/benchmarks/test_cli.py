@@ -1,0 +1,301 @@
+"""``mobilevit-bench run`` and ``compare``, on small bundles made by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import engine
+from benchmarks.bundles import bundle_contenders
+from benchmarks.child import Job, Outcome
+from benchmarks.cli import main
+from mobilevit_edge.report import LatencyRow, read_report
+from tests.benchmarks.conftest import Launcher, rows_of
+
+QUICK = ("--seconds", "0.05", "--processes", "3")
+
+
+@dataclass(frozen=True)
+class Finished:
+    code: int
+    out: str
+    err: str
+
+
+def bench(*arguments: object) -> Finished:
+    """``mobilevit-bench`` in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code: Any = main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        code = error.code
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    return Finished(code, out.getvalue(), err.getvalue())
+
+
+def onnx_model(channels: int) -> bytes:
+    """A convolution and a pool: ``[N, 3, 256, 192] -> [N, 2]``."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper
+
+    weight = np.ones((channels, 3, 3, 3), np.float32)
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["c"], name="stem/Conv_0", strides=[2, 2]),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"], name="pool/Pool_1"),
+        helper.make_node("Flatten", ["p"], ["logits"], name="head/Flatten_2"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "model",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 256, 192])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", channels])],
+        [onnx.numpy_helper.from_array(weight, "w")],
+    )
+    imports = [helper.make_opsetid("", 18)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+def make_bundle(exported: Path, folder: Path, model: bytes, **changes: Any) -> Path:
+    """A copy of an exported bundle with another model, whose hashes fit again."""
+    shutil.copytree(exported, folder)
+    (folder / "model.onnx").write_bytes(model)
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    for file in content["files"]:
+        if file["path"] == "model.onnx":
+            file |= {"bytes": len(model), "sha256": hashlib.sha256(model).hexdigest()}
+    path.write_text(json.dumps(content | changes))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from converters.options import ExportOptions
+    from converters.pipeline import export_bundle
+
+    options = ExportOptions(
+        target="onnx",
+        weights="random",
+        model="mobilevitv2_050",
+        image_size=(32, 32),
+        output=tmp_path_factory.mktemp("exported") / "bundle",
+    )
+    return export_bundle(options, lambda step: None).path
+
+
+@pytest.fixture(scope="module")
+def bundles(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    root = tmp_path_factory.mktemp("bundles")
+    accuracy = {
+        "images": 1000,
+        "unreadable": 3,
+        "reference_correct": 900,
+        "artifact_correct": 891,
+        "max_drop": 1.0,
+    }
+    return {
+        "small": make_bundle(exported, root / "small", onnx_model(2), accuracy=accuracy),
+        "large": make_bundle(exported, root / "large", onnx_model(64)),
+        "broken": make_bundle(exported, root / "broken", b"no model"),
+    }.__getitem__
+
+
+def test_bundles_are_measured_into_a_report(bundles: Callable[[str], Path], tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    names = ("small", "large", "broken")
+    finished = bench("run", *map(bundles, names), *QUICK, "--output", path, "--profile", "--json")
+    assert finished.code == 0, finished.err
+    told = json.loads(finished.out)
+    assert told["report"] == str(path)
+    (run,) = read_report(path).runs
+    rows = rows_of(run)
+    small, large = rows["small"], rows["large"]
+    assert len(small.series) == len(large.series) == len(small.cold_starts) == 3
+    assert small.subject.artifact is not None
+    assert small.subject.artifact.bytes == len(onnx_model(2))
+    assert small.subject.model == "mobilevitv2_050"
+    assert small.subject.top1 is not None
+    assert small.subject.top1.percent == pytest.approx(89.1)
+    assert small.profile is not None
+    assert {o.module for o in small.profile.operators} >= {"stem", "pool"}
+    assert {o.kind for o in small.profile.operators} >= {"Conv", "GlobalAveragePool"}
+    assert "cannot load" in (rows["broken"].not_run or "")
+    by_id = {row["id"]: row for row in told["rows"]}
+    assert by_id["large"]["against_first"]["verdict"] == "slower"
+    assert by_id["broken"]["median_ns"] is None
+    again = bench("run", *map(bundles, names), *QUICK, "--output", path, "--profile", "--resume")
+    assert again.code == 0, again.err
+    assert "large" in again.out
+    assert "broken: not run: the runtime cannot load model.onnx" in again.out
+    assert read_report(path).runs == (run,)
+
+
+def test_a_report_is_not_overwritten_nor_continued_otherwise(
+    bundles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "report.json"
+    first = bench("run", bundles("small"), "--seconds", "0.01", "--processes", 1, "--output", path)
+    assert first.code == 0, first.err
+    content = path.read_bytes()
+    finished = bench("run", bundles("small"), *QUICK, "--output", path)
+    assert finished.code == 4
+    assert "--resume" in finished.err
+    finished = bench("run", bundles("small"), *QUICK, "--output", path, "--resume")
+    assert finished.code == 2
+    assert "other models or options" in finished.err
+    assert path.read_bytes() == content
+
+
+def test_nothing_measured_is_an_error_with_a_report(
+    bundles: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "report.json"
+    finished = bench("run", bundles("broken"), *QUICK, "--output", path)
+    assert finished.code == 4
+    assert "nothing could be measured" in finished.err
+    (row,) = read_report(path).runs[0].rows
+    assert row.not_run is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), 2),
+        (("run",), 2),
+        (("run", "missing"), 4),
+        (("run", "missing", "--core", "4000"), 4),
+        (("run", "missing", "--processes", "0"), 2),
+        (("run", "missing", "--seconds", "nan"), 2),
+        (("run", "missing", "--max-noise", "0"), 2),
+        (("compare", "missing", "other"), 2),
+    ],
+)
+def test_wrong_arguments_end_with_their_code(
+    arguments: tuple[str, ...], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finished = bench(*arguments)
+    assert finished.code == code
+    assert "Traceback" not in finished.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_core_that_does_not_exist_is_refused(bundles: Callable[[str], Path]) -> None:
+    finished = bench("run", bundles("small"), "--core", 4000)
+    assert finished.code == 2
+    assert "--core 4000" in finished.err
+
+
+def test_two_bundles_are_compared(bundles: Callable[[str], Path]) -> None:
+    finished = bench("compare", bundles("small"), bundles("large"), *QUICK, "--json")
+    assert finished.code == 0, finished.err
+    (told,) = json.loads(finished.out)["comparisons"]
+    assert (told["a"], told["b"], told["verdict"]) == ("small", "large", "faster")
+    assert told["paired"]
+    assert told["processes"] == 3
+    assert told["interval"][0] < told["ratio"] < told["interval"][1] < 1
+
+
+def test_a_bundle_that_does_not_run_cannot_be_compared(bundles: Callable[[str], Path]) -> None:
+    finished = bench("compare", bundles("small"), bundles("broken"), *QUICK)
+    assert finished.code == 4
+    assert "broken: the runtime cannot load" in finished.err
+
+
+def test_reports_are_compared_row_by_row(bundles: Callable[[str], Path], tmp_path: Path) -> None:
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    for path, name in ((one, "small"), (two, "large")):
+        quick = ("--seconds", "0.05", "--processes", 1)
+        assert bench("run", bundles(name), *quick, "--output", path).code == 0
+    finished = bench("compare", two, one)
+    assert finished.code == 0, finished.err
+    assert finished.out.startswith("large is slower than small: ")
+    assert "separate runs" in finished.out
+    same = bench("compare", one, one)
+    assert same.out.startswith("no difference between small and small: ")
+    mixed = bench("compare", one, bundles("small"))
+    assert (mixed.code, "two bundles or two reports" in mixed.err) == (2, True)
+
+
+def test_a_killed_run_goes_on_where_it_stopped(
+    bundles: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report.json"
+    options = ["--seconds", "0.05", "--processes", "20", "--output", str(path)]
+    command = [sys.executable, "-m", "benchmarks.cli", "run", str(bundles("small")), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (path.exists() and _cold_starts(path) >= 2):
+            time.sleep(0.05)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    (killed,) = read_report(path).runs
+    (row,) = rows_of(killed).values()
+    assert 2 <= len(row.cold_starts) < 20
+    contenders = bundle_contenders([bundles("small")], "run")
+    launcher = Launcher(fail=lambda job, n: ("enough", 0) if job.task == "measure" else None)
+    monkeypatch.setattr(launcher, "_measure", lambda *arguments: None)
+
+    from benchmarks.plan import Group, Plan
+
+    core = killed.affinity.asked[0] if killed.affinity.asked else None
+    plan = Plan((Group("run", contenders),), 20, 0.05, 0, core, None, True, False)
+    run = engine.run_plan(
+        plan, engine.Surroundings(lambda run: None, lambda step: None, launcher), killed
+    )
+    tasks = [job.task for job in launcher.jobs]
+    assert tasks == ["cold_start"] * (20 - len(row.cold_starts)) + ["measure"]
+    assert rows_of(run)["small"].cold_starts[: len(row.cold_starts)] == row.cold_starts
+
+
+def _cold_starts(path: Path) -> int:
+    (row,) = read_report(path).runs[0].rows
+    assert isinstance(row, LatencyRow)
+    return len(row.cold_starts)
+
+
+def test_an_interrupted_run_says_what_it_has_and_how_to_go_on(
+    bundles: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        surroundings, first = arguments[1], arguments[0]
+        run = engine._begin(first, dataclasses.replace(surroundings, launch=spin))  # type: ignore[arg-type, type-var]
+        surroundings.save(run)  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+
+    def spin(job: Job, on_chunk: object) -> Outcome:
+        return Outcome("2026-01-31T12:00:00Z")
+
+    monkeypatch.setattr(engine, "run_plan", interrupted)
+    path = tmp_path / "report.json"
+    finished = bench("run", bundles("small"), "--output", path)
+    assert finished.code == 130
+    assert "--resume goes on" in finished.err
+    assert read_report(path).runs
+
+
+def test_folders_of_one_name_are_told_apart(exported: Path, tmp_path: Path) -> None:
+    paths = [make_bundle(exported, tmp_path / p / "model\x1b", onnx_model(2)) for p in "ab"]
+    assert [c.row.id for c in bundle_contenders(paths, "run")] == ["model?", "model? (2)"]
