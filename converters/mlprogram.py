@@ -18,6 +18,7 @@ from torch.export.graph_signature import TensorArgument
 
 import mobilevit_edge
 from converters.backend import INPUT_NAME, output_name
+from converters.deploy import DeployedModel
 from converters.options import FLEXIBLE_STEP, ExportOptions, Precision, deployment_target
 from converters.quantisation.keep import keeps
 from converters.quiet import quiet
@@ -26,7 +27,6 @@ from mobilevit_edge.errors import ConversionError, UsageError
 from mobilevit_edge.models.layers import InvertedResidual
 
 if TYPE_CHECKING:
-    from converters.deploy import DeployedModel
     from converters.precision import Reduced
     from converters.prepare import Prepared
 
@@ -40,20 +40,24 @@ _PALETTE_BITS: Final = {"palette-6bit": 6, "palette-4bit": 4}
 _CHANNELS_PER_PALETTE: Final = 8
 _GROUPED_PALETTES_SINCE: Final = "iOS18"
 _PREVIEW: Final = "com.apple.coreml.model.preview.type"
-_MODULE_PREFIX: Final = "deployed.model."
-"""Of a part's path in the captured program: :class:`_Program` holds the deployed model's model."""
+_MODULE_PREFIX: Final = "model."
+"""Of a part's path in the captured program."""
 
 
-class _Program(nn.Module):
+class _Program(DeployedModel):
     """What the package computes. ``[1, 3, H, W]`` in 0..1 -> logits, and a classifier's softmax."""
 
     def __init__(self, deployed: DeployedModel, *, classifies: bool) -> None:
-        super().__init__()
-        self.deployed = deployed
+        super().__init__(
+            deployed.model,
+            raw_input=deployed.raw_input,
+            scaling=deployed.scaling,
+            softmax=deployed.softmax,
+        )
         self.classifies = classifies
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        logits = self.deployed(image)
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        logits = super().forward(image)
         return (logits, torch.softmax(logits, dim=-1)) if self.classifies else (logits,)
 
 
