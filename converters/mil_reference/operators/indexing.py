@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -26,7 +28,7 @@ def gather(
     if batch_dims == 0:
         taken = x.index_select(axis, places.reshape(-1))
         # [..., count, ...] -> [..., *indices, ...]
-        return taken.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+        return taken.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
     batch = x.shape[:batch_dims]
     if indices.shape[:batch_dims] != batch or axis < batch_dims:
         raise ConversionError(f"indices {list(indices.shape)} for {list(x.shape)}")
@@ -36,7 +38,7 @@ def gather(
     # [B, count, *before, *after] -> [B, *before, count, *after]
     taken = flat[rows, places.reshape(flat.shape[0], -1)].movedim(1, axis - batch_dims + 1)
     own = indices.shape[batch_dims:]
-    return taken.reshape(*batch, *x.shape[batch_dims:axis], *own, *x.shape[axis + 1 :])
+    return taken.reshape((*batch, *x.shape[batch_dims:axis], *own, *x.shape[axis + 1 :]))
 
 
 @operator("gather_along_axis")
@@ -57,14 +59,14 @@ def gather_nd(
     if list(indices.shape[:batch_dims]) != batch or depth + batch_dims > x.dim():
         raise ConversionError(f"indices {list(indices.shape)} for {list(x.shape)}")
     # [*batch, *own, depth] -> [B, count, depth]
-    flat = indices.reshape(_product(batch), -1, depth)
+    flat = indices.reshape(math.prod(batch), -1, depth)
     # [*batch, ...] -> [B, ...]
-    rows = x.reshape(_product(batch), *x.shape[batch_dims:])
+    rows = x.reshape(math.prod(batch), *x.shape[batch_dims:])
     places = [
         _places(flat[..., i], x.shape[batch_dims + i], validate_indices) for i in range(depth)
     ]
     taken = rows[(torch.arange(rows.shape[0], device=x.device)[:, None], *places)]
-    return taken.reshape(*indices.shape[:-1], *x.shape[batch_dims + depth :])
+    return taken.reshape((*indices.shape[:-1], *x.shape[batch_dims + depth :]))
 
 
 @operator("topk", bounds_itself=True)
@@ -152,10 +154,3 @@ def _places(indices: Tensor, size: int, validate_indices: bool | None) -> Tensor
         # Torch would count some of them from the end.
         indices = torch.where(indices < 0, size, indices)
     return indices.long()
-
-
-def _product(sizes: list[int]) -> int:
-    result = 1
-    for size in sizes:
-        result *= size
-    return result

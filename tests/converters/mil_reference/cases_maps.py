@@ -25,7 +25,7 @@ def _unfolded(
     x: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], groups: int
 ) -> Tensor:
     """A convolution without padding, as sums over the kernel's places."""
-    n, c, h, w = x.shape
+    n, _, h, w = x.shape
     out, per_group, kh, kw = weight.shape
     rows = (h - (kh - 1) * dilation[0] - 1) // stride[0] + 1
     columns = (w - (kw - 1) * dilation[1] - 1) // stride[1] + 1
@@ -309,9 +309,9 @@ PRODUCTS = (
     ),
     Case(
         "matmul",
-        (floats(4), floats(2, 4, 3)),
+        (floats(4), floats(4, 3)),
         lambda c, x, y: mb.matmul(x=x, y=y),
-        lambda x, y: (x[:, None] * y).sum(1),
+        lambda x, y: (x[:, None] * y).sum(0),
     ),
     Case(
         "einsum",
@@ -421,7 +421,7 @@ def _sampled(x: Tensor, rows: Sequence[float], columns: Sequence[float]) -> Tens
     """A map read at fractional coordinates, by matrices of interpolation weights."""
 
     def weights(points: Sequence[float], size: int) -> Tensor:
-        distance = (torch.tensor(points)[:, None] - torch.arange(size)).abs()
+        distance = (torch.tensor(points, dtype=torch.float32)[:, None] - torch.arange(size)).abs()
         return (1 - distance).clamp_min(0)
 
     return weights(rows, x.shape[-2]) @ x @ weights(columns, x.shape[-1]).T

@@ -16,7 +16,7 @@ _MAP = floats(2, 4, 4, 6)
 
 
 def _at(x: Tensor, places: np.ndarray[Any, Any]) -> Tensor:
-    """numpy's own look-up."""
+    """Look-up by numpy."""
     return torch.from_numpy(x.numpy()[tuple(places)])
 
 

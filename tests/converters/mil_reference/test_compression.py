@@ -1,1 +1,0 @@
-COMPRESSION = ()
