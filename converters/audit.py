@@ -19,7 +19,7 @@ from mobilevit_edge.specs import PATCH, ModelSpec
 
 MAX_RANK: Final = 5
 FLAT_RANK: Final = 4
-FLAT_LAYOUTS: Final = frozenset({"phase_layout", "shuffled_patches", "channel_layout"})
+FLAT_LAYOUTS: Final = frozenset({"phase_layout"})
 """Rewrites that leave no tensor above rank 4."""
 MIN_DELEGATED_SHARE: Final = 0.99
 
@@ -77,7 +77,7 @@ def check_contract(
     violations = [
         *_attention_is_elementwise(graph, spec),
         *_nothing_gathers(graph),
-        *_rank_is_bounded(graph, FLAT_RANK if FLAT_LAYOUTS & set(rewrites) else MAX_RANK),
+        *_rank_is_bounded(graph, _largest_rank(options, rewrites)),
         *_no_needless_resize(graph, image_sizes),
         *_shapes_are_fixed(graph, options),
         *_work_is_delegated(graph, options, macs, len(kept_in_float)),
@@ -118,6 +118,12 @@ def _nothing_gathers(graph: Graph) -> Iterator[str]:
     for operator in graph.operators:
         if operator.kind in graph.gathers:
             yield f"{_describe(operator)}: moves single elements, which no mobile runtime does fast"
+
+
+def _largest_rank(options: ExportOptions, rewrites: Collection[str]) -> int:
+    """The Neural Engine takes four axes; elsewhere it is a matter of the layout."""
+    flat = options.target == "coreml" or FLAT_LAYOUTS & set(rewrites)
+    return FLAT_RANK if flat else MAX_RANK
 
 
 def _rank_is_bounded(graph: Graph, limit: int) -> Iterator[str]:

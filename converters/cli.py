@@ -151,7 +151,7 @@ def _export_parser() -> ArgumentParser:
         type=_sizes,
         default=(),
         metavar="H[xW],...",
-        help="further image sizes that the program takes, multiples of 64",
+        help="further image sizes that the program takes, multiples of 64 from 128 up",
     )
     group.add_argument(
         "--function-sizes",

@@ -84,7 +84,7 @@ def make_program(
     """
     with quiet():
         try:
-            computes = _Program(module, classifies=prepared.model.num_classes is not None)
+            computes = _Program(module, classifies=prepared.model.num_classes > 0)
             program = _capture(computes.eval(), sizes, options, reduced)
             name_by_module(program)
             # Their channels' ranges differ up to a thousandfold, and they hold few of the weights.
@@ -122,14 +122,17 @@ def _dynamic_sides(sizes: Sizes) -> dict[int, Any]:
     every = (sizes.default, *sizes.others)
     dynamic: dict[int, Any] = {}
     for axis, name in ((2, "rows"), (3, "columns")):
-        steps = sorted({size[axis - 2] // FLEXIBLE_STEP for size in every})
-        if len(steps) > 1:
-            if any(size[axis - 2] % FLEXIBLE_STEP for size in every):
+        sides = sorted({size[axis - 2] for size in every})
+        if len(sides) > 1:
+            # A map of a single patch would be captured as a constant size.
+            if any(side % FLEXIBLE_STEP or side == FLEXIBLE_STEP for side in sides):
                 raise UsageError(
-                    f"--flexible-sizes takes multiples of {FLEXIBLE_STEP}, the image size among "
-                    f"them; for other sizes use --function-sizes"
+                    f"--flexible-sizes takes multiples of {FLEXIBLE_STEP} from "
+                    f"{2 * FLEXIBLE_STEP} up, the image size among them; for other sizes use "
+                    f"--function-sizes"
                 )
-            dynamic[axis] = FLEXIBLE_STEP * Dim(name, min=steps[0], max=steps[-1])
+            low, high = sides[0] // FLEXIBLE_STEP, sides[-1] // FLEXIBLE_STEP
+            dynamic[axis] = FLEXIBLE_STEP * Dim(name, min=low, max=high)
     return dynamic
 
 
@@ -170,7 +173,7 @@ def _convert(
 ) -> Any:
     shapes = [(1, 3, *size) for size in (sizes.default, *sizes.others)]
     target = ct.target[deployment_target(options)]
-    classifies = prepared.model.num_classes is not None
+    classifies = prepared.model.num_classes > 0
     names = (LOGITS, _SOFTMAX) if classifies else (LOGITS,)
     intermediate = ct.convert(
         program,
@@ -267,7 +270,7 @@ def _describe(model: Any, prepared: Prepared, options: ExportOptions) -> None:
         f"({resize.resize}). Any pixel buffer will do: colours ({order}) and scale are converted."
     )
     model.output_description[LOGITS] = f"One number for each of {prepared.outputs} outputs."
-    if prepared.model.num_classes is not None:
+    if prepared.model.num_classes > 0:
         model.output_description[LABEL] = "The most likely class."
         model.output_description[PROBABILITIES] = "Every class with its probability."
         model.user_defined_metadata[_PREVIEW] = "imageClassifier"

@@ -24,6 +24,7 @@ from mobilevit_edge.bundle import (
     Audit,
     Bundle,
     Calibration,
+    CoreMLInfo,
     Expected,
     Golden,
     InputInfo,
@@ -34,6 +35,7 @@ from mobilevit_edge.bundle import (
     OutputInfo,
     RefusedRewrite,
     Resize,
+    SizeInfo,
     SourceInfo,
     Verification,
     VerificationCase,
@@ -52,12 +54,24 @@ SCHEMA = json.loads(
 )
 
 
+VERIFICATION = Verification(
+    "runtime", "onnxruntime", 1e-5, (VerificationCase("noise", 0, 0, True),)
+)
+
+
 def manifest(**changes: Any) -> Manifest:
     built = Manifest(
         schema_version=1,
         model=ModelInfo("mobilevit_xxs", 2, (256, 192), 1_000_000, 400_000_000),
         target="onnx",
         backend=None,
+        coreml=CoreMLInfo(
+            deployment_target="iOS18",
+            compute_units="all",
+            compute_reason="fp16",
+            sizes=(SizeInfo((256, 192), "image_256x192"), SizeInfo((224, 224), None)),
+            core_ml_verification=VERIFICATION,
+        ),
         precision="fp32",
         kept_in_float=("layer1",),
         calibration=Calibration(100, 2),
@@ -77,7 +91,7 @@ def manifest(**changes: Any) -> Manifest:
         rewrites=(AppliedRewrite("batch_norm_fold", 32),),
         rewrites_refused=(RefusedRewrite("key_after_pooling", "no separable attention"),),
         audit=Audit((OperatorCount("Conv", 9),), 4, None, None, (OperatorCount("Gather", 1),)),
-        verification=Verification("onnxruntime", 1e-5, (VerificationCase("noise", 0, 0, True),)),
+        verification=VERIFICATION,
         accuracy=Accuracy(1000, 3, 900, 891, 1.0),
         golden=Golden(
             16,
@@ -174,7 +188,8 @@ def compare_with_schema(class_: type, node: dict[str, Any], where: str) -> list[
             if "null" not in json.dumps(child):
                 problems.append(f"{where}.{name} may be None but not null")
             if dataclasses.is_dataclass(arguments[0]):
-                inner = next(choice for choice in child["oneOf"] if choice["type"] == "object")
+                choices = [schema_of(choice) for choice in child["oneOf"]]
+                inner = next(choice for choice in choices if choice["type"] == "object")
                 problems += compare_with_schema(arguments[0], inner, f"{where}.{name}")
     return problems
 

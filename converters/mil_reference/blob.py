@@ -76,6 +76,8 @@ def _locate(reference: BlobReference, declared: TensorType) -> tuple[int, int]:
     name = reference.path.name
     if declared.dtype not in _CODES or declared.elements is None:
         raise BundleError(f"{name} cannot hold a {declared}")
+    if not reference.path.is_file():  # nor anything that could keep a reader waiting
+        raise BundleError(f"the weight file {name} is missing; export it again")
     try:
         total = reference.path.stat().st_size
         with reference.path.open("rb") as file:

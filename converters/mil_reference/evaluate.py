@@ -65,6 +65,8 @@ class Evaluator:
     def __init__(self, function: Function) -> None:
         self._function = function
         self._constants: dict[str, Any] = {}
+        self._held = 0
+        """Numbers in constants, of those that only others are made of too."""
         self._measured: dict[tuple[Value, ...], Any] = {}
         """By an operation's outputs, the shapes for which they were found to be small enough."""
         self._steps = self._plan()
@@ -72,7 +74,7 @@ class Evaluator:
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
         """Values of the function's outputs by name."""
         values: dict[str, Any] = dict(inputs)
-        live = sum(_elements(value) for value in (*values.values(), *self._constants.values()))
+        live = self._held + sum(_elements(value) for value in values.values())
         with torch.inference_mode():
             for step in self._steps:
                 made = self._run(step, values, live)
@@ -86,24 +88,31 @@ class Evaluator:
     def _plan(self) -> tuple[_Step, ...]:
         """The operations that depend on inputs; all others are run here."""
         steps = []
-        live = 0
         with torch.inference_mode():
             for operation in self._function.operations:
                 if operation.kind == "const":
-                    made = {operation.outputs[0].name: _load_constant(operation)}
+                    made = {operation.outputs[0].name: self._load(_constant(operation))}
                 elif self._depends_on_inputs(operation):
                     steps.append(self._step(operation))
                     continue
                 else:
-                    made = self._run(self._step(operation), {}, live)
+                    made = self._run(self._step(operation), {}, self._held)
+                    self._hold(sum(_elements(value) for value in made.values()))
                 self._constants.update(made)
-                live += sum(_elements(value) for value in made.values())
-                if live > MAX_ELEMENTS:
-                    raise ConversionError(f"the program holds more than {MAX_ELEMENTS} numbers")
         # Steps hold what they need; packed weights, once unpacked, and shapes are not needed again.
         outputs = set(self._function.outputs)
         self._constants = {n: value for n, value in self._constants.items() if n in outputs}
         return _with_last_uses(steps, outputs)
+
+    def _load(self, literal: Literal) -> Constant:
+        if literal.type is not None:
+            self._hold(literal.type.elements or 0)
+        return literal.load()
+
+    def _hold(self, count: int) -> None:
+        self._held += count
+        if self._held > MAX_ELEMENTS:
+            raise ConversionError(f"the program's constants hold more than {MAX_ELEMENTS} numbers")
 
     def _depends_on_inputs(self, operation: Operation) -> bool:
         names = (a for group in operation.arguments.values() for a in group if isinstance(a, str))
@@ -134,7 +143,7 @@ class Evaluator:
 
     def _resolve(self, argument: str | Literal) -> Any:
         if isinstance(argument, Literal):
-            return argument.load()
+            return self._load(argument)
         if argument in self._constants:
             return self._constants[argument]
         return _Unknown(argument)
@@ -198,7 +207,7 @@ def _with_last_uses(steps: Sequence[_Step], outputs: Collection[str]) -> tuple[_
     return tuple(reversed(backwards))
 
 
-def _load_constant(operation: Operation) -> Constant:
+def _constant(operation: Operation) -> Literal:
     try:
         (literal,) = operation.arguments["val"]
         (output,) = operation.outputs
@@ -206,7 +215,7 @@ def _load_constant(operation: Operation) -> Constant:
         raise ConversionError(f"the constant {operation.name} has no value") from error
     if not isinstance(literal, Literal) or literal.type != output.type:
         raise ConversionError(f"the constant {operation.name} is not the {output.type} declared")
-    return literal.load()
+    return literal
 
 
 def _declared(outputs: Sequence[Value], results: Any) -> dict[str, Any]:

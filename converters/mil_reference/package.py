@@ -35,7 +35,7 @@ from mobilevit_edge.errors import BundleError, ConversionError, MissingPackageEr
 
 _MANIFEST: Final = "Manifest.json"
 _MAX_MANIFEST_BYTES: Final = 2**20
-_MAX_MODEL_BYTES: Final = 2**28
+_MAX_MODEL_BYTES: Final = 2**26
 """Of the program without its weights, which are in files of their own."""
 
 

@@ -131,7 +131,7 @@ def _parse_operation(message: Any, root: Path, model_folder: Path) -> Operation:
     name = ""
     for attribute, value in message.attributes.items():
         literal = _parse_literal(value, root, model_folder)
-        if attribute == "name":
+        if attribute == "name" and literal.type is not None and literal.type.dtype == STRING:
             name = str(literal.load())
         else:
             arguments[attribute] = (literal,)

@@ -116,7 +116,22 @@ def test_resizing_breaks_the_contract_where_the_patch_divides_every_map(
     else:
         (violation,) = violations(graph, size=size)
         assert violation.startswith("Resize in layer5.1: ")
-        assert str(size) in violation
+        assert f"{size[0]}x{size[1]}" in violation
+
+
+def test_one_odd_size_among_several_allows_resizing() -> None:
+    graph = plus(GRAPH, Operator("upsample_bilinear", "layer5.1", rank=4))
+    graph = replace(graph, resizes=frozenset({"upsample_bilinear"}))
+    check_contract(graph, V2, [(64, 64), (72, 64)], OPTIONS, (), 100)
+    with pytest.raises(ConversionError, match="at 64x64, 128x64"):
+        check_contract(graph, V2, [(64, 64), (128, 64)], OPTIONS, (), 100)
+
+
+def test_core_ml_allows_four_axes_whatever_the_layout() -> None:
+    graph = plus(GRAPH, Operator("reshape", "layer3.1", rank=5))
+    check(graph)
+    with pytest.raises(ConversionError, match="rank 5, at most 4 is allowed"):
+        check_contract(graph, V2, [(64, 64)], replace(OPTIONS, target="coreml"), (), 100)
 
 
 @pytest.mark.parametrize("size", [(72, 72), (64, 72), (72, 64), (96, 96), (32, 32)], ids=str)

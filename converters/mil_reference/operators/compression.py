@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import torch
 from torch import Tensor
 
+from converters.mil_reference.blob import unpack_bits
 from converters.mil_reference.registry import check_elements, operator
 from converters.mil_reference.types import DTYPES
 from mobilevit_edge.errors import ConversionError
+
+_MOST_BITS: Final = 8
+"""Of an index into a palette."""
 
 
 @operator("constexpr_affine_dequantize")
@@ -50,10 +55,8 @@ def constexpr_lut_to_dense(
     check_elements(count * bits)
     if lut.dim() != 1 or indices.numel() != -(-count * bits // 8):
         raise ConversionError(f"{indices.numel()} bytes are not {shape} indices of {bits} bits")
-    # [M] -> [M, 8], lowest bit first, -> [count, bits]
-    unpacked = (indices.reshape(-1, 1) >> torch.arange(8)) & 1
-    places = unpacked.reshape(-1)[: count * bits].reshape(count, bits)
-    return lut[(places << torch.arange(bits)).sum(1)].reshape(shape)
+    places = _unpack(indices, bits, count)
+    return lut.index_select(0, places).reshape(shape)
 
 
 @operator("constexpr_sparse_to_dense", bounds_itself=True)
@@ -69,9 +72,7 @@ def constexpr_sparse_to_dense(
         check_elements(count)
         if mask.numel() != -(-count // 8):
             raise ConversionError(f"{mask.numel()} bytes are not a mask of {shape}")
-        # [M] -> [M, 8], lowest bit first
-        unpacked = (mask.reshape(-1, 1) >> torch.arange(8)) & 1
-        mask = unpacked.reshape(-1)[:count].reshape(shape)
+        mask = _unpack(mask, 1, count).reshape(shape)
     return _spread(nonzero_data, mask)
 
 
@@ -200,8 +201,15 @@ def _spread(values: Tensor, mask: Tensor) -> Tensor:
     return dense
 
 
+def _unpack(packed: Tensor, bits: int, count: int) -> Tensor:
+    """Bytes as elements of fewer bits, lowest bit first: ``[M] -> [count]``."""
+    dtype = DTYPES[f"uint{bits}"]
+    unpacked = unpack_bits(packed.to(torch.uint8).numpy(), dtype, count)
+    return torch.from_numpy(unpacked).to(dtype.compute)
+
+
 def _log2(entries: int) -> int:
     bits = entries.bit_length() - 1
-    if entries != 2**bits or not 1 <= bits <= 8:
+    if entries != 2**bits or f"uint{bits}" not in DTYPES or bits > _MOST_BITS:
         raise ConversionError(f"a palette of {entries} entries")
     return bits

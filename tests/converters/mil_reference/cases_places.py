@@ -205,6 +205,13 @@ INDEXING = (
     ),
     Case(
         "gather",
+        (floats(5),),
+        # One place of a vector is a scalar.
+        lambda c, x: mb.expand_dims(x=mb.gather(x=x, indices=np.int32(3), axis=0), axes=[0]),
+        lambda x: x[3:4],
+    ),
+    Case(
+        "gather",
         (floats(2, 4, 3, 5), integers(2, 6, low=0, high=3)),
         lambda c, x, i: mb.gather(x=x, indices=i, axis=2, batch_dims=1, validate_indices=True),
         lambda x, i: torch.stack([x[b][:, i[b].long()] for b in range(2)]),
@@ -220,6 +227,14 @@ INDEXING = (
         (_X, integers(5, 2, low=0, high=2)),
         lambda c, x, i: mb.gather_nd(x=x, indices=i),
         lambda x, i: _at(x, i.numpy().T),
+    ),
+    Case(
+        "gather_nd",
+        (floats(4, 5),),
+        lambda c, x: mb.expand_dims(
+            x=mb.gather_nd(x=x, indices=np.array([3, 2], np.int32)), axes=[0]
+        ),
+        lambda x: x[3, 2:3],
     ),
     Case(
         "gather_nd",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
     import coremltools as ct
     from coremltools.converters.mil import Builder as mb  # noqa: N813  its documentation's name
     from coremltools.converters.mil.mil import types
+    from coremltools.proto import Model_pb2
 
     logging.disable(logging.NOTSET)
 
@@ -114,3 +116,71 @@ def save(model: Any, path: Path) -> MilModel:
     """The model as it is once saved and read back."""
     model.save(str(path))
     return read_package(path)
+
+
+def from_torch(module: Any, example: Any, target: str = "iOS17", **options: Any) -> Any:
+    """A torch module as coremltools converts it; ``classifier`` names its labels.
+
+    A classifier's outputs are ``logits`` and what the labels' probabilities are made of.
+    """
+    import torch
+
+    dynamic, labels = options.pop("dynamic", None), options.pop("classifier", None)
+    exported = torch.export.export(module.eval(), (example,), dynamic_shapes=dynamic)
+    options.setdefault("pass_pipeline", ct.PassPipeline.DEFAULT)
+    decomposed = exported.run_decompositions({})
+    if labels is None:
+        return convert(decomposed, target, **options)
+    names = ("logits", "scores")
+    # In one step, coremltools counts the outputs wrongly.
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        intermediate = ct.convert(
+            decomposed,
+            convert_to="milinternal",
+            minimum_deployment_target=getattr(ct.target, target),
+            compute_precision=ct.precision.FLOAT32,
+            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
+            **options,
+        )
+    intermediate.functions["main"].output_types = None
+    return convert(
+        intermediate, target, classifier_config=ct.ClassifierConfig(labels, "label", "scores")
+    )
+
+
+def copy(package: Path, folder: Path, change: Callable[[Any], object] | None = None) -> Path:
+    """A package's copy in another folder, its protobuf message changed by a function."""
+    path = folder / package.name
+    shutil.copytree(package, path)
+    if change is not None:
+        message = Model_pb2.Model.FromString(model_file(path).read_bytes())
+        change(message)
+        model_file(path).write_bytes(message.SerializeToString())
+    return path
+
+
+def model_file(package: Path) -> Path:
+    """Where coremltools puts the program."""
+    return package / "Data" / "com.apple.CoreML" / "model.mlmodel"
+
+
+def weight_file(package: Path) -> Path:
+    """Where coremltools puts the weights."""
+    return package / "Data" / "com.apple.CoreML" / "weights" / "weight.bin"
+
+
+def operations(message: Any, kind: str, function: str = "main") -> list[Any]:
+    """The messages of a function's operations of one kind."""
+    program = message.mlProgram.functions[function]
+    block = program.block_specializations[program.opset]
+    return [operation for operation in block.operations if operation.type == kind]
+
+
+def argument(message: Any, operation: Any, parameter: str) -> Any:
+    """The constant given for an operation's parameter: its ``Value`` message."""
+    (binding,) = operation.inputs[parameter].arguments
+    if binding.WhichOneof("binding") == "value":
+        return binding.value
+    (found,) = (c for c in operations(message, "const") if c.outputs[0].name == binding.name)
+    return found.attributes["val"]

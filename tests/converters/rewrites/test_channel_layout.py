@@ -1,0 +1,147 @@
+"""Blocks of V1's line with channels first."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from converters.rewrites.channel_layout import (
+    ChannelAttention,
+    ChannelNorm,
+    ChannelTokenBlock,
+    _merge,
+)
+from converters.rewrites.explicit_attention import ExplicitAttention
+from converters.rewrites.shuffled_patches import PatchConv
+from mobilevit_edge.models.attention import MultiHeadSelfAttention
+from mobilevit_edge.models.blocks import TokenBlock
+from mobilevit_edge.models.layers import UnfoldTokens
+from mobilevit_edge.specs import ModelSpec
+from tests.converters.rewrites.test_base import (
+    EXACT,
+    TOKEN_LINES,
+    assert_exact,
+    assert_refused,
+    batches_of_images,
+    chain,
+    count,
+    difference,
+    exact_arithmetic,
+    few,
+    noise,
+    randomise,
+    relative_error,
+    rewritten,
+    small_model,
+    small_spec,
+    small_specs,
+)
+
+NAME = "channel_layout"
+sides = st.integers(1, 5)
+
+
+@few
+@given(small_specs(*TOKEN_LINES), batches_of_images)
+def test_the_network_stays_the_same(spec: ModelSpec, x: Tensor) -> None:
+    assert_exact(small_model(spec), NAME, x)
+
+
+@few
+@given(st.integers(1, 3), st.sampled_from([4, 8]), sides, sides)
+def test_attention_on_maps_is_attention_on_tokens(b: int, dim: int, h: int, w: int) -> None:
+    reference = MultiHeadSelfAttention(dim, 4)
+    with torch.no_grad():
+        randomise(reference)
+    reference = reference.double()
+    with exact_arithmetic():
+        attention = ChannelAttention(ExplicitAttention.from_reference(reference)).double()
+    x = noise(b, dim, h, w)
+    with torch.no_grad():
+        # [B, d, h, w] -> [B, N, d] and back
+        expected = reference(x.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(x.shape)
+        assert difference(attention(x), expected) < EXACT
+
+
+@few
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(2, 9), st.integers(1, 4), st.integers(1, 9)),
+    scale=st.sampled_from([1e-4, 1.0, 1e4]),
+)
+def test_the_norm_is_layer_norm_of_centred_maps(
+    shape: tuple[int, int, int, int], scale: float
+) -> None:
+    x = scale * noise(*shape)
+    x = x - x.mean(1, keepdim=True)
+    expected = torch.layer_norm(x.movedim(1, -1), shape[1:2], eps=1e-5).movedim(-1, 1)
+    assert difference(ChannelNorm(1e-5)(x), expected) < EXACT
+
+
+@few
+@given(st.integers(1, 3), st.integers(1, 5), sides, sides)
+def test_phases_lie_outermost_and_merging_puts_them_back(b: int, d: int, h: int, w: int) -> None:
+    block = ChannelTokenBlock.__new__(ChannelTokenBlock)
+    nn.Module.__init__(block)
+    block.fuses_local, block.split = False, PatchConv(d).double()
+    x = noise(b, d, 2 * h, 2 * w)
+    phases = block._enter(x)
+    # [B P, N, d] -> [P, B, d, h, w] -> [P B, d, h, w]
+    tokens = UnfoldTokens()(x).reshape(b, 4, h, w, d).permute(1, 0, 4, 2, 3)
+    assert torch.equal(phases, tokens.reshape(4 * b, d, h, w))
+    assert torch.equal(_merge(phases), x)
+
+
+@pytest.mark.parametrize("line", TOKEN_LINES)
+def test_every_block_is_rewritten_with_projections_as_convolutions(line: str) -> None:
+    model = small_model(small_spec(line))
+    changed, outcome = rewritten(model, chain(NAME))
+    assert outcome.sites == count(changed, ChannelTokenBlock) == 3
+    assert count(changed, TokenBlock, nn.LayerNorm) == 0
+    # The classifier alone is left.
+    assert count(changed, nn.Linear) == 1
+    assert relative_error(changed, model, noise(2, 3, 72, 64)) < EXACT
+
+
+def test_the_stream_of_every_layer_has_zero_mean() -> None:
+    changed, _ = rewritten(small_model(small_spec("mobilevitv3_xxs", depth=2)), chain(NAME))
+    means: list[float] = []
+
+    def record(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        means.append(float(inputs[0].mean(1).abs().max() / inputs[0].abs().max()))
+
+    for part in changed.modules():
+        if isinstance(part, ChannelNorm):
+            part.register_forward_pre_hook(record)
+    with torch.no_grad():
+        changed(noise(2, 3, 64, 64, mean=3.0))
+    assert len(means) == 3 * (2 * 2 + 1)
+    assert max(means) < EXACT
+
+
+def test_no_transpose_is_left_inside_attention() -> None:
+    """The two that torch needs are operands' flags in the runtimes' products."""
+    reference = MultiHeadSelfAttention(8, 4)
+    attention = ChannelAttention(ExplicitAttention.from_reference(reference)).eval()
+    program = torch.export.export(attention, (torch.rand(4, 8, 3, 5),))
+    moves = [
+        node
+        for node in program.graph.nodes
+        if node.op == "call_function" and "transpose" in str(node.target)
+    ]
+    products = {user.target for node in moves for user in node.users}
+    assert len(moves) == 2
+    assert products == {torch.ops.aten.matmul.default}
+    assert not any("permute" in str(node.target) for node in program.graph.nodes)
+
+
+@pytest.mark.parametrize("attention", ["separable", "linformer"])
+def test_other_attention_is_refused(attention: str) -> None:
+    model = small_model(small_spec("mobilevit_xxs", attention=attention))
+    assert_refused(model, NAME, f"its attention is {attention}, not multi_head")
+
+
+def test_norms_with_scale_and_shift_are_refused() -> None:
+    assert_refused(small_model(small_spec("mobilevit_xxs")), NAME, "scale and shift")
