@@ -20,7 +20,7 @@ from converters.backend import INPUT_NAME, Array, LoadedModel, output_name
 from converters.mil_reference.interface import ImageInput
 from converters.mil_reference.package import MilModel, read_package
 from converters.quiet import quiet
-from mobilevit_edge.errors import ConversionError, MissingPackageError
+from mobilevit_edge.errors import ConversionError, MissingPackageError, UsageError
 
 if importlib.util.find_spec("coremltools") is None:
     raise MissingPackageError("coremltools", "coreml")
@@ -68,13 +68,17 @@ def convert(
     with quiet():
         from converters.mlprogram import Sizes, make_program
 
+    every = (prepared.image_size, *options.coreml.other_sizes)
+    if len(set(every)) < len(every):
+        listed = ", ".join(f"{height}x{width}" for height, width in every)
+        raise UsageError(f"name every size once, the image size among them: {listed}")
     if not options.coreml.function_sizes:
         sizes = Sizes(prepared.image_size, options.coreml.flexible_sizes)
         _save(make_program(module, sizes, prepared, options, reduced), path)
         return
     with tempfile.TemporaryDirectory() as folder:
         packages = {}
-        for size in (prepared.image_size, *options.coreml.function_sizes):
+        for size in every:
             one = Path(folder) / f"{function_name(size)}.mlpackage"
             sized = replace(prepared, image_size=size)
             # Converting rounds and renames in place: every function starts from the same module.

@@ -106,8 +106,6 @@ def _capture(
     if options.precision == "int8":
         from converters.quantisation.pt2e import quantise_program
 
-        if sizes.others:
-            raise UsageError("--precision int8 is calibrated at one size: use --function-sizes")
         program = quantise_program(module, reduced.batches, reduced.kept, example)
     else:
         with torch.no_grad():

@@ -159,6 +159,9 @@ def _check_coreml(options: ExportOptions) -> None:
         "--function-sizes with --flexible-sizes: choose one of the two": bool(
             options.coreml.flexible_sizes and options.coreml.function_sizes
         ),
+        "--flexible-sizes and --function-sizes: int8 is calibrated at one size": bool(
+            options.precision == "int8" and options.coreml.other_sizes
+        ),
     }
     for reason, applies in refused.items():
         if applies:

@@ -481,6 +481,8 @@ def test_a_damaged_package_is_refused_without_a_traceback(
         (("--batch", "2"), "leave out --batch"),
         (("--flexible-sizes", "64", "--function-sizes", "96"), "choose one of the two"),
         (("--flexible-sizes", "big"), "not a whole number or HxW"),
+        (("--precision", "int8", "--function-sizes", "96", "--calibration", "."), "at one size"),
+        (("--image-size", "96", "--function-sizes", "64,96", "--model", "mobilevit_xxs"), "once"),
         (("--precision", "int8-dynamic"), "coreml has no int8-dynamic; it supports fp32, fp16"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -1,4 +1,4 @@
-"""Bounded memory: what nothing could hold is refused before anything is allocated."""
+"""Rounding after every operator, and memory that is bounded whatever a program asks for."""
 
 from __future__ import annotations
 
@@ -8,10 +8,54 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hypothesis_numpy
 
 from converters.mil_reference.package import MilModel, read_package
 from mobilevit_edge.errors import ConversionError
 from tests.converters.mil_reference.packages import argument, copy, mb, operations, program, save
+
+_PAIR = hypothesis_numpy.arrays(
+    np.float16, (2, 5), elements=st.floats(width=16, allow_nan=False, allow_infinity=False)
+)
+
+
+@pytest.fixture(scope="module")
+def arithmetic(tmp_path_factory: pytest.TempPathFactory) -> MilModel:
+    """Chains of operators on two vectors in fp16, the last of them in fp32."""
+
+    def body(x: Any, y: Any) -> tuple[Any, ...]:
+        wide = [mb.cast(x=value, dtype="fp32") for value in (x, y)]
+        return (
+            mb.sub(x=mb.add(x=x, y=y), y=y),
+            mb.mul(x=mb.mul(x=x, y=y), y=y),
+            mb.sqrt(x=mb.square(x=x)),
+            mb.sub(x=mb.add(x=wide[0], y=wide[1]), y=wide[1]),
+        )
+
+    shape = ((5,), np.float16)
+    model = program(body, {"x": shape, "y": shape}, "iOS17")
+    return save(model, tmp_path_factory.mktemp("arithmetic") / "model.mlpackage")
+
+
+@given(pair=_PAIR)
+# The sum loses x; the product and the square overflow, then fall below the smallest number.
+@example(pair=np.array([[2**-12] * 5, [1.0] * 5], np.float16))
+@example(pair=np.array([[300.0] * 5, [300.0] * 5], np.float16))
+@example(pair=np.array([[1e-4] * 5, [1e-4] * 5], np.float16))
+def test_every_result_is_rounded_to_its_type(arithmetic: MilModel, pair: Any) -> None:
+    x, y = pair
+    with np.errstate(all="ignore"):
+        wide = x.astype(np.float32), y.astype(np.float32)
+        expected = [(x + y) - y, (x * y) * y, np.sqrt(x * x), (wide[0] + wide[1]) - wide[1]]
+    found = arithmetic({"x": x, "y": y})
+    for output, values in zip(arithmetic.outputs, expected, strict=True):
+        assert found[output.name].dtype == values.dtype
+        np.testing.assert_array_equal(found[output.name], values)
+
+
+# Ten thousand million numbers are refused before anything is allocated.
 
 _HUGE = 100_000
 
