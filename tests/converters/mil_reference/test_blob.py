@@ -50,7 +50,7 @@ def _write(writer: Any, name: str, values: np.ndarray[Any, Any]) -> int:
 
 
 @pytest.mark.parametrize("name", [*_PLAIN, *_PACKED])
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=3), seed=st.integers(0, 99))
 def test_what_the_writer_wrote_is_read(
     name: str, tmp_path: Path, counts: list[int], seed: int

@@ -135,8 +135,13 @@ def networks() -> Callable[[str, Any], Any]:
     return make
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float16])
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        *((name, np.float32) for name in RECIPES),
+        *((name, np.float16) for name in ("uint8", "palette 6", "int4 in blocks", "pruned int8")),
+    ],
+)
 def test_compressed_weights_are_those_that_coremltools_restores(
     name: str, dtype: Any, networks: Callable[[str, Any], Any], tmp_path: Path
 ) -> None:

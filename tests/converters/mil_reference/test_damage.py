@@ -245,7 +245,7 @@ _PLACES = st.lists(
 
 
 @pytest.mark.parametrize("find", [model_file, weight_file])
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(places=_PLACES)
 def test_any_damage_is_evaluated_or_refused(
     find: Callable[[Path], Path],
