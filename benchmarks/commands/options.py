@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _MAX_PROCESSES = 100
 _MAX_SECONDS = 3600
-_SEED = 0
+MEASURING_SEED = 0
+"""Of the order in which contenders take turns."""
 
 
 def add_measuring_arguments(parser: ArgumentParser, *, processes: int, seconds: float) -> None:
@@ -121,7 +122,7 @@ def plan_for(
         groups=(group,),
         processes=arguments.processes,
         seconds=arguments.seconds,
-        seed=_SEED,
+        seed=MEASURING_SEED,
         core=core_of(arguments),
         max_noise=arguments.max_noise,
         cold_starts=cold_starts,

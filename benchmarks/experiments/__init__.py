@@ -1,0 +1,1 @@
+"""What the subcommands of ``mobilevit-bench`` measure, one experiment a module."""
