@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -602,3 +603,15 @@ def test_a_model_without_classifier_gives_its_features(
     assert [output.name for output in description.output] == ["logits"]
     assert not description.predictedFeatureName
     assert bundle.manifest.model.outputs == 256
+
+
+def test_without_coremltools_the_extra_is_named(
+    export: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delitem(sys.modules, "converters.coreml")
+    monkeypatch.setitem(sys.modules, "coremltools", None)
+    options = ("--target", "coreml", "--weights", "random", "--model", "mobilevit_xxs")
+    finished = export(*options, "--output", tmp_path / "out")
+    assert finished.code == 3
+    assert "pip install 'mobilevit-edge[coreml]'" in finished.err
+    assert list(tmp_path.iterdir()) == []
