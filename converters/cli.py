@@ -161,7 +161,7 @@ def _export_parser() -> ArgumentParser:
         help="further image sizes, each a function of its own with the same weights (iOS18)",
     )
     group.add_argument("--author", metavar="TEXT", help="what Xcode shows")
-    group.add_argument("--licence", metavar="TEXT", help="what Xcode shows")
+    group.add_argument("--licence", "--license", metavar="TEXT", help="what Xcode shows")
     group = parser.add_argument_group(
         "preprocessing", "default: what the checkpoint's source does; the manifest says which"
     )

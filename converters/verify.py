@@ -38,8 +38,8 @@ MAX_RELATIVE_ERROR: Final = {
     "int8-dynamic": 0.5,
     "int8-weight-only": 0.1,
     # Sixteen or 64 values for a whole tensor: labelled photos judge them.
-    "palette-6bit": 1.0,
-    "palette-4bit": 2.0,
+    "palette-6bit": 0.5,
+    "palette-4bit": 1.5,
 }
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _MAX_PHOTOS: Final = 32

@@ -35,7 +35,7 @@ def test_the_wheel_holds_every_source_file_of_its_packages(wheel: zipfile.ZipFil
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in {".py", ".json", ".txt", ".typed", ".safetensors", ".md"}
+        if path.suffix in {".py", ".json", ".txt", ".typed", ".safetensors", ".md", ".jinja"}
     }
     found = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert found == expected
@@ -48,4 +48,5 @@ def test_the_wheel_declares_its_commands_and_its_licence(wheel: zipfile.ZipFile)
     assert "mobilevit-export = mobilevit_edge.entry:export" in text
     assert "mobilevit-predict = mobilevit_edge.entry:predict" in text
     assert "mobilevit-train = mobilevit_edge.entry:train" in text
+    assert "mobilevit-bench = mobilevit_edge.entry:bench" in text
     assert any(name.endswith("licenses/LICENSE") for name in names)

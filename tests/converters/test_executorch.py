@@ -15,7 +15,8 @@ import pytest
 import torch
 
 import converters.executorch as converter
-from converters.audit import PHASE_LAYOUT_RANK
+from converters.audit import FLAT_RANK
+from converters.verify import MAX_RELATIVE_ERROR
 from mobilevit_edge.bundle import Manifest, read_bundle
 from mobilevit_edge.errors import ConversionError
 
@@ -168,8 +169,8 @@ def test_separable_attention_stays_elementwise_and_in_four_dimensions(
 ) -> None:
     graph = converter.inspect(bundle(name) / "model.pte")
     assert not {operator.kind for operator in graph.operators} & graph.products
-    assert max(operator.rank for operator in graph.operators) == PHASE_LAYOUT_RANK
-    assert manifest_of(bundle(name)).audit.max_rank == PHASE_LAYOUT_RANK
+    assert max(operator.rank for operator in graph.operators) == FLAT_RANK
+    assert manifest_of(bundle(name)).audit.max_rank == FLAT_RANK
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_the_manifest_names_target_runtime_rewrites_and_versions(bundle: Bundle)
     assert version in manifest.verification.runtime
     assert "XNNPACK" in manifest.verification.runtime
     assert manifest.versions["executorch"] == version
-    assert manifest.verification.max_relative_error == 1e-5
+    assert manifest.verification.max_relative_error == MAX_RELATIVE_ERROR["fp32"]
     assert all(case.relative_error <= 1e-5 for case in manifest.verification.cases)
     assert any(case.relative_error > 0 for case in manifest.verification.cases)
     assert [(r.name, r.sites) for r in manifest.rewrites] == [

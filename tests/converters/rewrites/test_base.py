@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+import converters.coreml
 import converters.executorch
 import converters.onnx
 import converters.rewrites
@@ -25,6 +26,8 @@ from converters.rewrites.base import Context, Outcome, RefusedError, Rewrite, ap
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.models.network import MobileViT, create_meta_model
 from mobilevit_edge.specs import SPECS, Fusion, ModelSpec, with_blocks
+
+TARGETS = (converters.coreml, converters.executorch, converters.onnx)
 
 TOKEN_LINES = ("mobilevit_xxs", "mobilevitv3_xxs")
 MAP_LINES = ("mobilevitv2_050", "mobilevitv3_050")
@@ -334,8 +337,8 @@ def test_every_file_holds_one_rewrite_under_its_own_name() -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [converters.onnx.REWRITES, converters.executorch.REWRITES],
-    ids=["onnx", "executorch"],
+    [target.REWRITES for target in TARGETS],
+    ids=[target.__name__.rpartition(".")[2] for target in TARGETS],
 )
 def test_a_target_names_each_rewrite_once_and_after_what_it_needs(names: tuple[str, ...]) -> None:
     assert len(set(names)) == len(names)
@@ -344,8 +347,8 @@ def test_a_target_names_each_rewrite_once_and_after_what_it_needs(names: tuple[s
 
 
 def test_every_rewrite_is_used_somewhere() -> None:
-    used = {"preprocessing_fold", *converters.onnx.REWRITES, *converters.executorch.REWRITES}
-    assert set(REWRITES) == used
+    used = {name for target in TARGETS for name in target.REWRITES}
+    assert set(REWRITES) == used | {"preprocessing_fold"}
 
 
 # Weights of folded layers.

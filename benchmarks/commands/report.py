@@ -1,0 +1,49 @@
+"""``mobilevit-bench report FILE...``: reports of any machines as Markdown and as an HTML page."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from mobilevit_edge.console import add_common_arguments
+
+
+def register(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser: ArgumentParser = subparsers.add_parser(
+        "report",
+        help="show reports, as Markdown or HTML",
+        description="Merge latency reports, of this machine or a phone, into Markdown on standard "
+        "output, or into one self-contained HTML page.",
+    )
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--html", type=Path, metavar="OUT", help="write a page instead")
+    add_common_arguments(parser)
+    parser.set_defaults(command=_report)
+
+
+def _report(arguments: Namespace) -> None:
+    import json
+
+    import cattrs
+
+    from benchmarks.rendering.content import sections_of
+    from mobilevit_edge.report import merge_reports, read_report
+
+    report = merge_reports([read_report(path) for path in arguments.files])
+    if arguments.json:
+        print(json.dumps(cattrs.unstructure(report)))
+        return
+    sections = sections_of(report)
+    if arguments.html is None:
+        from benchmarks.rendering.markdown import to_markdown
+
+        print(to_markdown(sections), end="")
+        return
+    from benchmarks.rendering.html import to_html
+    from mobilevit_edge.files import write_atomically
+
+    page = to_html(report, sections)
+    write_atomically(arguments.html, lambda path: path.write_text(page, encoding="utf-8"))
+    print(f"wrote {arguments.html}")

@@ -1,0 +1,211 @@
+"""What a rendered report holds, as plain data; Markdown and HTML only put it on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.comparison import compare_in_run, summarise_row
+from benchmarks.experiments.attention import EXPERIMENT as ATTENTION
+from benchmarks.experiments.attention import fitted_exponent
+from benchmarks.judgement import usable_series
+from benchmarks.statistics import Summary, outliers
+from benchmarks.tables import notes
+from mobilevit_edge.report import InstructionRow, LatencyRow, Report, Run
+from mobilevit_edge.specs import ATTENTIONS
+
+METHOD = (
+    "Median, 90th percentile and the 95 % interval of the median are of the raw samples, which are "
+    "in this report. Rows of one group took turns on the same core, so ratios within a group hold "
+    "where the machine's speed drifts; times of different runs do not compare. Noise is the larger "
+    "of the spread within a process and between processes. Nothing was dropped: outliers are "
+    "marked, and doubts are listed under the table."
+)
+_MEGA = 1e6
+_DOTS = 200
+
+
+@dataclass(frozen=True)
+class Table:
+    """``rows`` are cells of text, as many as ``columns``; the first column names the row."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The samples of one row in milliseconds; ``outlier`` marks those beyond the usual."""
+
+    name: str
+    dots: tuple[float, ...]
+    outlier: tuple[bool, ...]
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Milliseconds against tokens, and the exponent of the curve."""
+
+    name: str
+    points: tuple[tuple[int, float], ...]
+    exponent: float | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """One experiment of one run."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    table: Table
+    strips: tuple[Strip, ...]
+    curves: tuple[Curve, ...]
+    doubts: tuple[str, ...]
+
+
+def sections_of(report: Report) -> tuple[Section, ...]:
+    """Every experiment of every run, in order."""
+    sections = []
+    for run in report.runs:
+        for experiment in dict.fromkeys(row.experiment for row in run.rows):
+            rows = [row for row in run.rows if row.experiment == experiment]
+            latency = [row for row in rows if isinstance(row, LatencyRow)]
+            counts = [row for row in rows if isinstance(row, InstructionRow)]
+            if latency:
+                sections.append(_latency_section(run, experiment, latency))
+            if counts:
+                sections.append(_count_section(run, experiment, counts))
+    return tuple(sections)
+
+
+def _latency_section(run: Run, experiment: str, rows: Sequence[LatencyRow]) -> Section:
+    doubts = [flag.reason for flag in run.flags]
+    for row in rows:
+        if row.not_run is not None:
+            doubts.append(f"{row.id}: not run: {row.not_run}")
+        doubts += [f"{row.id}: {note}" for note in notes(row)]
+    return Section(
+        title=f"{experiment} on {run.device.name}",
+        facts=_facts(run),
+        table=_latency_table(rows),
+        strips=tuple(strip for row in rows if (strip := _strip(row)) is not None),
+        curves=_curves(rows) if experiment == ATTENTION else (),
+        doubts=tuple(doubts),
+    )
+
+
+def _latency_table(rows: Sequence[LatencyRow]) -> Table:
+    columns = (
+        *("row", "runtime", "precision", "median (ms)", "95 %", "p90", "noise"),
+        *("against the group's first", "file (MB)", "first inference", "peak memory (MB)", "top-1"),
+    )
+    firsts: dict[str, LatencyRow] = {}
+    for row in rows:
+        for group in _groups(row):
+            firsts.setdefault(group, row)
+    return Table(columns, tuple(_latency_cells(row, firsts) for row in rows))
+
+
+def _latency_cells(row: LatencyRow, firsts: dict[str, LatencyRow]) -> tuple[str, ...]:
+    summary = summarise_row(row)
+    first = next((firsts[group] for group in _groups(row)), row)
+    ratio = compare_in_run(row, first) if first is not row else None
+    colds = [cold.load_ns + cold.first_inference_ns for cold in row.cold_starts]
+    peaks = [c.peak_memory_bytes for c in row.cold_starts if c.peak_memory_bytes is not None]
+    about = row.subject
+    return (
+        row.id,
+        " ".join(filter(None, (row.runtime.name, row.runtime.version))),
+        about.precision or "-",
+        *_summary_cells(summary, row),
+        f"{ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}), {ratio.verdict}"
+        if ratio
+        else "-",
+        f"{about.artifact.bytes / _MEGA:.1f}" if about.artifact else "-",
+        f"{sorted(colds)[len(colds) // 2] / _MEGA:.0f} ms" if colds else "-",
+        f"{max(peaks) / _MEGA:.0f}" if peaks else "-",
+        f"{about.top1.percent:.1f} % ({about.top1.source})" if about.top1 else "-",
+    )
+
+
+def _summary_cells(summary: Summary | None, row: LatencyRow) -> tuple[str, str, str, str]:
+    if summary is None:
+        return ("not run" if row.not_run else "no samples", "-", "-", "-")
+    mark = " !" if notes(row) else ""
+    return (
+        f"{summary.median / _MEGA:.3f}{mark}",
+        f"{summary.low / _MEGA:.3f} to {summary.high / _MEGA:.3f}",
+        f"{summary.p90 / _MEGA:.3f}",
+        f"{summary.noise:.1%}",
+    )
+
+
+def _count_section(run: Run, experiment: str, rows: Sequence[InstructionRow]) -> Section:
+    kinds = tuple(dict.fromkeys(kind for row in rows for kind in row.counts))
+    cells = tuple(
+        (row.id, row.source, *(f"{row.counts[k]:,}" if k in row.counts else "-" for k in kinds))
+        for row in rows
+    )
+    return Section(
+        title=f"{experiment} on {run.device.name}: executed instructions, no latency",
+        facts=_facts(run),
+        table=Table(("row", "counted by", *kinds), cells),
+        strips=(),
+        curves=(),
+        doubts=tuple(f"{row.id}: not run: {row.not_run}" for row in rows if row.not_run),
+    )
+
+
+def _groups(row: LatencyRow) -> list[str]:
+    return [series.group for series in usable_series(row) if series.group is not None]
+
+
+def _strip(row: LatencyRow) -> Strip | None:
+    summary = summarise_row(row)
+    if summary is None:
+        return None
+    samples = [ns for series in usable_series(row) for ns in series.samples_ns]
+    marks = [bool(m) for series in usable_series(row) for m in outliers(series.samples_ns)]
+    # Evenly spread over the run: a page with every dot of a long run would not open.
+    step = max(1, -(-len(samples) // _DOTS))
+    return Strip(
+        name=row.id,
+        dots=tuple(ns / _MEGA for ns in samples[::step]),
+        outlier=tuple(marks[::step]),
+        low=summary.low / _MEGA,
+        median=summary.median / _MEGA,
+        high=summary.high / _MEGA,
+    )
+
+
+def _curves(rows: Sequence[LatencyRow]) -> tuple[Curve, ...]:
+    curves = []
+    for kind in ATTENTIONS:
+        points = sorted(
+            (int(row.subject.attributes["tokens"]), summary.median / _MEGA)
+            for row in rows
+            if row.subject.attributes.get("attention") == kind
+            and "tokens" in row.subject.attributes
+            and (summary := summarise_row(row)) is not None
+        )
+        if points:
+            exponent = fitted_exponent([x for x, _ in points], [y for _, y in points])
+            curves.append(Curve(kind, tuple(points), exponent))
+    return tuple(curves)
+
+
+def _facts(run: Run) -> tuple[tuple[str, str], ...]:
+    cores = run.affinity.in_effect
+    protocol = run.protocol
+    facts = {
+        "device": f"{run.device.name} ({run.device.kind}), {run.device.processor}",
+        "system": f"{run.system.name} {run.system.version}",
+        "core": "not pinned" if cores is None else ", ".join(map(str, cores)),
+        "measured": f"{run.created}, by {run.tool.name} {run.tool.version}",
+        "processes": str(protocol.processes),
+        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+    }
+    return tuple((name, value) for name, value in facts.items() if value)
