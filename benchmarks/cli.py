@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from benchmarks.commands import attention, compare, report, run
+from benchmarks.commands import attention, blocks, compare, models, report, run
 from mobilevit_edge.console import run_command
 
 
@@ -22,7 +22,7 @@ def _parser() -> ArgumentParser:
         epilog="exit codes: 0 done, 2 usage, 3 package missing, 4 bad input",
     )
     subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
-    for module in (attention, run, compare, report):
+    for module in (attention, blocks, models, run, compare, report):
         module.register(subparsers)
     return parser
 

@@ -32,18 +32,41 @@ def _plain_conv(module: ConvNormAct) -> nn.Module:
     return nn.Sequential(conv, module.act)
 
 
-def _layer(dim: int, ffn_dim: int, *, query_dim: int) -> nn.ModuleDict:
-    """The projections of one transformer layer."""
-    return nn.ModuleDict(
-        {
-            "query": nn.Conv2d(dim, query_dim, 1),
-            "key": nn.Conv2d(dim, dim, 1),
-            "value": nn.Conv2d(dim, dim, 1),
-            "out": nn.Conv2d(dim, dim, 1),
-            "ffn_in": nn.Conv2d(dim, ffn_dim, 1),
-            "ffn_out": nn.Conv2d(ffn_dim, dim, 1),
-        }
-    )
+class LimitLayer(nn.Module):
+    """The projections of one transformer layer; subclasses say what attention multiplies."""
+
+    def __init__(self, dim: int, ffn_dim: int, *, query_dim: int) -> None:
+        super().__init__()
+        widths = {"query": query_dim, "key": dim, "value": dim, "out": dim}
+        self.attention = nn.ModuleDict(
+            {name: nn.Conv2d(dim, width, 1) for name, width in widths.items()}
+        )
+        self.ffn_in = nn.Conv2d(dim, ffn_dim, 1)
+        self.ffn_out = nn.Conv2d(ffn_dim, dim, 1)
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """``[B, d, H, W] -> same``."""
+        return self.ffn_out(F.silu(self.ffn_in(x)))  # type: ignore[no-any-return]
+
+
+class LimitMapLayer(LimitLayer):
+    """A layer of V2's line. ``[B, d, H, W] -> same``, and the scores before their softmax."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        unit = self.attention
+        scores = unit["query"](x)
+        x = unit["out"](unit["key"](F.relu(unit["value"](x))))
+        return self.feed_forward(x), scores
+
+
+class LimitTokenLayer(LimitLayer):
+    """A layer of V1's line. ``[B, d, H, W] -> same``, and the products of q, k and v."""
+
+    def forward(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        unit = self.attention
+        x = unit["out"](unit["value"](unit["key"](unit["query"](x))))
+        q = torch.bmm(torch.bmm(q, k), v)
+        return self.feed_forward(x), q
 
 
 class LimitMapBlock(nn.Module):
@@ -55,7 +78,7 @@ class LimitMapBlock(nn.Module):
         self.spatial = _plain_conv(block.local.spatial)
         self.pointwise = block.local.pointwise
         self.layers = nn.ModuleList(
-            _layer(d, block.spec.ffn_dim, query_dim=1) for _ in block.layers
+            LimitMapLayer(d, block.spec.ffn_dim, query_dim=1) for _ in block.layers
         )
         self.projection = nn.Conv2d(d, channels, 1)
         self.local_projection = nn.Conv2d(d, channels, 1) if block.spec.fusion else None
@@ -64,10 +87,8 @@ class LimitMapBlock(nn.Module):
         local = x = self.pointwise(self.spatial(x))
         side: list[Tensor] = []
         for layer in self.layers:
-            assert isinstance(layer, nn.ModuleDict)
-            side.append(layer["query"](x))
-            x = layer["out"](layer["key"](F.relu(layer["value"](x))))
-            x = layer["ffn_out"](F.silu(layer["ffn_in"](x)))
+            x, scores = layer(x)
+            side.append(scores)
         if self.local_projection is not None:
             side.append(self.local_projection(local))
         return self.projection(x), side
@@ -89,7 +110,7 @@ class LimitTokenBlock(nn.Module):
         self.spatial = _plain_conv(block.local.spatial)
         self.pointwise = block.local.pointwise
         self.layers = nn.ModuleList(
-            _layer(d, block.spec.ffn_dim, query_dim=d) for _ in block.layers
+            LimitTokenLayer(d, block.spec.ffn_dim, query_dim=d) for _ in block.layers
         )
         self.projection = nn.Conv2d(d, channels, 1)
         # One convolution over a concatenation is two over its parts.
@@ -101,34 +122,34 @@ class LimitTokenBlock(nn.Module):
         entrance, local = x, self.pointwise(self.spatial(x))
         x = local
         for layer in self.layers:
-            assert isinstance(layer, nn.ModuleDict)
-            x = layer["out"](layer["value"](layer["key"](layer["query"](x))))
-            x = layer["ffn_out"](F.silu(layer["ffn_in"](x)))
-            q = torch.bmm(torch.bmm(q, k), v)
+            x, q = layer(x, q, k, v)
         side = self.fuse_features(local if self.fuses_local else entrance)
         return F.silu(self.fuse_projected(F.silu(self.projection(x)))), [q, side]
 
 
 class LimitNetwork(nn.Module):
-    """The whole network's products. The first input is the image, the others are V1's q, k, v."""
+    """The whole network's products, its modules named as in the network itself.
+
+    The first input is the image, the others are V1's q, k, v.
+    """
 
     def __init__(self, model: MobileViT) -> None:
         super().__init__()
-        stages = [stage for name, stage in model.stages() if name != "stem"]
-        parts = [
-            _plain_conv(model.stem),
-            *(limit for stage in stages for part in stage.children() for limit in _limit_of(part)),
-        ]
-        if isinstance(model.pre_head, ConvNormAct):
-            parts.append(_plain_conv(model.pre_head))
-        self.parts = nn.ModuleList(parts)
+        self.stem = _plain_conv(model.stem)
+        self.stages = [name for name, _ in model.stages() if name != "stem"]
+        for name in self.stages:
+            parts = model.get_submodule(name).children()
+            self.add_module(name, nn.ModuleList(_limit_of(part) for part in parts))
+        pre_head = model.pre_head
+        self.pre_head = _plain_conv(pre_head) if isinstance(pre_head, ConvNormAct) else pre_head
         assert isinstance(model.head, nn.Linear)
         self.head = nn.Conv2d(model.head.in_features, model.head.out_features, 1)
 
     def forward(self, x: Tensor, *attention: Tensor) -> list[Tensor]:
         # Everything computed is an output: a runtime drops what nobody reads.
         outputs: list[Tensor] = []
-        for part in self.parts:
+        x = self.stem(x)
+        for part in (part for name in self.stages for part in self.get_submodule(name).children()):
             if isinstance(part, LimitTokenBlock):
                 x, side = part(x, *attention[:3])
                 attention = attention[3:]
@@ -138,17 +159,18 @@ class LimitNetwork(nn.Module):
                 outputs += side
             else:
                 x = part(x)
-        return [self.head(x.mean((2, 3), keepdim=True)).flatten(1), *outputs]
+        x = self.pre_head(x).mean((2, 3), keepdim=True)
+        return [self.head(x).flatten(1), *outputs]
 
 
-def _limit_of(part: nn.Module) -> list[nn.Module]:
+def _limit_of(part: nn.Module) -> nn.Module:
     match part:
         case InvertedResidual():
-            return [_plain_conv(conv) for conv in (part.expand, part.depthwise, part.project)]
+            return nn.Sequential(*map(_plain_conv, (part.expand, part.depthwise, part.project)))
         case MapBlock():
-            return [LimitMapBlock(part)]
+            return LimitMapBlock(part)
         case TokenBlock():
-            return [LimitTokenBlock(part)]
+            return LimitTokenBlock(part)
         case _:
             raise ValueError(f"no limit for a {type(part).__name__}")
 

@@ -21,6 +21,7 @@ from benchmarks.plan import FactorySource, Format, Source
 from mobilevit_edge.errors import ConversionError, UsageError
 from mobilevit_edge.report import Runtime
 
+CORE_ML_ELSEWHERE: Final = "Core ML runs on macOS and iOS alone"
 _SEED: Final = 0
 _ONNX_TYPES: Final[dict[str, type]] = {
     "tensor(float)": np.float32,
@@ -72,7 +73,7 @@ def import_runtime(source: Source) -> None:
             _executorch()
         case "coreml":
             if sys.platform != "darwin":
-                raise UsageError("Core ML runs on macOS and iOS alone")
+                raise UsageError(CORE_ML_ELSEWHERE)
             import coremltools  # noqa: F401
 
 

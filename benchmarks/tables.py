@@ -12,13 +12,15 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.comparison import compare_in_run, summarise_row
-from benchmarks.statistics import MARGIN, Ratio
+from benchmarks.doubts import doubts, notes, row_doubts
+from benchmarks.statistics import MARGIN, Ratio, Summary
+from benchmarks.table import Table as PlainTable
+from benchmarks.table import print_table, wide_console
 from converters.tables import PlainConsole
 from mobilevit_edge.report import ColdStart, Flag, LatencyRow, Profile, Run
 
 _MEGA: Final = 1e6
 _OPERATORS_SHOWN: Final = 12
-_WIDTH: Final = 130
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,13 @@ def run_summary(run: Run) -> dict[str, Any]:
     rows = _latency_rows(run)
     return {
         "flags": [flag.reason for flag in run.flags],
-        "rows": [_row_summary(row, rows[0]) for row in rows],
+        "rows": [{**row_summary(row), "against_first": _against(row, rows[0])} for row in rows],
     }
 
 
-def _row_summary(row: LatencyRow, first: LatencyRow) -> dict[str, Any]:
+def row_summary(row: LatencyRow) -> dict[str, Any]:
+    """A row by itself, as plain data."""
     summary = summarise_row(row)
-    ratio = compare_in_run(row, first) if row is not first else None
     artifact = row.subject.artifact
     return {
         "id": row.id,
@@ -57,23 +59,18 @@ def _row_summary(row: LatencyRow, first: LatencyRow) -> dict[str, Any]:
         "noise": summary.noise if summary else None,
         "outliers": summary.outliers if summary else 0,
         "bytes": artifact.bytes if artifact else None,
-        "load_ns": _median_of(row.cold_starts, "load_ns"),
-        "first_inference_ns": _median_of(row.cold_starts, "first_inference_ns"),
-        "memory_before_bytes": _median_of(row.cold_starts, "memory_before_bytes"),
-        "peak_memory_bytes": _median_of(row.cold_starts, "peak_memory_bytes"),
-        "against_first": _ratio_summary(ratio) if ratio else None,
+        "load_ns": median_of(row.cold_starts, "load_ns"),
+        "first_inference_ns": median_of(row.cold_starts, "first_inference_ns"),
+        "memory_before_bytes": median_of(row.cold_starts, "memory_before_bytes"),
+        "peak_memory_bytes": median_of(row.cold_starts, "peak_memory_bytes"),
         "not_run": row.not_run,
         "notes": notes(row),
     }
 
 
-def notes(row: LatencyRow) -> list[str]:
-    """Why to doubt a row: each reason once, with how many processes it concerns."""
-    counts: dict[str, int] = {}
-    for flag in (flag for series in row.series for flag in series.flags):
-        text = f"{flag.kind.replace('_', ' ')}: {flag.reason}"
-        counts[text] = counts.get(text, 0) + 1
-    return [f"{text} ({n} processes)" if n > 1 else text for text, n in counts.items()]
+def _against(row: LatencyRow, first: LatencyRow) -> dict[str, Any] | None:
+    ratio = compare_in_run(row, first) if row is not first else None
+    return _ratio_summary(ratio) if ratio else None
 
 
 def print_run(run: Run, path: Path) -> None:
@@ -88,14 +85,14 @@ def print_run(run: Run, path: Path) -> None:
     if len(rows) > 1:
         table.add_column(f"against {rows[0].id}")
     for row in rows:
-        table.add_row(*_cells(_row_summary(row, rows[0]), with_ratio=len(rows) > 1))
-    console = _console()
+        table.add_row(*_cells(row, rows[0], with_ratio=len(rows) > 1))
+    console = wide_console()
     console.print(table)
     console.print(
         "load and first inference: each in a fresh process, file in the system's cache; peak "
         "memory: the whole process, with Python and the runtime"
     )
-    for text in [*(flag.reason for flag in run.flags), *_doubts(rows)]:
+    for text in doubts(run, rows):
         console.print(f"note: {text}")
     for row in rows:
         if row.profile is not None:
@@ -103,32 +100,24 @@ def print_run(run: Run, path: Path) -> None:
     console.print(f"report: {path}")
 
 
-def _cells(row: dict[str, Any], *, with_ratio: bool) -> list[str]:
-    interval = row["interval_ns"]
+def _cells(row: LatencyRow, first: LatencyRow, *, with_ratio: bool) -> list[str]:
+    told = row_summary(row)
+    interval = told["interval_ns"]
     cells = [
-        row["id"],
-        _figure(row["median_ns"], 3),
+        row.id,
+        _figure(told["median_ns"], 3),
         f"{_figure(interval[0], 3)} to {_figure(interval[1], 3)}" if interval else "-",
-        _figure(row["p90_ns"], 3),
-        "-" if row["noise"] is None else f"{row['noise']:.1%}",
-        _figure(row["bytes"], 1),
-        _figure(row["load_ns"], 1),
-        _figure(row["first_inference_ns"], 1),
-        _figure(row["peak_memory_bytes"], 0),
+        _figure(told["p90_ns"], 3),
+        "-" if told["noise"] is None else f"{told['noise']:.1%}",
+        _figure(told["bytes"], 1),
+        _figure(told["load_ns"], 1),
+        _figure(told["first_inference_ns"], 1),
+        _figure(told["peak_memory_bytes"], 0),
     ]
     if with_ratio:
-        against = row["against_first"]
+        against = _against(row, first)
         cells.append(_ratio_text(against) if against else "-")
     return cells
-
-
-def _doubts(rows: Sequence[LatencyRow]) -> list[str]:
-    texts = []
-    for row in rows:
-        if row.not_run is not None:
-            texts.append(f"{row.id}: not run: {row.not_run}")
-        texts += [f"{row.id}: {note}" for note in notes(row)]
-    return texts
 
 
 def _print_profile(console: PlainConsole, row_id: str, profile: Profile) -> None:
@@ -203,7 +192,7 @@ def _comparison_notes(comparison: Comparison) -> list[str]:
         texts.append("separate runs: what changed on the machine in between is not covered")
     if not comparison.ratio.between_processes:
         texts.append("fewer than three processes: the next process may differ by more")
-    return texts + _doubts([comparison.a, comparison.b])
+    return texts + row_doubts([comparison.a, comparison.b])
 
 
 def _ratio_summary(ratio: Ratio) -> dict[str, Any]:
@@ -218,7 +207,23 @@ def _ratio_text(ratio: dict[str, Any], *, with_verdict: bool = True) -> str:
     return f"{text} {ratio['verdict']}" if with_verdict else text
 
 
-def _median_of(cold_starts: Sequence[ColdStart], name: str) -> float | None:
+def print_tables(tables: Sequence[PlainTable], run: Run, path: Path) -> None:
+    """Tables of a run, then its doubts."""
+    console = wide_console()
+    for table in tables:
+        print_table(console, table)
+    for text in doubts(run, _latency_rows(run)):
+        console.print(f"note: {text}")
+    console.print(f"report: {path}")
+
+
+def plus_minus(summary: Summary) -> str:
+    """Half the 95 % interval, as a share of the median."""
+    return f"± {(summary.high - summary.low) / 2 / summary.median:.1%}"
+
+
+def median_of(cold_starts: Sequence[ColdStart], name: str) -> float | None:
+    """Of one of the figures of cold starts; ``None`` where no process knew it."""
     values = [getattr(cold, name) for cold in cold_starts]
     known = [value for value in values if value is not None]
     return float(np.median(known)) if known else None
@@ -226,11 +231,6 @@ def _median_of(cold_starts: Sequence[ColdStart], name: str) -> float | None:
 
 def _figure(value: float | None, decimals: int) -> str:
     return "-" if value is None else f"{value / _MEGA:.{decimals}f}"
-
-
-def _console() -> PlainConsole:
-    """At least as wide as the table of a run: narrow columns would cut figures."""
-    return PlainConsole(width=max(PlainConsole().width, _WIDTH))
 
 
 def _latency_rows(run: Run) -> list[LatencyRow]:

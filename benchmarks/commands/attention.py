@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.commands.options import (
     MEASURING_SEED,
     add_measuring_arguments,
+    add_report_arguments,
     core_of,
     measure,
 )
@@ -38,17 +39,8 @@ def register(subparsers: Any) -> None:
         metavar="K",
         help="the largest number of tokens, from 64 on by doubling (default 16384)",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("attention-report.json"),
-        metavar="FILE",
-        help="the report, with every sample (default attention-report.json)",
-    )
+    add_report_arguments(parser, "attention-report.json")
     add_measuring_arguments(parser, processes=3, seconds=2)
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with a run that was interrupted"
-    )
     add_common_arguments(parser)
     parser.set_defaults(command=_attention)
 
@@ -75,12 +67,13 @@ def _attention(arguments: Namespace) -> None:
         profile=False,
     )
     run = _profiled(measure(plan, arguments.output, resume=arguments.resume), arguments.output)
-    from benchmarks.attention_tables import attention_summary, print_attention
+    from benchmarks.attention_tables import attention_summary, attention_tables
+    from benchmarks.tables import print_tables
 
     if arguments.json:
         print(json.dumps({"report": str(arguments.output), **attention_summary(run)}))
     else:
-        print_attention(run, arguments.output)
+        print_tables(attention_tables(run), run, arguments.output)
 
 
 def _profiled(run: Run, output: Path) -> Run:

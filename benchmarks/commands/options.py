@@ -51,6 +51,32 @@ def add_measuring_arguments(parser: ArgumentParser, *, processes: int, seconds: 
     )
 
 
+def add_report_arguments(parser: ArgumentParser, default: str) -> None:
+    """``--output`` and ``--resume``."""
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path(default),
+        metavar="FILE",
+        help=f"the report, with every sample (default {default})",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a run that was interrupted"
+    )
+
+
+def add_artifacts_argument(parser: ArgumentParser) -> None:
+    """``--artifacts``."""
+    parser.add_argument(
+        "--artifacts",
+        type=Path,
+        default=Path("bench-artifacts"),
+        metavar="DIR",
+        help="where to make what is measured; what is there already is used again "
+        "(default bench-artifacts)",
+    )
+
+
 def core_of(arguments: Namespace) -> int | None:
     """The core to measure on.
 
@@ -128,6 +154,38 @@ def plan_for(
         cold_starts=cold_starts,
         profile=profile,
     )
+
+
+def model_name(text: str) -> str:
+    """A value of ``--model``."""
+    from mobilevit_edge.specs import SPECS
+
+    if text not in SPECS:
+        raise ArgumentTypeError(f"{text!r} is no model; choose from {', '.join(SPECS)}")
+    return text
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """A value of ``--image-size``: (height, width)."""
+    from mobilevit_edge.preprocess import parse_image_size
+
+    try:
+        return parse_image_size(text)
+    except UsageError as error:
+        raise ArgumentTypeError(str(error)) from error
+
+
+def batch_size(text: str) -> int:
+    """A value of ``--batch``."""
+    return _whole(text, 1, 64)
+
+
+def milliseconds(text: str) -> float:
+    """A value of ``--budget-ms``."""
+    value = _number(text)
+    if value <= 0:
+        raise ArgumentTypeError(f"{text!r} is not a number of milliseconds")
+    return value
 
 
 def _whole(text: str, least: int, most: int) -> int:

@@ -7,7 +7,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands.options import add_measuring_arguments, measure, plan_for
+from benchmarks.commands.options import (
+    add_measuring_arguments,
+    add_report_arguments,
+    measure,
+    plan_for,
+)
 from mobilevit_edge.console import add_common_arguments
 from mobilevit_edge.errors import ReportError
 
@@ -20,17 +25,8 @@ def register(subparsers: Any) -> None:
         description="Measure bundles of mobilevit-export in turn on one core.",
     )
     parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("latency-report.json"),
-        metavar="FILE",
-        help="the report, with every sample (default latency-report.json)",
-    )
+    add_report_arguments(parser, "latency-report.json")
     add_measuring_arguments(parser, processes=3, seconds=10)
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with a run that was interrupted"
-    )
     parser.add_argument(
         "--profile", action="store_true", help="also ask the runtime for the time of each operator"
     )

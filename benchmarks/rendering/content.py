@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from benchmarks.attention_tables import attention_tables
+from benchmarks.blocks_tables import blocks_tables
 from benchmarks.comparison import compare_in_run, summarise_row
-from benchmarks.experiments.attention import EXPERIMENT as ATTENTION
-from benchmarks.experiments.attention import fitted_exponent
+from benchmarks.doubts import doubts, notes
+from benchmarks.experiments import attention, blocks, models
 from benchmarks.judgement import usable_series
+from benchmarks.models_tables import choices, growth, models_tables
 from benchmarks.statistics import Summary, outliers
-from benchmarks.tables import notes
+from benchmarks.table import Table
 from mobilevit_edge.report import InstructionRow, LatencyRow, Report, Run
 from mobilevit_edge.specs import ATTENTIONS
 
@@ -23,14 +26,6 @@ METHOD = (
 )
 _MEGA = 1e6
 _DOTS = 200
-
-
-@dataclass(frozen=True)
-class Table:
-    """``rows`` are cells of text, as many as ``columns``; the first column names the row."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -47,11 +42,28 @@ class Strip:
 
 @dataclass(frozen=True)
 class Curve:
-    """Milliseconds against tokens, and the exponent of the curve."""
+    """Points of (x, milliseconds)."""
 
     name: str
-    points: tuple[tuple[int, float], ...]
-    exponent: float | None
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Milliseconds against something, both axes logarithmic."""
+
+    title: str
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A model to choose: ``x`` milliseconds, ``y`` percent."""
+
+    name: str
+    x: float
+    y: float
+    best: bool
 
 
 @dataclass(frozen=True)
@@ -60,9 +72,10 @@ class Section:
 
     title: str
     facts: tuple[tuple[str, str], ...]
-    table: Table
+    tables: tuple[Table, ...]
     strips: tuple[Strip, ...]
-    curves: tuple[Curve, ...]
+    charts: tuple[Chart, ...]
+    dots: tuple[Dot, ...]
     doubts: tuple[str, ...]
 
 
@@ -82,19 +95,29 @@ def sections_of(report: Report) -> tuple[Section, ...]:
 
 
 def _latency_section(run: Run, experiment: str, rows: Sequence[LatencyRow]) -> Section:
-    doubts = [flag.reason for flag in run.flags]
-    for row in rows:
-        if row.not_run is not None:
-            doubts.append(f"{row.id}: not run: {row.not_run}")
-        doubts += [f"{row.id}: {note}" for note in notes(row)]
     return Section(
         title=f"{experiment} on {run.device.name}",
         facts=_facts(run),
-        table=_latency_table(rows),
+        tables=_tables(run, experiment, rows),
         strips=tuple(strip for row in rows if (strip := _strip(row)) is not None),
-        curves=_curves(rows) if experiment == ATTENTION else (),
-        doubts=tuple(doubts),
+        charts=_charts(experiment, rows),
+        dots=_dots(experiment, rows),
+        doubts=tuple(doubts(run, rows)),
     )
+
+
+def _tables(run: Run, experiment: str, rows: Sequence[LatencyRow]) -> tuple[Table, ...]:
+    """Those of the experiment, or one of all rows."""
+    only = replace(run, rows=tuple(rows))
+    match experiment:
+        case attention.EXPERIMENT:
+            return attention_tables(only)
+        case blocks.EXPERIMENT:
+            return blocks_tables(only)
+        case models.EXPERIMENT:
+            return models_tables(only, None)
+        case _:
+            return (_latency_table(rows),)
 
 
 def _latency_table(rows: Sequence[LatencyRow]) -> Table:
@@ -106,7 +129,7 @@ def _latency_table(rows: Sequence[LatencyRow]) -> Table:
     for row in rows:
         for group in _groups(row):
             firsts.setdefault(group, row)
-    return Table(columns, tuple(_latency_cells(row, firsts) for row in rows))
+    return Table("", columns, tuple(_latency_cells(row, firsts) for row in rows))
 
 
 def _latency_cells(row: LatencyRow, firsts: dict[str, LatencyRow]) -> tuple[str, ...]:
@@ -152,9 +175,10 @@ def _count_section(run: Run, experiment: str, rows: Sequence[InstructionRow]) ->
     return Section(
         title=f"{experiment} on {run.device.name}: executed instructions, no latency",
         facts=_facts(run),
-        table=Table(("row", "counted by", *kinds), cells),
+        tables=(Table("", ("row", "counted by", *kinds), cells),),
         strips=(),
-        curves=(),
+        charts=(),
+        dots=(),
         doubts=tuple(f"{row.id}: not run: {row.not_run}" for row in rows if row.not_run),
     )
 
@@ -181,7 +205,17 @@ def _strip(row: LatencyRow) -> Strip | None:
     )
 
 
-def _curves(rows: Sequence[LatencyRow]) -> tuple[Curve, ...]:
+def _charts(experiment: str, rows: Sequence[LatencyRow]) -> tuple[Chart, ...]:
+    match experiment:
+        case attention.EXPERIMENT:
+            return _attention_charts(rows)
+        case models.EXPERIMENT:
+            return _growth_charts(rows)
+        case _:
+            return ()
+
+
+def _attention_charts(rows: Sequence[LatencyRow]) -> tuple[Chart, ...]:
     curves = []
     for kind in ATTENTIONS:
         points = sorted(
@@ -191,10 +225,30 @@ def _curves(rows: Sequence[LatencyRow]) -> tuple[Curve, ...]:
             and "tokens" in row.subject.attributes
             and (summary := summarise_row(row)) is not None
         )
+        e = attention.fitted_exponent([x for x, _ in points], [y for _, y in points])
         if points:
-            exponent = fitted_exponent([x for x, _ in points], [y for _, y in points])
-            curves.append(Curve(kind, tuple(points), exponent))
-    return tuple(curves)
+            curves.append(Curve(kind if e is None else f"{kind}, k^{e:.2f}", tuple(points)))
+    title = "Medians against the number of tokens k; k^e is fitted over the upper half"
+    return (Chart(title, tuple(curves)),) if curves else ()
+
+
+def _growth_charts(rows: Sequence[LatencyRow]) -> tuple[Chart, ...]:
+    found = growth(rows)
+    charts = []
+    for axis in dict.fromkeys(axis for _, axis, _ in found):
+        curves = tuple(
+            Curve(name, tuple((x, summary.median / _MEGA) for x, summary in points))
+            for name, kind, points in found
+            if kind == axis
+        )
+        charts.append(Chart(f"Medians against the number of {axis}", curves))
+    return tuple(charts)
+
+
+def _dots(experiment: str, rows: Sequence[LatencyRow]) -> tuple[Dot, ...]:
+    if experiment != models.EXPERIMENT:
+        return ()
+    return tuple(Dot(c.row_id, c.median_ms, c.top1, c.best) for c in choices(rows))
 
 
 def _facts(run: Run) -> tuple[tuple[str, str], ...]:

@@ -6,14 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.rendering.content import Curve, Strip
+from benchmarks.rendering.content import Chart, Dot, Strip
 
 WIDTH = 720.0
 _LEFT, _RIGHT = 210.0, 20.0
 _ROW = 26.0
 _AXIS = 34.0
-_CURVES_HEIGHT = 380.0
 _TOP = 16.0
+_PLOT_HEIGHT = 380.0
+_PLOT_BOTTOM = _PLOT_HEIGHT - _AXIS
+_PLOT_LEFT, _NAMES = 60.0, 250.0
+_LINE = 16.0
+_RIGHT_HALF = 0.6
 _GAP = 1.06
 
 
@@ -57,11 +61,34 @@ class CurveMarks:
 
 
 @dataclass(frozen=True)
-class CurvesFigure:
-    """Latency against tokens, both logarithmic."""
+class ChartFigure:
+    """Latency against something, both logarithmic."""
 
+    title: str
     height: float
     curves: tuple[CurveMarks, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True)
+class DotMark:
+    """A model; ``label_end`` if its name stands to the left."""
+
+    name: str
+    x: float
+    y: float
+    best: bool
+    label_end: bool
+
+
+@dataclass(frozen=True)
+class DotsFigure:
+    """Accuracy against latency; ``front`` joins what nothing beats in both."""
+
+    height: float
+    dots: tuple[DotMark, ...]
+    front: tuple[tuple[float, float], ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
 
@@ -95,27 +122,37 @@ def strips_figure(strips: Sequence[Strip]) -> StripsFigure | None:
     return StripsFigure(_TOP + _ROW * len(strips) + _AXIS, rows, scale.ticks("ms"))
 
 
-def curves_figure(curves: Sequence[Curve]) -> CurvesFigure | None:
-    """``None`` without curves."""
-    if not curves:
-        return None
-    xs = [x for curve in curves for x, _ in curve.points]
-    ys = [y for curve in curves for _, y in curve.points]
-    x_axis = _Axis(min(xs), max(xs) * _GAP, 60.0, WIDTH - 200.0, logarithmic=True)
-    bottom = _CURVES_HEIGHT - _AXIS
-    y_axis = _Axis(min(ys) / _GAP, max(ys) * _GAP, bottom, _TOP, logarithmic=True)
+def chart_figure(chart: Chart) -> ChartFigure:
+    """Curves with their names beside their last points."""
+    xs = [x for curve in chart.curves for x, _ in curve.points]
+    ys = [y for curve in chart.curves for _, y in curve.points]
+    x_axis = _Axis(min(xs), max(xs) * _GAP, _PLOT_LEFT, WIDTH - _NAMES, logarithmic=True)
+    y_axis = _Axis(min(ys) / _GAP, max(ys) * _GAP, _PLOT_BOTTOM, _TOP, logarithmic=True)
     marks: list[CurveMarks] = []
-    taken: list[float] = []
-    for curve in sorted(curves, key=lambda curve: curve.points[-1][1]):
+    for curve in sorted(chart.curves, key=lambda curve: curve.points[-1][1]):
         points = tuple((x_axis.at(x), y_axis.at(y)) for x, y in curve.points)
-        # Names stand beside the last point, one below the other where curves meet.
-        label = min([points[-1][1], *(y - 18 for y in taken)])
-        taken.append(label)
-        exponent = "" if curve.exponent is None else f", k^{curve.exponent:.2f}"
-        marks.append(CurveMarks(curve.name + exponent, points, label))
-    doubled = sorted(set(xs))
-    x_ticks = tuple(Tick(x_axis.at(x), f"{x:,}") for x in doubled[:: max(1, len(doubled) // 5)])
-    return CurvesFigure(_CURVES_HEIGHT, tuple(marks), x_ticks, y_axis.ticks("ms"))
+        # One below the other where curves meet.
+        label = min([points[-1][1], *(mark.label_y - _LINE for mark in marks)])
+        marks.append(CurveMarks(curve.name, points, label))
+    places = sorted(set(xs))
+    x_ticks = tuple(Tick(x_axis.at(x), f"{x:,.0f}") for x in places[:: max(1, len(places) // 5)])
+    return ChartFigure(chart.title, _PLOT_HEIGHT, tuple(marks), x_ticks, y_axis.ticks("ms"))
+
+
+def dots_figure(dots: Sequence[Dot]) -> DotsFigure | None:
+    """``None`` for fewer than two: there is nothing to choose."""
+    if len(dots) < 2:
+        return None
+    xs, ys = [dot.x for dot in dots], [dot.y for dot in dots]
+    x_axis = _Axis(min(xs) / _GAP, max(xs) * _GAP, _PLOT_LEFT, WIDTH - _RIGHT, logarithmic=True)
+    y_axis = _Axis(min(ys) - 1, max(ys) + 1, _PLOT_BOTTOM, _TOP, logarithmic=False)
+    marks = tuple(
+        DotMark(dot.name, x, y_axis.at(dot.y), dot.best, label_end=x > WIDTH * _RIGHT_HALF)
+        for dot in dots
+        for x in (x_axis.at(dot.x),)
+    )
+    front = tuple((mark.x, mark.y) for mark in marks if mark.best)
+    return DotsFigure(_PLOT_HEIGHT, marks, front, x_axis.ticks("ms"), y_axis.ticks("%"))
 
 
 class _Axis:

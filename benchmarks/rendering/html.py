@@ -11,7 +11,7 @@ import cattrs
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.rendering.content import METHOD, Section
-from benchmarks.rendering.figures import curves_figure, strips_figure
+from benchmarks.rendering.figures import chart_figure, dots_figure, strips_figure
 from mobilevit_edge.report import Report
 
 _TEMPLATE = "report.html.jinja"
@@ -22,7 +22,12 @@ def to_html(report: Report, sections: Sequence[Section]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     source = (resources.files("benchmarks") / "rendering" / _TEMPLATE).read_text("utf-8")
     figures = [
-        {"strips": strips_figure(s.strips), "curves": curves_figure(s.curves)} for s in sections
+        {
+            "strips": strips_figure(section.strips),
+            "charts": [chart_figure(chart) for chart in section.charts],
+            "dots": dots_figure(section.dots),
+        }
+        for section in sections
     ]
     return environment.from_string(source).render(
         method=METHOD, sections=list(zip(sections, figures, strict=True)), data=_data(report)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from benchmarks.rendering.content import METHOD, Section, Table
+from benchmarks.rendering.content import METHOD, Section
+from benchmarks.table import Table
 
 
 def to_markdown(sections: Sequence[Section]) -> str:
@@ -14,14 +15,10 @@ def to_markdown(sections: Sequence[Section]) -> str:
     for section in sections:
         lines += ["", f"## {_escape(section.title)}", ""]
         lines += [f"- {name}: {_escape(value)}" for name, value in section.facts]
-        lines += ["", *_table(section.table)]
-        if section.curves:
-            lines.append("")
-        lines += [
-            f"- {curve.name}: latency grows as tokens^{curve.exponent:.2f}"
-            for curve in section.curves
-            if curve.exponent is not None
-        ]
+        for table in section.tables:
+            lines += ["", *([f"**{_escape(table.title)}**", ""] if table.title else [])]
+            lines += _table(table)
+            lines += ["", _escape(table.caption)] if table.caption else []
         if section.doubts:
             lines += ["", "Doubts:", "", *(f"- {_escape(doubt)}" for doubt in section.doubts)]
     return "\n".join(lines) + "\n"

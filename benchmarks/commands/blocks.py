@@ -1,0 +1,76 @@
+"""``mobilevit-bench blocks``: a network part by part on one core."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from benchmarks.commands.options import (
+    MEASURING_SEED,
+    add_artifacts_argument,
+    add_measuring_arguments,
+    add_report_arguments,
+    core_of,
+    measure,
+    model_name,
+)
+from mobilevit_edge.console import add_common_arguments
+
+_TARGETS = ("torch", "onnx", "executorch")
+
+
+def register(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser: ArgumentParser = subparsers.add_parser(
+        "blocks",
+        help="measure every part of a network",
+        description="Stem, every inverted residual, every MobileViT block with its local part, "
+        "attention layers, feed-forward layers and fusion, and the head: each exported by itself "
+        "and measured in turn with the whole network and with its limit. Weights are random.",
+    )
+    parser.add_argument("--model", type=model_name, required=True, metavar="NAME")
+    parser.add_argument(
+        "--target",
+        choices=_TARGETS,
+        nargs="+",
+        default=list(_TARGETS),
+        help="runtimes (default: all three)",
+    )
+    parser.add_argument(
+        "--image-size", type=int, choices=range(64, 1025, 64), default=256, metavar="PIXELS"
+    )
+    add_artifacts_argument(parser)
+    add_report_arguments(parser, "blocks-report.json")
+    add_measuring_arguments(parser, processes=3, seconds=1)
+    add_common_arguments(parser)
+    parser.set_defaults(command=_blocks)
+
+
+def _blocks(arguments: Namespace) -> None:
+    from benchmarks.experiments.blocks import block_groups
+    from benchmarks.plan import Plan
+    from mobilevit_edge.console import progress
+
+    with progress() as show:
+        groups = block_groups(
+            arguments.model, arguments.target, arguments.image_size, arguments.artifacts, show
+        )
+    plan = Plan(
+        groups=groups,
+        processes=arguments.processes,
+        seconds=arguments.seconds,
+        seed=MEASURING_SEED,
+        core=core_of(arguments),
+        max_noise=arguments.max_noise,
+        cold_starts=False,
+        profile=False,
+    )
+    run = measure(plan, arguments.output, resume=arguments.resume)
+    from benchmarks.blocks_tables import blocks_summary, blocks_tables
+    from benchmarks.tables import print_tables
+
+    if arguments.json:
+        print(json.dumps({"report": str(arguments.output), **blocks_summary(run)}))
+    else:
+        print_tables(blocks_tables(run), run, arguments.output)
