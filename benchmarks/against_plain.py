@@ -1,4 +1,4 @@
-"""Our exports against the plain ones and against the limit, interleaved in one run on one core.
+"""Our exports against the plain ones and against the limit, in turn on one core.
 
     python -m benchmarks.against_plain --runtime executorch --artifacts DIR --output FILE MODEL...
     python -m benchmarks.against_plain --precision int8 ...
@@ -12,28 +12,40 @@ processor. The weights are random, with batch norms settled on noise images.
 
 from __future__ import annotations
 
-import json
-import os
-import platform
+import math
 from argparse import ArgumentParser
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.artifacts import (
+    FILE_TARGETS,
+    SUFFIX,
+    FileTarget,
+    random_network,
+    rewrite,
+    write_file,
+)
+from benchmarks.commands.options import (
+    add_measuring_arguments,
+    add_report_arguments,
+    measure,
+    plan_of,
+)
+from benchmarks.comparison import compare_in_run, summarise_row
 from benchmarks.limit import LimitNetwork, limit_inputs
 from benchmarks.peers import transformers_peer
 from benchmarks.plain_int8 import plain_executorch, plain_onnx
-from benchmarks.timing import Ratio, interleave, milliseconds, pin_to_core, ratio
-from converters.prepare import settle_batch_norms
+from benchmarks.plan import Contender, FileSource, Group, latency_row, subject
+from benchmarks.runners import runtime_of
+from benchmarks.table import Table
+from benchmarks.tables import print_tables
 from converters.quantisation.range_groups import apply_range_groups
-from converters.rewrites import select_rewrites
-from converters.rewrites.base import Context, apply_rewrites
-from mobilevit_edge.models.network import create_model
+from mobilevit_edge.report import LatencyRow, Run
 
+EXPERIMENT: Final = "against plain"
 IMAGE_SIZE: Final = 256
 FORMS: Final = ("ours", "reference", "transformers", "limit")
 INT8_FORMS: Final = ("ours", "reference", "fp32", "limit", "fp32 limit")
@@ -43,16 +55,12 @@ RATIOS: Final = {
     "int8": (("plain", "ours"), ("fp32", "ours"), ("ours", "limit"), ("fp32 limit", "limit")),
 }
 _CALIBRATION_IMAGES: Final = 4
-_SUFFIX: Final = {"onnx": ".onnx", "executorch": ".pte"}
 
 
-def make_artifact(runtime: str, model_name: str, form: str, path: Path) -> bool:
+def make_artifact(runtime: FileTarget, model_name: str, form: str, path: Path) -> bool:
     """Write one artifact; False if there is no such form of the model."""
-    torch.manual_seed(0)
-    inputs: tuple[torch.Tensor, ...] = (torch.rand(1, 3, IMAGE_SIZE, IMAGE_SIZE),)
-    reference = create_model(model_name)
-    # Activations that fade from layer to layer become denormal numbers, which are slow.
-    settle_batch_norms(reference)
+    reference = random_network(model_name)
+    inputs: tuple[torch.Tensor, ...] = limit_inputs(reference, IMAGE_SIZE)
     model: torch.nn.Module = reference
     if form == "transformers":
         peer = transformers_peer(reference)
@@ -60,34 +68,22 @@ def make_artifact(runtime: str, model_name: str, form: str, path: Path) -> bool:
             return False
         model = peer
     elif form == "limit":
-        model, inputs = LimitNetwork(reference).eval(), limit_inputs(reference, IMAGE_SIZE)
+        model = LimitNetwork(reference).eval()
     elif form == "ours":
-        context = Context((IMAGE_SIZE, IMAGE_SIZE))
-        apply_rewrites(reference, select_rewrites(_rewrites(runtime), ()), context)
-    model.requires_grad_(False)
-    if runtime == "onnx":
-        from converters.onnx import export_graph
-
-        path.write_bytes(export_graph(model, inputs).SerializeToString())
-    else:
-        from converters.lowering import lower, xnnpack
-
-        with torch.no_grad():
-            program = torch.export.export(model, inputs)
-        path.write_bytes(lower(program, xnnpack()))
+        rewrite(reference, runtime, (IMAGE_SIZE, IMAGE_SIZE))
+    inputs = inputs if form == "limit" else inputs[:1]
+    write_file(model.requires_grad_(False), inputs, runtime, path)
     return True
 
 
-def make_int8_artifact(runtime: str, model_name: str, form: str, path: Path) -> None:
+def make_int8_artifact(runtime: FileTarget, model_name: str, form: str, path: Path) -> None:
     """Write one artifact of ``INT8_FORMS``, calibrated on noise images."""
     if form in _IN_FP32:
         make_artifact(runtime, model_name, _IN_FP32[form], path)
         return
-    torch.manual_seed(0)
+    reference = random_network(model_name)
     images = torch.rand(_CALIBRATION_IMAGES, 3, IMAGE_SIZE, IMAGE_SIZE).split(1)  # type: ignore[no-untyped-call]
-    reference = create_model(model_name)
-    settle_batch_norms(reference)
-    model: torch.nn.Module = reference.requires_grad_(False)
+    model: torch.nn.Module = reference
     if form == "reference":
         plain = plain_onnx if runtime == "onnx" else plain_executorch
         path.write_bytes(plain(model, images[0]))
@@ -95,8 +91,7 @@ def make_int8_artifact(runtime: str, model_name: str, form: str, path: Path) -> 
     if form == "limit":
         model = LimitNetwork(reference).eval().requires_grad_(False)
     else:
-        context = Context((IMAGE_SIZE, IMAGE_SIZE))
-        apply_rewrites(reference, select_rewrites(_rewrites(runtime), ()), context)
+        rewrite(reference, runtime, (IMAGE_SIZE, IMAGE_SIZE))
         apply_range_groups(reference, images)
     if runtime == "onnx":
         from converters.onnx import export_graph
@@ -113,116 +108,90 @@ def make_int8_artifact(runtime: str, model_name: str, form: str, path: Path) -> 
         path.write_bytes(lower(quantise_program(model, images, (), images[0]), int8_delegate()))
 
 
-def _rewrites(runtime: str) -> tuple[str, ...]:
-    from converters.backend import get_backend
-
-    return get_backend("onnx" if runtime == "onnx" else "executorch").REWRITES
-
-
-def runner(runtime: str, path: Path, inputs: tuple[torch.Tensor, ...]) -> Callable[[], object]:
-    """A function that runs an artifact once, with one thread, in this process."""
-    if runtime == "onnx":
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        names = [i.name for i in session.get_inputs()]
-        feed = {name: x.numpy() for name, x in zip(names, inputs, strict=True)}
-        return lambda: session.run(None, feed)
-    from executorch.extension.pybindings import _C as native  # noqa: N811  its public names
-
-    native._unsafe_reset_threadpool(1)
-    buffer = path.read_bytes()
-    module = native._load_for_executorch_from_buffer(buffer)
-
-    def run() -> object:
-        # Naming the buffer here keeps it alive as long as the module, which reads from it.
-        assert buffer
-        return module.forward(list(inputs), clone_outputs=False)
-
-    return run
-
-
-def measure(
-    runtime: str, name: str, precision: str, folder: Path, seconds: float
-) -> dict[str, list[int]]:
-    """Samples in nanoseconds of every form of a model; artifacts in ``folder`` are used again."""
-    reference = create_model(name)
-    runs: dict[str, Callable[[], object]] = {}
+def contenders(
+    runtime: FileTarget, name: str, precision: str, folder: Path
+) -> tuple[Contender, ...]:
+    """Every form of a model; artifacts in ``folder`` are used again."""
+    found = []
     for form in FORMS if precision == "fp32" else INT8_FORMS:
-        path = folder / f"{name}-{precision}-{form.replace(' ', '_')}{_SUFFIX[runtime]}"
+        path = folder / f"{name}-{precision}-{form.replace(' ', '_')}{SUFFIX[runtime]}"
         if not path.exists():
             if precision == "int8":
                 make_int8_artifact(runtime, name, form, path)
             elif not make_artifact(runtime, name, form, path):
                 continue
-        torch.manual_seed(0)
-        inputs = limit_inputs(reference, IMAGE_SIZE)
-        runs[form] = runner(runtime, path, inputs if "limit" in form else inputs[:1])
-    return interleave(runs, seconds=seconds)
+        about = subject(
+            model=name,
+            target=runtime,
+            precision="fp32" if form in _IN_FP32 else precision,
+            image_size=(IMAGE_SIZE, IMAGE_SIZE),
+            attributes={"form": form},
+        )
+        row = latency_row(f"{name} {form}", EXPERIMENT, about, runtime_of(runtime))
+        found.append(Contender(row, FileSource(runtime, str(path.resolve()))))
+    return tuple(found)
 
 
 def main() -> None:
-    """Measure and print a table; raw samples go to ``--output``."""
+    """Measure and print a table; the report goes to ``--output``."""
     parser = ArgumentParser(description="Our exports against plain ones and against the limit.")
     parser.add_argument("models", nargs="+", metavar="MODEL")
-    parser.add_argument("--runtime", choices=tuple(_SUFFIX), required=True)
+    parser.add_argument("--runtime", choices=FILE_TARGETS, required=True)
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     parser.add_argument("--artifacts", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--seconds", type=float, default=20, help="for each model (default 20)")
-    parser.add_argument("--core", type=int, default=1)
+    add_report_arguments(parser, "against-plain.json")
+    add_measuring_arguments(parser, processes=5, seconds=4)
     arguments = parser.parse_args()
     arguments.artifacts.mkdir(parents=True, exist_ok=True)
-
-    pin_to_core(arguments.core)
-    torch.set_num_threads(1)
-    samples = {
-        name: measure(
-            arguments.runtime, name, arguments.precision, arguments.artifacts, arguments.seconds
+    groups = tuple(
+        Group(
+            name,
+            contenders(arguments.runtime, name, arguments.precision, arguments.artifacts),
         )
         for name in arguments.models
-    }
-    content = {
-        "runtime": arguments.runtime,
-        "precision": arguments.precision,
-        "affinity": sorted(os.sched_getaffinity(0)),
-        "machine": platform.processor() or platform.machine(),
-        "image_size": IMAGE_SIZE,
-        "samples_ns": samples,
-    }
-    arguments.output.write_text(json.dumps(content))
-    print_table(arguments.runtime, arguments.precision, samples)
+    )
+    plan = plan_of(arguments, groups)
+    run = measure(plan, arguments.output, resume=arguments.resume)
+    print_tables((forms_table(run, arguments.precision),), run, arguments.output)
 
 
-def print_table(
-    runtime: str, precision: str, samples: Mapping[str, Mapping[str, list[int]]]
-) -> None:
+def forms_table(run: Run, precision: str) -> Table:
     """Medians, and ratios with their intervals."""
     forms = FORMS if precision == "fp32" else INT8_FORMS
     ratios = RATIOS[precision]
-    title = f"{runtime} {precision}, one core, {IMAGE_SIZE}x{IMAGE_SIZE}, medians in ms"
-    table = Table(title=title)
-    for heading in ("model", *forms, *(f"{a} / {b}" for a, b in ratios), "rounds"):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
-    for name, runs in samples.items():
-        plain = min(
-            (form for form in ("reference", "transformers") if form in runs),
-            key=lambda form: milliseconds(runs[form]),
-        )
-        with_plain = {**runs, "plain": runs[plain]}
-        table.add_row(
-            name,
-            *(f"{milliseconds(runs[form]):.2f}" if form in runs else "-" for form in forms),
-            *(_show(ratio(with_plain[a], with_plain[b])) for a, b in ratios),
-            str(len(runs["ours"])),
-        )
-    Console(width=170).print(table)
+    models: dict[str, dict[str, LatencyRow]] = {}
+    for row in run.rows:
+        assert isinstance(row, LatencyRow)
+        models.setdefault(row.subject.model or "", {})[row.subject.attributes["form"]] = row
+    return Table(
+        title=f"{precision}, {IMAGE_SIZE}x{IMAGE_SIZE}, one core, medians in ms",
+        columns=("model", *forms, *(f"{a} / {b}" for a, b in ratios)),
+        rows=tuple(
+            (
+                name,
+                *(_median(rows.get(form)) for form in forms),
+                *(_ratio(_plain(rows) if a == "plain" else rows[a], rows[b]) for a, b in ratios),
+            )
+            for name, rows in models.items()
+        ),
+    )
 
 
-def _show(value: Ratio) -> str:
-    return f"{value.median:.2f} ({value.low:.2f} to {value.high:.2f})"
+def _plain(rows: Mapping[str, LatencyRow]) -> LatencyRow:
+    """The faster of the plain forms."""
+    forms = [rows[form] for form in ("reference", "transformers") if form in rows]
+    medians = {row.id: summary.median for row in forms if (summary := summarise_row(row))}
+    return min(forms, key=lambda row: medians.get(row.id, math.inf))
+
+
+def _median(row: LatencyRow | None) -> str:
+    summary = summarise_row(row) if row else None
+    return f"{summary.median / 1e6:.2f}" if summary else "-"
+
+
+def _ratio(a: LatencyRow, b: LatencyRow) -> str:
+    ratio = compare_in_run(a, b)
+    return f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" if ratio else "-"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from converters.backend import get_backend
 from converters.prepare import settle_batch_norms
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
+from mobilevit_edge.bundle import Target
 from mobilevit_edge.models.network import MobileViT, create_model
 
 FileTarget: TypeAlias = Literal["onnx", "executorch"]
@@ -28,7 +29,7 @@ def random_network(name: str) -> MobileViT:
     return network.requires_grad_(False)
 
 
-def rewrite(network: MobileViT, target: FileTarget, image_size: tuple[int, int]) -> None:
+def rewrite(network: MobileViT, target: Target, image_size: tuple[int, int]) -> None:
     """Apply a target's rewrites, in place."""
     rewrites = select_rewrites(get_backend(target).REWRITES, ())
     apply_rewrites(network, rewrites, Context(image_size))

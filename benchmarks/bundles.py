@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.plan import Contender, FileSource, latency_row, subject
+from benchmarks.plan import Contender, FileSource, Group, latency_row, subject
 from benchmarks.runners import runtime_of
 from mobilevit_edge.bundle import MODEL_PREFIX, Bundle, read_bundle
 from mobilevit_edge.report import Artifact, Subject, Top1
@@ -16,7 +16,7 @@ from mobilevit_edge.report import Artifact, Subject, Top1
 _MAX_ID = 150
 
 
-def bundle_contenders(paths: Sequence[Path], experiment: str) -> tuple[Contender, ...]:
+def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
     """Every bundle, named after its folder; folders of one name are numbered.
 
     Raises:
@@ -32,7 +32,7 @@ def bundle_contenders(paths: Sequence[Path], experiment: str) -> tuple[Contender
         row_id = name if seen[name] == 1 else f"{name} ({seen[name]})"
         row = latency_row(row_id, experiment, subject_of(bundle), runtime_of(target))
         contenders.append(Contender(row, FileSource(target, str(bundle.model_path.resolve()))))
-    return tuple(contenders)
+    return Group(experiment, tuple(contenders))
 
 
 def subject_of(bundle: Bundle) -> Subject:

@@ -18,12 +18,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.artifacts import random_network, rewrite
 from benchmarks.peers import transformers_peer
-from converters.prepare import settle_batch_norms
 from converters.quiet import quiet
-from converters.rewrites import select_rewrites
-from converters.rewrites.base import Context, apply_rewrites
-from mobilevit_edge.models.network import create_model
 
 IMAGE_SIZE: Final = 256
 FORMS: Final = ("ours", "reference (timm's form)", "transformers")
@@ -43,15 +40,10 @@ def convert_form(model_name: str, form: str) -> Program | None:
     with quiet():
         import coremltools as ct
 
-        from converters.coreml import REWRITES
-
-    torch.manual_seed(0)
-    reference = create_model(model_name)
-    settle_batch_norms(reference)
+    reference = random_network(model_name)
     model: torch.nn.Module = reference
     if form == "ours":
-        context = Context((IMAGE_SIZE, IMAGE_SIZE))
-        apply_rewrites(reference, select_rewrites(REWRITES, ()), context)
+        rewrite(reference, "coreml", (IMAGE_SIZE, IMAGE_SIZE))
     elif form == "transformers":
         peer = transformers_peer(reference)
         if peer is None:

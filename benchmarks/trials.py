@@ -21,10 +21,10 @@ from typing import Final, TypeAlias
 import numpy as np
 from rich.table import Table
 
-from benchmarks.bundles import bundle_contenders
+from benchmarks.bundles import bundle_group
 from benchmarks.commands.options import measure
 from benchmarks.machine import default_core
-from benchmarks.plan import Group, Plan
+from benchmarks.plan import Plan
 from benchmarks.statistics import Array, Ratio, paired_ratio
 from converters.tables import PlainConsole
 from mobilevit_edge.report import LatencyRow, Run, read_report
@@ -187,7 +187,7 @@ def measured_trials(run: Run, processes: int, effect: float = 1.0) -> Iterator[T
 def measure_against_itself(bundle: Path, processes: int, seconds: float, output: Path) -> Run:
     """A bundle twice, interleaved, in many short processes."""
     plan = Plan(
-        groups=(Group("trials", bundle_contenders([bundle, bundle], "trials")),),
+        groups=(bundle_group([bundle, bundle], "trials"),),
         processes=processes,
         seconds=seconds,
         seed=0,

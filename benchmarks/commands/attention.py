@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.commands.options import (
-    MEASURING_SEED,
     add_measuring_arguments,
     add_report_arguments,
-    core_of,
     measure,
+    plan_of,
 )
 from mobilevit_edge.console import add_common_arguments
 
@@ -54,18 +53,9 @@ def _tokens(text: str) -> int:
 def _attention(arguments: Namespace) -> None:
     from benchmarks.experiments.attention import attention_groups
     from benchmarks.machine import this_device
-    from benchmarks.plan import Plan
 
-    plan = Plan(
-        groups=attention_groups(arguments.max_tokens, this_device().memory_bytes),
-        processes=arguments.processes,
-        seconds=arguments.seconds,
-        seed=MEASURING_SEED,
-        core=core_of(arguments),
-        max_noise=arguments.max_noise,
-        cold_starts=False,
-        profile=False,
-    )
+    groups = attention_groups(arguments.max_tokens, this_device().memory_bytes)
+    plan = plan_of(arguments, groups)
     run = _profiled(measure(plan, arguments.output, resume=arguments.resume), arguments.output)
     from benchmarks.attention_tables import attention_summary, attention_tables
     from benchmarks.tables import print_tables

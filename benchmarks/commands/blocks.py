@@ -7,13 +7,12 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from benchmarks.commands.options import (
-    MEASURING_SEED,
     add_artifacts_argument,
     add_measuring_arguments,
     add_report_arguments,
-    core_of,
     measure,
     model_name,
+    plan_of,
 )
 from mobilevit_edge.console import add_common_arguments
 
@@ -49,23 +48,13 @@ def register(subparsers: Any) -> None:
 
 def _blocks(arguments: Namespace) -> None:
     from benchmarks.experiments.blocks import block_groups
-    from benchmarks.plan import Plan
     from mobilevit_edge.console import progress
 
     with progress() as show:
         groups = block_groups(
             arguments.model, arguments.target, arguments.image_size, arguments.artifacts, show
         )
-    plan = Plan(
-        groups=groups,
-        processes=arguments.processes,
-        seconds=arguments.seconds,
-        seed=MEASURING_SEED,
-        core=core_of(arguments),
-        max_noise=arguments.max_noise,
-        cold_starts=False,
-        profile=False,
-    )
+    plan = plan_of(arguments, groups)
     run = measure(plan, arguments.output, resume=arguments.resume)
     from benchmarks.blocks_tables import blocks_summary, blocks_tables
     from benchmarks.tables import print_tables

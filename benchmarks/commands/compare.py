@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.commands.options import add_measuring_arguments, measure, plan_for
+from benchmarks.commands.options import add_measuring_arguments, measure, plan_of
 from mobilevit_edge.console import add_common_arguments
 from mobilevit_edge.errors import ReportError, UsageError
 
@@ -56,12 +56,12 @@ def _compare(arguments: Namespace) -> None:
 
 
 def _compare_bundles(arguments: Namespace) -> Comparison:
+    from benchmarks.bundles import bundle_group
     from benchmarks.comparison import compare_in_run
     from benchmarks.tables import Comparison
     from mobilevit_edge.report import LatencyRow
 
-    paths = [arguments.a, arguments.b]
-    plan = plan_for(arguments, paths, "compare", cold_starts=False, profile=False)
+    plan = plan_of(arguments, [bundle_group([arguments.a, arguments.b], "compare")])
     run = measure(plan, arguments.output, resume=False)
     a, b = (row for row in run.rows if isinstance(row, LatencyRow))
     ratio = compare_in_run(a, b)

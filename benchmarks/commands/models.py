@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.commands.options import (
-    MEASURING_SEED,
     add_artifacts_argument,
     add_measuring_arguments,
     add_report_arguments,
     batch_size,
-    core_of,
     image_size,
     measure,
     milliseconds,
     model_name,
+    plan_of,
 )
 from mobilevit_edge.console import add_common_arguments
 
@@ -65,7 +64,7 @@ def register(subparsers: Any) -> None:
 
 def _models(arguments: Namespace) -> None:
     from benchmarks.experiments.models import EXPERIMENT, model_contenders, variants
-    from benchmarks.plan import Group, Plan
+    from benchmarks.plan import Group
     from mobilevit_edge.console import progress
     from mobilevit_edge.specs import SPECS
 
@@ -78,16 +77,7 @@ def _models(arguments: Namespace) -> None:
     )
     with progress() as show:
         contenders = model_contenders(wanted, arguments.artifacts, arguments.calibration, show)
-    plan = Plan(
-        groups=(Group(EXPERIMENT, contenders),),
-        processes=arguments.processes,
-        seconds=arguments.seconds,
-        seed=MEASURING_SEED,
-        core=core_of(arguments),
-        max_noise=arguments.max_noise,
-        cold_starts=True,
-        profile=False,
-    )
+    plan = plan_of(arguments, [Group(EXPERIMENT, contenders)], cold_starts=True)
     run = measure(plan, arguments.output, resume=arguments.resume)
     from benchmarks.models_tables import models_summary, models_tables
     from benchmarks.tables import print_tables

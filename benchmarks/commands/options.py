@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,12 @@ from mobilevit_edge.console import INTERRUPTED, progress
 from mobilevit_edge.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from benchmarks.plan import Plan
+    from benchmarks.plan import Group, Plan
     from mobilevit_edge.report import Run
 
 _MAX_PROCESSES = 100
 _MAX_SECONDS = 3600
-MEASURING_SEED = 0
+_SEED = 0
 """Of the order in which contenders take turns."""
 
 
@@ -77,7 +78,7 @@ def add_artifacts_argument(parser: ArgumentParser) -> None:
     )
 
 
-def core_of(arguments: Namespace) -> int | None:
+def _core_of(arguments: Namespace) -> int | None:
     """The core to measure on.
 
     Raises:
@@ -131,25 +132,26 @@ def measure(plan: Plan, output: Path | None, *, resume: bool) -> Run:
         raise SystemExit(INTERRUPTED) from None
 
 
-def plan_for(
-    arguments: Namespace, bundles: list[Path], experiment: str, *, cold_starts: bool, profile: bool
+def plan_of(
+    arguments: Namespace,
+    groups: Sequence[Group],
+    *,
+    cold_starts: bool = False,
+    profile: bool = False,
 ) -> Plan:
-    """All bundles in one group.
+    """Groups of contenders, measured as the options say.
 
     Raises:
-        BundleError: one of them is no bundle.
         UsageError: there is no such core.
     """
-    from benchmarks.bundles import bundle_contenders
-    from benchmarks.plan import Group, Plan
+    from benchmarks.plan import Plan
 
-    group = Group(experiment, bundle_contenders(bundles, experiment))
     return Plan(
-        groups=(group,),
+        groups=tuple(groups),
         processes=arguments.processes,
         seconds=arguments.seconds,
-        seed=MEASURING_SEED,
-        core=core_of(arguments),
+        seed=_SEED,
+        core=_core_of(arguments),
         max_noise=arguments.max_noise,
         cold_starts=cold_starts,
         profile=profile,

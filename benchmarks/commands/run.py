@@ -11,7 +11,7 @@ from benchmarks.commands.options import (
     add_measuring_arguments,
     add_report_arguments,
     measure,
-    plan_for,
+    plan_of,
 )
 from mobilevit_edge.console import add_common_arguments
 from mobilevit_edge.errors import ReportError
@@ -35,8 +35,13 @@ def register(subparsers: Any) -> None:
 
 
 def _run(arguments: Namespace) -> None:
-    plan = plan_for(
-        arguments, arguments.bundles, "run", cold_starts=True, profile=arguments.profile
+    from benchmarks.bundles import bundle_group
+
+    plan = plan_of(
+        arguments,
+        [bundle_group(arguments.bundles, "run")],
+        cold_starts=True,
+        profile=arguments.profile,
     )
     run = measure(plan, arguments.output, resume=arguments.resume)
     from benchmarks.tables import print_run, run_summary

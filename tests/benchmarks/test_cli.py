@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from benchmarks import engine
-from benchmarks.bundles import bundle_contenders
+from benchmarks.bundles import bundle_group
 from benchmarks.child import Job, Outcome
 from benchmarks.cli import main
 from mobilevit_edge.report import LatencyRow, read_report
@@ -254,7 +254,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     (killed,) = read_report(path).runs
     (row,) = rows_of(killed).values()
     assert 2 <= len(row.cold_starts) < 20
-    contenders = bundle_contenders([bundles("small")], "run")
+    contenders = bundle_group([bundles("small")], "run").contenders
     launcher = Launcher(fail=lambda job, n: ("enough", 0) if job.task == "measure" else None)
     monkeypatch.setattr(launcher, "_measure", lambda *arguments: None)
 
@@ -298,4 +298,4 @@ def test_an_interrupted_run_says_what_it_has_and_how_to_go_on(
 
 def test_folders_of_one_name_are_told_apart(exported: Path, tmp_path: Path) -> None:
     paths = [make_bundle(exported, tmp_path / p / "model\x1b", onnx_model(2)) for p in "ab"]
-    assert [c.row.id for c in bundle_contenders(paths, "run")] == ["model?", "model? (2)"]
+    assert [c.row.id for c in bundle_group(paths, "run").contenders] == ["model?", "model? (2)"]
