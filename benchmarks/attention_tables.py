@@ -7,6 +7,7 @@ from typing import Any, Final
 from benchmarks.comparison import compare_in_run, summarise_row
 from benchmarks.experiments.attention import MODEL, PAPER_MS, fitted_exponent
 from benchmarks.table import Table
+from benchmarks.tables import latency_rows
 from mobilevit_edge.report import LatencyRow, Run
 from mobilevit_edge.specs import ATTENTIONS, Attention
 
@@ -133,12 +134,8 @@ def _medians(run: Run, kind: Attention) -> dict[int, float]:
     return dict(sorted(found.items()))
 
 
-def _latency_rows(run: Run) -> list[LatencyRow]:
-    return [row for row in run.rows if isinstance(row, LatencyRow)]
-
-
 def _all_units(run: Run) -> list[LatencyRow]:
-    return [row for row in _latency_rows(run) if "tokens" in row.subject.attributes]
+    return [row for row in latency_rows(run) if "tokens" in row.subject.attributes]
 
 
 def _units(run: Run, kind: Attention) -> list[LatencyRow]:
@@ -146,7 +143,7 @@ def _units(run: Run, kind: Attention) -> list[LatencyRow]:
 
 
 def _models(run: Run) -> list[LatencyRow]:
-    return [row for row in _latency_rows(run) if row.subject.model == MODEL]
+    return [row for row in latency_rows(run) if row.subject.model == MODEL]
 
 
 def _ms(nanoseconds: float | None) -> str:

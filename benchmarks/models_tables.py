@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.comparison import summarise_row
 from benchmarks.statistics import Summary
 from benchmarks.table import Table
-from benchmarks.tables import median_of, plus_minus, row_summary
+from benchmarks.tables import latency_rows, median_of, plus_minus, row_summary
 from mobilevit_edge.report import LatencyRow, Run
 from mobilevit_edge.specs import SPECS, Published
 
@@ -117,7 +117,7 @@ def exponent(points: Sequence[tuple[int, Summary]]) -> float:
 
 def models_tables(run: Run, budget_ms: float | None) -> tuple[Table, ...]:
     """All rows, the ones worth choosing, and growth where sizes or batches vary."""
-    rows = [row for row in run.rows if isinstance(row, LatencyRow)]
+    rows = latency_rows(run)
     found = [_models_table(run, rows)]
     candidates = choices(rows)
     if len(candidates) > 1:
@@ -128,7 +128,7 @@ def models_tables(run: Run, budget_ms: float | None) -> tuple[Table, ...]:
 
 def models_summary(run: Run, budget_ms: float | None) -> dict[str, Any]:
     """The same as plain data."""
-    rows = [row for row in run.rows if isinstance(row, LatencyRow)]
+    rows = latency_rows(run)
     candidates = choices(rows)
     chosen = None if budget_ms is None else within_budget(candidates, budget_ms)
     return {

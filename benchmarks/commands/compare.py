@@ -12,7 +12,7 @@ from mobilevit_edge.console import add_common_arguments
 from mobilevit_edge.errors import ReportError, UsageError
 
 if TYPE_CHECKING:
-    from benchmarks.tables import Comparison
+    from benchmarks.comparison_text import Comparison
     from mobilevit_edge.report import LatencyRow
 
 
@@ -46,7 +46,7 @@ def _compare(arguments: Namespace) -> None:
         raise UsageError("--output is for bundles: comparing reports measures nothing")
     else:
         comparisons = _compare_reports(*paths)
-    from benchmarks.tables import comparison_summary, print_comparison
+    from benchmarks.comparison_text import comparison_summary, print_comparison
 
     if arguments.json:
         print(json.dumps({"comparisons": [comparison_summary(c) for c in comparisons]}))
@@ -58,7 +58,7 @@ def _compare(arguments: Namespace) -> None:
 def _compare_bundles(arguments: Namespace) -> Comparison:
     from benchmarks.bundles import bundle_group
     from benchmarks.comparison import compare_in_run
-    from benchmarks.tables import Comparison
+    from benchmarks.comparison_text import Comparison
     from mobilevit_edge.report import LatencyRow
 
     plan = plan_of(arguments, [bundle_group([arguments.a, arguments.b], "compare")])
@@ -72,7 +72,7 @@ def _compare_bundles(arguments: Namespace) -> Comparison:
 
 def _compare_reports(path_a: Path, path_b: Path) -> list[Comparison]:
     from benchmarks.comparison import compare_across_runs
-    from benchmarks.tables import Comparison
+    from benchmarks.comparison_text import Comparison
 
     a, b = (_measured_rows(path) for path in (path_a, path_b))
     pairs = [(a[name], b[name]) for name in a if name in b]

@@ -44,11 +44,12 @@ def _run(arguments: Namespace) -> None:
         profile=arguments.profile,
     )
     run = measure(plan, arguments.output, resume=arguments.resume)
-    from benchmarks.tables import print_run, run_summary
+    from benchmarks.run_tables import run_summary, run_tables
+    from benchmarks.tables import print_tables
 
     if arguments.json:
         print(json.dumps({"report": str(arguments.output), **run_summary(run)}))
     else:
-        print_run(run, arguments.output)
+        print_tables(run_tables(run), run, arguments.output)
     if not any(row["median_ns"] for row in run_summary(run)["rows"]):
         raise ReportError(f"nothing could be measured; {arguments.output} says why for each bundle")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from benchmarks.attention_tables import attention_tables
 from benchmarks.blocks_tables import blocks_tables
-from benchmarks.comparison import compare_in_run, summarise_row
-from benchmarks.doubts import doubts, notes
+from benchmarks.comparison import summarise_row
+from benchmarks.doubts import doubts
 from benchmarks.experiments import attention, blocks, models
 from benchmarks.judgement import usable_series
 from benchmarks.models_tables import choices, growth, models_tables
-from benchmarks.statistics import Summary, outliers
+from benchmarks.run_tables import run_tables
+from benchmarks.statistics import outliers
 from benchmarks.table import Table
 from mobilevit_edge.report import InstructionRow, LatencyRow, Report, Run
 from mobilevit_edge.specs import ATTENTIONS
@@ -117,53 +118,7 @@ def _tables(run: Run, experiment: str, rows: Sequence[LatencyRow]) -> tuple[Tabl
         case models.EXPERIMENT:
             return models_tables(only, None)
         case _:
-            return (_latency_table(rows),)
-
-
-def _latency_table(rows: Sequence[LatencyRow]) -> Table:
-    columns = (
-        *("row", "runtime", "precision", "median (ms)", "95 %", "p90", "noise"),
-        *("against the group's first", "file (MB)", "first inference", "peak memory (MB)", "top-1"),
-    )
-    firsts: dict[str, LatencyRow] = {}
-    for row in rows:
-        for group in _groups(row):
-            firsts.setdefault(group, row)
-    return Table("", columns, tuple(_latency_cells(row, firsts) for row in rows))
-
-
-def _latency_cells(row: LatencyRow, firsts: dict[str, LatencyRow]) -> tuple[str, ...]:
-    summary = summarise_row(row)
-    first = next((firsts[group] for group in _groups(row)), row)
-    ratio = compare_in_run(row, first) if first is not row else None
-    colds = [cold.load_ns + cold.first_inference_ns for cold in row.cold_starts]
-    peaks = [c.peak_memory_bytes for c in row.cold_starts if c.peak_memory_bytes is not None]
-    about = row.subject
-    return (
-        row.id,
-        " ".join(filter(None, (row.runtime.name, row.runtime.version))),
-        about.precision or "-",
-        *_summary_cells(summary, row),
-        f"{ratio.value:.3f} ({ratio.low:.3f} to {ratio.high:.3f}), {ratio.verdict}"
-        if ratio
-        else "-",
-        f"{about.artifact.bytes / _MEGA:.1f}" if about.artifact else "-",
-        f"{sorted(colds)[len(colds) // 2] / _MEGA:.0f} ms" if colds else "-",
-        f"{max(peaks) / _MEGA:.0f}" if peaks else "-",
-        f"{about.top1.percent:.1f} % ({about.top1.source})" if about.top1 else "-",
-    )
-
-
-def _summary_cells(summary: Summary | None, row: LatencyRow) -> tuple[str, str, str, str]:
-    if summary is None:
-        return ("not run" if row.not_run else "no samples", "-", "-", "-")
-    mark = " !" if notes(row) else ""
-    return (
-        f"{summary.median / _MEGA:.3f}{mark}",
-        f"{summary.low / _MEGA:.3f} to {summary.high / _MEGA:.3f}",
-        f"{summary.p90 / _MEGA:.3f}",
-        f"{summary.noise:.1%}",
-    )
+            return run_tables(only)
 
 
 def _count_section(run: Run, experiment: str, rows: Sequence[InstructionRow]) -> Section:
@@ -181,10 +136,6 @@ def _count_section(run: Run, experiment: str, rows: Sequence[InstructionRow]) ->
         dots=(),
         doubts=tuple(f"{row.id}: not run: {row.not_run}" for row in rows if row.not_run),
     )
-
-
-def _groups(row: LatencyRow) -> list[str]:
-    return [series.group for series in usable_series(row) if series.group is not None]
 
 
 def _strip(row: LatencyRow) -> Strip | None:

@@ -71,7 +71,7 @@ def test_markdown_has_a_table_a_verdict_and_the_machine(run: Run) -> None:
     assert text.startswith("# Latency report\n")
     assert f"## test on {run.device.name}".replace("_", r"\_") in text
     (large,) = [line for line in text.splitlines() if line.startswith("| large |")]
-    assert "1.990 (1.990 to 1.990), slower" in large
+    assert "1.990 (1.990 to 1.990) slower" in large
     assert "slower" in large
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
 
@@ -91,6 +91,15 @@ def test_doubtful_rows_are_marked_and_the_doubt_is_told() -> None:
     text = to_markdown(sections_of(report_of(run_plan(plan(*named("a")), world))))
     assert re.search(r"\| a \| Python \| - \| [0-9.]+ !", text)
     assert "affinity not in effect: core 0 asked for, on 0, 1" in text
+
+
+def test_profiles_are_shown_by_operator_and_by_block() -> None:
+    world = Surroundings(Kept().save, lambda step: None, Launcher())
+    profiled = run_plan(plan(*named("a"), profile=True), world)
+    text = to_markdown(sections_of(report_of(profiled)))
+    assert "**a, made up, 1 inferences**" in text
+    assert "| Conv | 1 | 0.000 | 100.0% |" in text
+    assert "| stem | 1 | 0.000 | 100.0% |" in text
 
 
 def test_the_page_is_one_file_that_runs_nothing(run: Run) -> None:
