@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTO_PACKAGE := scikit-image==0.26.0
 
-.PHONY: demo test lint clean
+.PHONY: demo test arm lint clean
 
 demo: $(VENV)/.installed
 	@# The wheel alone: its photo is all that is used.
@@ -13,6 +13,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# Emulated ARM: gathers QEMU, Debian's arm64 libraries and the runtimes first, into the user's cache.
+arm: $(VENV)/.installed
+	$(BIN)/mobilevit-bench arm
+	$(BIN)/pytest -rs tests/benchmarks/arm
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -33,6 +33,12 @@ class MissingPackageError(MobileViTEdgeError):
         )
 
 
+class ToolchainError(MobileViTEdgeError):
+    """A program that this operation needs cannot be had or does not work."""
+
+    exit_code = 3
+
+
 class InputError(MobileViTEdgeError):
     """Something the user handed in cannot be used."""
 

@@ -196,6 +196,13 @@ class LatencyRow:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    inputs: int
+    same_top1: int
+    largest_difference: float
+
+
+@dataclass(frozen=True)
 class InstructionRow:
     id: str
     experiment: str
@@ -206,6 +213,7 @@ class InstructionRow:
     not_run: str | None
     source: str
     counts: Mapping[str, int]
+    agreement: Agreement | None
 
 
 Row: TypeAlias = LatencyRow | InstructionRow

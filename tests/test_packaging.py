@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+SUFFIXES = {".py", ".json", ".txt", ".typed", ".safetensors", ".md", ".jinja", ".c", ".cpp"}
 PACKAGES = ("mobilevit_edge", "converters", "benchmarks")
 
 
@@ -35,7 +36,7 @@ def test_the_wheel_holds_every_source_file_of_its_packages(wheel: zipfile.ZipFil
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in {".py", ".json", ".txt", ".typed", ".safetensors", ".md", ".jinja"}
+        if path.suffix in SUFFIXES
     }
     found = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert found == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from benchmarks.arm.rows import arm_table
 from benchmarks.attention_tables import attention_tables
 from benchmarks.blocks_tables import blocks_tables
 from benchmarks.comparison import summarise_row
@@ -122,15 +123,10 @@ def _tables(run: Run, experiment: str, rows: Sequence[LatencyRow]) -> tuple[Tabl
 
 
 def _count_section(run: Run, experiment: str, rows: Sequence[InstructionRow]) -> Section:
-    kinds = tuple(dict.fromkeys(kind for row in rows for kind in row.counts))
-    cells = tuple(
-        (row.id, row.source, *(f"{row.counts[k]:,}" if k in row.counts else "-" for k in kinds))
-        for row in rows
-    )
     return Section(
         title=f"{experiment} on {run.device.name}: executed instructions, no latency",
         facts=_facts(run),
-        tables=(Table("", ("row", "counted by", *kinds), cells),),
+        tables=(arm_table(rows),),
         strips=(),
         charts=(),
         dots=(),

@@ -1,0 +1,110 @@
+"""Bundles counted on emulated processors, and compared with this machine's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, cast
+
+import numpy as np
+
+from benchmarks.arm.emulation import Array, EmulatedTarget, emulate
+from benchmarks.arm.processors import Processor
+from benchmarks.arm.toolchain import Toolchain
+from benchmarks.bundles import bundle_group
+from benchmarks.plan import FileSource
+from converters.backend import load_bundle_model
+from converters.predict import input_array, preprocessing_of
+from converters.verify import find_images
+from mobilevit_edge.bundle import Bundle, golden_image, read_bundle
+from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.preprocess import load_image, resize_and_crop
+from mobilevit_edge.report import Agreement, InstructionRow
+
+EXPERIMENT: Final = "arm"
+TARGETS: Final = ("onnx", "executorch")
+MAX_IMAGES: Final = 16
+"""Each takes seconds under emulation."""
+_MAX_REASON: Final = 200
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row to be: a bundle on a processor."""
+
+    row: InstructionRow
+    bundle: Bundle
+    processor: Processor
+
+
+def jobs_of(paths: Sequence[Path], processors: Sequence[Processor]) -> tuple[Job, ...]:
+    """Every bundle on every processor; what cannot be emulated is a row with its reason.
+
+    Raises:
+        BundleError: one of them is no bundle.
+    """
+    jobs = []
+    for path, contender in zip(paths, bundle_group(paths, EXPERIMENT).contenders, strict=True):
+        assert isinstance(contender.source, FileSource)
+        target = contender.source.format
+        for processor in processors:
+            row = InstructionRow(
+                id=f"{contender.row.id} {processor.name}",
+                experiment=EXPERIMENT,
+                measure="instruction_count",
+                subject=contender.row.subject,
+                runtime=contender.row.runtime,
+                limit_row=None,
+                not_run=None if target in TARGETS else f"there is no ARM runtime of {target} here",
+                source=f"ARM instruction count (emulated {processor.name})",
+                counts={},
+                agreement=None,
+            )
+            jobs.append(Job(row, read_bundle(path), processor))
+    return tuple(jobs)
+
+
+def count(
+    job: Job, toolchain: Toolchain, images: Path | None, show: Callable[[str], None]
+) -> InstructionRow:
+    """Emulate a job; a runtime that fails is a reason in the row.
+
+    Args:
+        job: what to count.
+        toolchain: set up.
+        images: a photo or a folder of them, on which both machines must agree; the bundle's golden
+            image is always one of the inputs.
+        show: is told what goes on.
+    """
+    if job.row.not_run is not None:
+        return job.row
+    inputs = _inputs(job.bundle, images)
+    show(f"emulating {job.row.id}, {len(inputs)} inputs")
+    loaded = load_bundle_model(job.bundle)
+    expected = np.stack([loaded.run(x)[0] for x in inputs])
+    target = cast("EmulatedTarget", job.bundle.manifest.target)
+    try:
+        found = emulate(
+            toolchain, job.processor, target, job.bundle.model_path, [[x] for x in inputs]
+        )
+    except ConversionError as error:
+        return replace(job.row, not_run=str(error)[:_MAX_REASON])
+    return replace(job.row, counts=found.counts, agreement=agreement(expected, found.outputs))
+
+
+def agreement(expected: Array, found: Array) -> Agreement:
+    """How two machines' outputs for the same inputs compare. ``[inputs, outputs]`` both."""
+    differences = np.abs(found - expected).max(axis=1) / np.abs(expected).max(axis=1)
+    same = found.argmax(axis=1) == expected.argmax(axis=1)
+    return Agreement(len(expected), int(same.sum()), float(differences.max()))
+
+
+def _inputs(bundle: Bundle, images: Path | None) -> list[Array]:
+    """The golden image and up to ``MAX_IMAGES`` photos, as the bundle wants them."""
+    info, size = bundle.manifest.input, bundle.manifest.model.image_size
+    pixels = [golden_image(bundle.manifest.golden, size)]
+    for path in find_images(images)[:MAX_IMAGES] if images is not None else ():
+        resized = resize_and_crop(load_image(path), preprocessing_of(info, size), size)
+        pixels.append(np.asarray(resized))
+    return [input_array(info, image) for image in pixels]

@@ -1,0 +1,81 @@
+"""ARM instructions of our ExecuTorch exports, of the plain ones, and of the limit.
+
+    python -m benchmarks.arm.forms --artifacts DIR [--precision int8] MODEL...
+
+The same files as ``benchmarks.against_plain`` measures, on an emulated Cortex-A76.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Final
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.against_plain import FORMS, IMAGE_SIZE, INT8_FORMS, RATIOS, contenders
+from benchmarks.arm.emulation import emulate
+from benchmarks.arm.processors import PROCESSORS
+from benchmarks.arm.toolchain import default_folder, set_up
+from benchmarks.limit import limit_inputs
+from benchmarks.plan import FileSource
+from benchmarks.table import Table, print_table, wide_console
+from mobilevit_edge.models.network import create_meta_model
+from mobilevit_edge.specs import SPECS
+
+PROCESSOR: Final = "cortex-a76"
+_MEGA: Final = 1e6
+
+
+def main() -> None:
+    """Count and print a table in millions of instructions."""
+    parser = ArgumentParser(description="ARM instructions of ours, plain ones and the limit.")
+    parser.add_argument("models", nargs="+", metavar="MODEL")
+    parser.add_argument("--precision", choices=tuple(RATIOS), default="fp32")
+    parser.add_argument("--artifacts", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--toolchain", type=Path, default=default_folder(), metavar="DIR")
+    arguments = parser.parse_args()
+    arguments.artifacts.mkdir(parents=True, exist_ok=True)
+    toolchain = set_up(arguments.toolchain.resolve(), lambda step: None)
+    counts: dict[str, dict[str, int]] = {}
+    for name in track(arguments.models, "counting", console=Console(stderr=True)):
+        torch.manual_seed(0)
+        inputs = [x.numpy() for x in limit_inputs(create_meta_model(SPECS[name], 1), IMAGE_SIZE)]
+        counts[name] = {}
+        for contender in contenders("executorch", name, arguments.precision, arguments.artifacts):
+            assert isinstance(contender.source, FileSource)
+            form = contender.row.subject.attributes["form"]
+            given = inputs if "limit" in form else inputs[:1]
+            path = Path(contender.source.path)
+            found = emulate(toolchain, PROCESSORS[PROCESSOR], "executorch", path, [given])
+            counts[name][form] = found.counts["all"]
+    print_table(wide_console(), forms_table(counts, arguments.precision))
+
+
+def forms_table(counts: dict[str, dict[str, int]], precision: str) -> Table:
+    """Millions of instructions by form, and ratios."""
+    forms = FORMS if precision == "fp32" else INT8_FORMS
+    ratios = RATIOS[precision]
+    rows = []
+    for name, found in counts.items():
+        plain = min(found[form] for form in ("reference", "transformers") if form in found)
+        known = {**found, "plain": plain}
+        rows.append(
+            (
+                name,
+                *(f"{found[form] / _MEGA:.0f}" if form in found else "-" for form in forms),
+                *(f"{known[a] / known[b]:.2f}" for a, b in ratios),
+            )
+        )
+    return Table(
+        title=f"ARM instruction count (emulated {PROCESSOR}), ExecuTorch {precision}, "
+        f"{IMAGE_SIZE}x{IMAGE_SIZE}, millions an inference",
+        columns=("model", *forms, *(f"{a} / {b}" for a, b in ratios)),
+        rows=tuple(rows),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Counts kept in a file, and what has changed since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+
+from mobilevit_edge.errors import ReportError, VerificationError
+from mobilevit_edge.files import write_atomically
+from mobilevit_edge.report import InstructionRow
+
+TOLERANCE: Final = 0.005
+"""The same installation repeats a count exactly; another one moves it by up to a tenth of this,
+since paths and the environment lie on the guest's stack."""
+_MAX_BYTES: Final = 1024**2
+_SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "maxProperties": 10_000,
+    "additionalProperties": {
+        "type": "object",
+        "additionalProperties": {"type": "integer", "minimum": 0},
+    },
+}
+
+
+def write_record(rows: Sequence[InstructionRow], path: Path) -> None:
+    """Add the rows' counts to a record, or make one.
+
+    Raises:
+        OutputError: the file cannot be written.
+        ReportError: there is a file that is no record.
+    """
+    recorded = read_record(path) if path.exists() else {}
+    recorded |= {row.id: dict(row.counts) for row in rows if row.counts}
+    text = json.dumps(dict(sorted(recorded.items())), indent=1) + "\n"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def read_record(path: Path) -> dict[str, dict[str, int]]:
+    """Counts by row.
+
+    Raises:
+        ReportError: there is no such record, or it is damaged.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ReportError(f"{path} is larger than {_MAX_BYTES} bytes")
+        content = json.loads(path.read_text("utf-8"))
+        jsonschema.validate(content, _SCHEMA)
+    except (OSError, ValueError, jsonschema.ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise ReportError(f"{path} is no record of counts: {reason}; --record makes one") from error
+    return dict(content)
+
+
+def check_record(rows: Sequence[InstructionRow], path: Path) -> None:
+    """Compare with a record, every kind of instruction by itself.
+
+    Raises:
+        ReportError: the record is damaged.
+        VerificationError: a count has changed, a row is not recorded, or was not counted.
+    """
+    recorded = read_record(path)
+    problems = [problem for row in rows for problem in _problems(row, recorded.get(row.id))]
+    if problems:
+        raise VerificationError(
+            f"{len(problems)} counts differ from {path}: {'; '.join(problems[:5])}; "
+            f"if that is meant, --record {path} keeps the new ones"
+        )
+
+
+def _problems(row: InstructionRow, recorded: Mapping[str, int] | None) -> list[str]:
+    if row.not_run is not None:
+        return [f"{row.id}: not run: {row.not_run}"]
+    if recorded is None:
+        return [f"{row.id} is not recorded"]
+    kinds = sorted({*recorded, *row.counts})
+    pairs = [(kind, recorded.get(kind, 0), row.counts.get(kind, 0)) for kind in kinds]
+    # Of all instructions, not of the kind: a handful more of a rare one is no regression.
+    allowed = TOLERANCE * max(recorded.values(), default=0)
+    return [
+        f"{row.id}: {kind} {old:,} -> {new:,} ({new / old - 1:+.2%})"
+        if old
+        else f"{row.id}: {kind} 0 -> {new:,}"
+        for kind, old, new in pairs
+        if abs(new - old) > allowed
+    ]

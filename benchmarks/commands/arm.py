@@ -1,0 +1,91 @@
+"""``mobilevit-bench arm``: bundles as ARM code under emulation."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from mobilevit_edge.console import add_common_arguments, progress
+
+_PROCESSORS = ("cortex-a53", "cortex-a55", "cortex-a76", "max")
+
+
+def register(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser: ArgumentParser = subparsers.add_parser(
+        "arm",
+        help="count ARM instructions under emulation",
+        description="Run ONNX and ExecuTorch bundles as 64-bit ARM code under QEMU: the answers "
+        "must be this machine's, and the executed instructions of one inference are counted. A "
+        "count is no latency. The first use gathers QEMU, Debian's arm64 libraries and the "
+        "runtimes into a cache; without bundles that is all it does.",
+    )
+    parser.add_argument("bundles", type=Path, nargs="*", metavar="BUNDLE")
+    parser.add_argument(
+        "--cpu",
+        choices=_PROCESSORS,
+        nargs="+",
+        default=["cortex-a76"],
+        help="processors to emulate (default cortex-a76)",
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="photos to compare the answers on, up to 16"
+    )
+    parser.add_argument(
+        "--toolchain",
+        type=Path,
+        metavar="DIR",
+        help="where the toolchain is kept (default mobilevit-edge/arm in the user's cache)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("arm-report.json"),
+        metavar="FILE",
+        help="the report (default arm-report.json)",
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--check", type=Path, metavar="FILE", help="fail if recorded counts changed")
+    group.add_argument("--record", type=Path, metavar="FILE", help="keep the counts in a record")
+    add_common_arguments(parser)
+    parser.set_defaults(command=_arm)
+
+
+def _arm(arguments: Namespace) -> None:
+    from benchmarks.arm.processors import PROCESSORS
+    from benchmarks.arm.toolchain import default_folder, set_up
+
+    folder = (arguments.toolchain or default_folder()).resolve()
+    if not arguments.bundles:
+        with progress() as show:
+            set_up(folder, show)
+        print(json.dumps({"toolchain": str(folder)}) if arguments.json else f"ready: {folder}")
+        return
+    from benchmarks.arm.counting import count, jobs_of
+    from benchmarks.arm.record import check_record, write_record
+    from benchmarks.arm.rows import arm_summary, arm_table, run_of
+    from benchmarks.table import print_table, wide_console
+    from mobilevit_edge.report import SCHEMA_VERSION, Report, write_report
+
+    # Before minutes of work: are they bundles at all?
+    jobs = jobs_of(arguments.bundles, [PROCESSORS[name] for name in arguments.cpu])
+    rows = []
+    with progress() as show:
+        toolchain = set_up(folder, show)
+        for job in jobs:
+            rows.append(count(job, toolchain, arguments.images, show))
+            # Written as it goes: an interrupted run keeps what it has.
+            run = run_of(rows)
+            write_report(Report(SCHEMA_VERSION, (run,)), arguments.output)
+    if arguments.json:
+        print(json.dumps({"report": str(arguments.output), "rows": arm_summary(rows)}))
+    else:
+        console = wide_console()
+        print_table(console, arm_table(rows))
+        console.print(f"report: {arguments.output}")
+    if arguments.record is not None:
+        write_record(rows, arguments.record)
+    if arguments.check is not None:
+        check_record(rows, arguments.check)

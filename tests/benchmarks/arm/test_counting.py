@@ -1,0 +1,107 @@
+"""Counts and answers, and what becomes of them in a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.arm import counting
+from benchmarks.arm.counting import agreement, count, jobs_of
+from benchmarks.arm.emulation import Array, Emulated, parse_counts
+from benchmarks.arm.processors import PROCESSORS
+from benchmarks.arm.rows import arm_table, run_of
+from benchmarks.arm.toolchain import Toolchain
+from benchmarks.rendering.content import sections_of
+from benchmarks.rendering.markdown import to_markdown
+from mobilevit_edge.errors import BundleError, ConversionError
+from mobilevit_edge.report import Report, report_from_json, report_to_json
+
+TOOLCHAIN = Toolchain(Path("nowhere"))
+PAIR = [PROCESSORS["cortex-a53"], PROCESSORS["cortex-a76"]]
+
+
+def silent(step: str) -> None:
+    """Nobody is told."""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from converters.options import ExportOptions
+    from converters.pipeline import export_bundle
+
+    options = ExportOptions(
+        target="onnx",
+        weights="random",
+        model="mobilevitv2_050",
+        image_size=(32, 32),
+        output=tmp_path_factory.mktemp("exported") / "tiny",
+    )
+    return export_bundle(options, lambda step: None).path
+
+
+def test_counts_are_what_lies_between_two_marks() -> None:
+    log = "counts 100 10 1 20\nsomething else\ncounts 350 60 1 95\n"
+    assert parse_counts(log) == {"all": 250, "fmla": 50, "dot": 0, "load_store": 75}
+
+
+@pytest.mark.parametrize("log", ["", "counts 1 2 3 4\n", "counts 1\ncounts 2\n"])
+def test_a_log_without_two_marks_is_refused(log: str) -> None:
+    with pytest.raises(ConversionError, match="counted nothing"):
+        parse_counts(log)
+
+
+def test_agreement_is_the_worst_input_in_relation_to_its_largest_output() -> None:
+    expected = np.array([[1.0, 4.0], [100.0, -50.0]])
+    found = np.array([[1.0, 4.2], [100.0, -51.0]])
+    result = agreement(expected, found)
+    assert (result.inputs, result.same_top1) == (2, 2)
+    assert result.largest_difference == pytest.approx(0.05)
+    assert agreement(expected, expected[:, ::-1]).same_top1 == 0
+
+
+def test_a_bundle_is_counted_on_every_processor_and_reported(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def emulated(
+        toolchain: object, processor: object, target: str, model: Path, calls: Sequence[object]
+    ) -> Emulated:
+        from converters.onnx import load
+
+        loaded = load(model)
+        outputs: Array = np.concatenate([loaded.run(call[0]) for call in calls])  # type: ignore[index]
+        return Emulated(outputs, {"all": 2_000_000, "fmla": 1_000_000})
+
+    monkeypatch.setattr(counting, "emulate", emulated)
+    rows = [count(job, TOOLCHAIN, None, silent) for job in jobs_of([bundle], PAIR)]
+    assert [row.id for row in rows] == ["tiny cortex-a53", "tiny cortex-a76"]
+    assert rows[0].agreement is not None
+    assert rows[0].agreement.largest_difference == 0
+    assert rows[0].source == "ARM instruction count (emulated cortex-a53)"
+    report = Report(1, (run_of(rows),))
+    assert report_from_json(report_to_json(report)) == report
+    text = to_markdown(sections_of(report))
+    assert "executed instructions, no latency" in text
+    assert "| tiny cortex-a76 | 2.0 | 1.0 |" in text
+    assert "1 of 1" in text
+
+
+def test_an_emulated_runtime_that_fails_is_a_reason_in_its_row(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> Emulated:
+        raise ConversionError("model.onnx on an emulated cortex-a53 failed with 139")
+
+    monkeypatch.setattr(counting, "emulate", fails)
+    (job,) = jobs_of([bundle], PAIR[:1])
+    row = count(job, TOOLCHAIN, None, silent)
+    assert row.counts == {}
+    assert "failed with 139" in (row.not_run or "")
+    assert "not run: model.onnx on an emulated" in arm_table([row]).rows[0][1]
+
+
+def test_what_is_no_bundle_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(BundleError):
+        jobs_of([tmp_path], PAIR)
