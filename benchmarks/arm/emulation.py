@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -40,7 +41,7 @@ def emulate(
     model: Path,
     calls: Sequence[Sequence[Array]],
 ) -> Emulated:
-    """Call a model several times, and count one more inference like the last.
+    """Call a model several times, and count further inferences like the last.
 
     Args:
         toolchain: set up.
@@ -54,20 +55,20 @@ def emulate(
     """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        source, result, log = work / "inputs", work / "outputs", work / "counts"
-        source.write_bytes(
+        (work / "inputs").write_bytes(
             b"".join(np.ascontiguousarray(x).tobytes() for call in calls for x in call)
         )
         command = toolchain.emulator(processor)
-        command += ["-plugin", toolchain.counter, "-d", "plugin", "-D", log]
-        command += [*_program(toolchain, target), model, source, result]
-        _run(command, toolchain, f"{model.name} on an emulated {processor.name}")
-        outputs = np.fromfile(result, np.float32).reshape(len(calls), -1)
-        return Emulated(outputs, parse_counts(log.read_text()))
+        command += ["-plugin", toolchain.counter, "-d", "plugin", "-D", "counts"]
+        # Names without the folder's, which is another each time: counts would follow its letters.
+        command += [*_program(toolchain, target), model.resolve(), "inputs", "outputs"]
+        _run(command, toolchain, work, f"{model.name} on an emulated {processor.name}")
+        outputs = np.fromfile(work / "outputs", np.float32).reshape(len(calls), -1)
+        return Emulated(outputs, parse_counts((work / "counts").read_text()))
 
 
 def parse_counts(log: str) -> dict[str, int]:
-    """Counts between the two marks of a log.
+    """The least of the inferences between a log's marks, by all its instructions.
 
     Raises:
         ConversionError: there are not two marks.
@@ -77,9 +78,13 @@ def parse_counts(log: str) -> dict[str, int]:
         for line in log.splitlines()
         if line.startswith("counts ")
     ]
-    if len(marks) != 2 or any(len(mark) != len(KINDS) for mark in marks):
+    if len(marks) < 2 or any(len(mark) != len(KINDS) for mark in marks):
         raise ConversionError("the emulator counted nothing: its plugin interface has changed")
-    return {kind: after - before for kind, before, after in zip(KINDS, *marks, strict=True)}
+    inferences = [
+        {kind: after - before for kind, before, after in zip(KINDS, *pair, strict=True)}
+        for pair in pairwise(marks)
+    ]
+    return min(inferences, key=lambda counts: counts["all"])
 
 
 def _program(toolchain: Toolchain, target: EmulatedTarget) -> list[str | Path]:
@@ -89,7 +94,7 @@ def _program(toolchain: Toolchain, target: EmulatedTarget) -> list[str | Path]:
     return [toolchain.python, "-B", script]
 
 
-def _run(command: Sequence[str | Path], toolchain: Toolchain, what: str) -> None:
+def _run(command: Sequence[str | Path], toolchain: Toolchain, folder: Path, what: str) -> None:
     # The same environment every time, in length too: the guest's stack holds it, and counts follow.
     environment = {"PYTHONPATH": str(toolchain.site), "PYTHONHASHSEED": "0", "PATH": "/usr/bin"}
     try:
@@ -101,6 +106,7 @@ def _run(command: Sequence[str | Path], toolchain: Toolchain, what: str) -> None
             check=False,
             timeout=_SECONDS,
             env=environment,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:

@@ -72,7 +72,8 @@ class Toolchain:
 
     def emulator(self, processor: Processor) -> list[str | Path]:
         """The start of a command that runs an ARM program."""
-        return [QEMU, "-cpu", processor.emulated_as, "-L", self.root_of(processor)]
+        # The same addresses every time.
+        return ["setarch", "-R", QEMU, "-cpu", processor.emulated_as, "-L", self.root_of(processor)]
 
     def root_of(self, processor: Processor) -> Path:
         """The root that the guest sees, with the processor's own ``/proc/cpuinfo``."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from benchmarks.child import Job, Outcome
 from benchmarks.plan import Contender, FactorySource, Group, Plan, latency_row, subject
@@ -122,3 +125,19 @@ def rows_of(run: Run) -> dict[str, LatencyRow]:
 def named(*row_ids: str) -> Sequence[Contender]:
     """Contenders for :class:`Launcher`, which tells them apart by an argument."""
     return [contender(row_id, name=row_id) for row_id in row_ids]
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small real bundle."""
+    from converters.options import ExportOptions
+    from converters.pipeline import export_bundle
+
+    options = ExportOptions(
+        target="onnx",
+        weights="random",
+        model="mobilevitv2_050",
+        image_size=(32, 32),
+        output=tmp_path_factory.mktemp("exported") / "bundle",
+    )
+    return export_bundle(options, lambda step: None).path

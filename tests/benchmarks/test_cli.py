@@ -89,21 +89,6 @@ def make_bundle(exported: Path, folder: Path, model: bytes, **changes: Any) -> P
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from converters.options import ExportOptions
-    from converters.pipeline import export_bundle
-
-    options = ExportOptions(
-        target="onnx",
-        weights="random",
-        model="mobilevitv2_050",
-        image_size=(32, 32),
-        output=tmp_path_factory.mktemp("exported") / "bundle",
-    )
-    return export_bundle(options, lambda step: None).path
-
-
-@pytest.fixture(scope="module")
 def bundles(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     root = tmp_path_factory.mktemp("bundles")
     accuracy = {

@@ -27,24 +27,11 @@ def silent(step: str) -> None:
     """Nobody is told."""
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from converters.options import ExportOptions
-    from converters.pipeline import export_bundle
-
-    options = ExportOptions(
-        target="onnx",
-        weights="random",
-        model="mobilevitv2_050",
-        image_size=(32, 32),
-        output=tmp_path_factory.mktemp("exported") / "tiny",
-    )
-    return export_bundle(options, lambda step: None).path
-
-
 def test_counts_are_what_lies_between_two_marks() -> None:
     log = "counts 100 10 1 20\nsomething else\ncounts 350 60 1 95\n"
     assert parse_counts(log) == {"all": 250, "fmla": 50, "dot": 0, "load_store": 75}
+    assert parse_counts(log + "counts 590 110 1 170\n")["load_store"] == 75
+    assert parse_counts("counts 0 0 0 0\n" + log)["all"] == 100
 
 
 @pytest.mark.parametrize("log", ["", "counts 1 2 3 4\n", "counts 1\ncounts 2\n"])
@@ -63,7 +50,7 @@ def test_agreement_is_the_worst_input_in_relation_to_its_largest_output() -> Non
 
 
 def test_a_bundle_is_counted_on_every_processor_and_reported(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def emulated(
         toolchain: object, processor: object, target: str, model: Path, calls: Sequence[object]
@@ -75,8 +62,8 @@ def test_a_bundle_is_counted_on_every_processor_and_reported(
         return Emulated(outputs, {"all": 2_000_000, "fmla": 1_000_000})
 
     monkeypatch.setattr(counting, "emulate", emulated)
-    rows = [count(job, TOOLCHAIN, None, silent) for job in jobs_of([bundle], PAIR)]
-    assert [row.id for row in rows] == ["tiny cortex-a53", "tiny cortex-a76"]
+    rows = [count(job, TOOLCHAIN, None, silent) for job in jobs_of([exported], PAIR)]
+    assert [row.id for row in rows] == ["bundle cortex-a53", "bundle cortex-a76"]
     assert rows[0].agreement is not None
     assert rows[0].agreement.largest_difference == 0
     assert rows[0].source == "ARM instruction count (emulated cortex-a53)"
@@ -84,18 +71,18 @@ def test_a_bundle_is_counted_on_every_processor_and_reported(
     assert report_from_json(report_to_json(report)) == report
     text = to_markdown(sections_of(report))
     assert "executed instructions, no latency" in text
-    assert "| tiny cortex-a76 | 2.0 | 1.0 |" in text
+    assert "| bundle cortex-a76 | 2.0 | 1.0 |" in text
     assert "1 of 1" in text
 
 
 def test_an_emulated_runtime_that_fails_is_a_reason_in_its_row(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*arguments: object) -> Emulated:
         raise ConversionError("model.onnx on an emulated cortex-a53 failed with 139")
 
     monkeypatch.setattr(counting, "emulate", fails)
-    (job,) = jobs_of([bundle], PAIR[:1])
+    (job,) = jobs_of([exported], PAIR[:1])
     row = count(job, TOOLCHAIN, None, silent)
     assert row.counts == {}
     assert "failed with 139" in (row.not_run or "")
