@@ -27,6 +27,7 @@ class Choice:
 
     Attributes:
         row_id: of the report.
+        model: its name.
         median_ms: latency of a call with one image.
         high_ms: upper end of its interval.
         top1: percent.
@@ -35,6 +36,7 @@ class Choice:
     """
 
     row_id: str
+    model: str
     median_ms: float
     high_ms: float
     top1: float
@@ -62,14 +64,15 @@ def choices(rows: Sequence[LatencyRow]) -> tuple[Choice, ...]:
     for row in rows:
         summary, top1 = summarise_row(row), _top1(row, source)
         if summary is not None and top1 is not None and row.subject.batch == 1:
-            found.append((summary, top1, row.id))
+            found.append((summary, top1, row))
     found.sort(key=lambda item: item[0].median)
     best_so_far = -1.0
     chosen = []
-    for summary, top1, row_id in found:
+    for summary, top1, row in found:
         chosen.append(
             Choice(
-                row_id,
+                row.id,
+                row.subject.model or row.id,
                 summary.median / _MEGA,
                 summary.high / _MEGA,
                 top1,

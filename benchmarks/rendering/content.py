@@ -60,9 +60,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Dot:
-    """A model to choose: ``x`` milliseconds, ``y`` percent."""
+    """A row to choose: ``x`` milliseconds, ``y`` percent; ``label`` is its model."""
 
     name: str
+    label: str
     x: float
     y: float
     best: bool
@@ -195,7 +196,7 @@ def _growth_charts(rows: Sequence[LatencyRow]) -> tuple[Chart, ...]:
 def _dots(experiment: str, rows: Sequence[LatencyRow]) -> tuple[Dot, ...]:
     if experiment != models.EXPERIMENT:
         return ()
-    return tuple(Dot(c.row_id, c.median_ms, c.top1, c.best) for c in choices(rows))
+    return tuple(Dot(c.row_id, c.model, c.median_ms, c.top1, c.best) for c in choices(rows))
 
 
 def _facts(run: Run) -> tuple[tuple[str, str], ...]:

@@ -16,8 +16,8 @@ _TOP = 16.0
 _PLOT_HEIGHT = 380.0
 _PLOT_BOTTOM = _PLOT_HEIGHT - _AXIS
 _PLOT_LEFT, _NAMES = 60.0, 250.0
-_LINE = 16.0
-_RIGHT_HALF = 0.6
+_LABELS = 120.0
+_LINE = 14.0
 _GAP = 1.06
 
 
@@ -73,13 +73,14 @@ class ChartFigure:
 
 @dataclass(frozen=True)
 class DotMark:
-    """A model; ``label_end`` if its name stands to the left."""
+    """A row to choose; only the best show their label, at ``label_y`` to the left."""
 
     name: str
+    label: str
     x: float
     y: float
     best: bool
-    label_end: bool
+    label_y: float
 
 
 @dataclass(frozen=True)
@@ -144,15 +145,20 @@ def dots_figure(dots: Sequence[Dot]) -> DotsFigure | None:
     if len(dots) < 2:
         return None
     xs, ys = [dot.x for dot in dots], [dot.y for dot in dots]
-    x_axis = _Axis(min(xs) / _GAP, max(xs) * _GAP, _PLOT_LEFT, WIDTH - _RIGHT, logarithmic=True)
-    y_axis = _Axis(min(ys) - 1, max(ys) + 1, _PLOT_BOTTOM, _TOP, logarithmic=False)
-    marks = tuple(
-        DotMark(dot.name, x, y_axis.at(dot.y), dot.best, label_end=x > WIDTH * _RIGHT_HALF)
-        for dot in dots
-        for x in (x_axis.at(dot.x),)
+    x_axis = _Axis(
+        min(xs) / _GAP, max(xs) * _GAP, _PLOT_LEFT + _LABELS, WIDTH - _RIGHT, logarithmic=True
     )
+    y_axis = _Axis(min(ys) - 1, max(ys) + 1, _PLOT_BOTTOM, _TOP, logarithmic=False)
+    marks: list[DotMark] = []
+    taken = _PLOT_BOTTOM
+    for dot in sorted(dots, key=lambda dot: dot.y):
+        x, y = x_axis.at(dot.x), y_axis.at(dot.y)
+        # Above and to the left of the front nothing lies but labels; one keeps off the other.
+        label_y = min(y, taken - _LINE) if dot.best else y
+        taken = label_y if dot.best else taken
+        marks.append(DotMark(dot.name, dot.label, x, y, dot.best, label_y))
     front = tuple((mark.x, mark.y) for mark in marks if mark.best)
-    return DotsFigure(_PLOT_HEIGHT, marks, front, x_axis.ticks("ms"), y_axis.ticks("%"))
+    return DotsFigure(_PLOT_HEIGHT, tuple(marks), front, x_axis.ticks("ms"), y_axis.ticks("%"))
 
 
 class _Axis:
