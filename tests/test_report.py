@@ -18,6 +18,7 @@ from mobilevit_edge import report
 from mobilevit_edge.errors import InputError, OutputError, ReportError
 from mobilevit_edge.report import (
     Affinity,
+    Agreement,
     Artifact,
     Calm,
     ColdStart,
@@ -110,6 +111,7 @@ INSTRUCTIONS = InstructionRow(
     not_run=None,
     source="ARM instruction count (emulated)",
     counts={"fma": 2**50, "load": 7},
+    agreement=Agreement(inputs=2, same_top1=1, largest_difference=1e-6),
 )
 
 
