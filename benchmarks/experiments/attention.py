@@ -7,6 +7,7 @@ Inside MobileViT-S (its table 1): the same network with the unit exchanged, at 2
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -170,6 +171,8 @@ def fitted_exponent(tokens: Sequence[int], medians: Sequence[float]) -> float | 
 
 def profile_unit(kind: Attention, tokens: int = PROFILED_TOKENS) -> Profile:
     """Time of each of PyTorch's operators in a unit, in this process, on one thread."""
+    # Kineto, below the profiler, would print to stderr when it starts and stops.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     import torch
     from torch.profiler import ProfilerActivity, profile
 
