@@ -29,6 +29,8 @@ MAX_PIXELS: Final = 128 * 10**6
 """Largest image that is decoded (384 MB as RGB): above any phone's 108-megapixel photos."""
 MAX_IMAGE_SIZE: Final = 2048
 _TOO_LARGE: Final = f"at most {MAX_PIXELS // 10**6} megapixels are decoded: scale it down first"
+_LONG_STRIP: Final = 64
+"""A side this many times longer than it need be makes an image that is not scaled as a whole."""
 
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -147,7 +149,7 @@ def resize_and_crop(
     height, width = size
     filter_ = _FILTERS[preprocessing.interpolation]
     if preprocessing.resize == "stretch":
-        return image.resize((width, height), filter_)
+        return _resample(image, (width, height), filter_, (0, 0, *image.size))
     cover_height, cover_width = preprocessing.cover(size)
     if image.height * cover_width >= image.width * cover_height:
         # The width decides: the scaled image covers the height as well.
@@ -155,13 +157,33 @@ def resize_and_crop(
     else:
         scaled = (max(cover_height * image.width // image.height, width), cover_height)
     left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
-    if max(scaled) > 64 * max(size):
-        # A very long strip: scale only the part that survives the crop.
+    if max(scaled) > _LONG_STRIP * max(size):
+        # Scale only the part that survives the crop.
         kx, ky = image.width / scaled[0], image.height / scaled[1]
         box = (left * kx, top * ky, (left + width) * kx, (top + height) * ky)
-        return image.resize((width, height), filter_, box=box)
-    scaled_image = image.resize(scaled, filter_)
+        return _resample(image, (width, height), filter_, box)
+    scaled_image = _resample(image, scaled, filter_, (0, 0, *image.size))
     return scaled_image.crop((left, top, left + width, top + height))
+
+
+def _resample(
+    image: Image.Image,
+    size: tuple[int, int],
+    filter_: Image.Resampling,
+    box: tuple[float, float, float, float],
+) -> Image.Image:
+    """The part ``box`` of an image at ``size`` (width, height): columns first, then rows.
+
+    One pass at a time, since each rounds to bytes and Pillow's own order depends on its version and
+    on the shape. A long strip goes rows first, which bounds what lies between the passes.
+    """
+    width, height = size
+    left, top, right, bottom = box
+    if image.height > _LONG_STRIP * image.width:
+        rows = image.resize((image.width, height), filter_, box=(0, top, image.width, bottom))
+        return rows.resize(size, filter_, box=(left, 0, right, height))
+    columns = image.resize((width, image.height), filter_, box=(left, 0, right, image.height))
+    return columns.resize(size, filter_, box=(0, top, width, bottom))
 
 
 def preprocess_image(
