@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTO_PACKAGE := scikit-image==0.26.0
 
-.PHONY: demo test arm lint clean
+.PHONY: demo test arm android lint clean
 
 demo: $(VENV)/.installed
 	@# The wheel alone: its photo is all that is used.
@@ -18,6 +18,10 @@ test: $(VENV)/.installed lint
 arm: $(VENV)/.installed
 	$(BIN)/mobilevit-bench arm
 	$(BIN)/pytest -rs tests/benchmarks/arm
+
+# The Android app's core on the JVM, against Python: fetches the Kotlin compiler first, into the cache.
+android: $(VENV)/.installed
+	$(BIN)/python android_demo/ci/check.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,0 +1,64 @@
+package org.mobilevitedge.core
+
+/** What an app needs of a bundle's `manifest.json`; `bundle.v1.json` is the definition. */
+data class Manifest(
+    val model: Model,
+    val target: String,
+    val precision: String,
+    val input: Input,
+    val output: Output,
+    val labelCount: Int,
+    val golden: Golden,
+    val files: List<BundleFile>,
+) {
+    /** [height] and [width] are the image size in pixels. */
+    data class Model(val name: String, val outputs: Int, val height: Int, val width: Int)
+
+    /** [bytes]: uint8 NHWC pixels as they are; otherwise float32 NCHW, pixel * [scale], in [order]. */
+    data class Input(
+        val name: String,
+        val bytes: Boolean,
+        val batch: Int,
+        val order: ChannelOrder,
+        val scale: Double,
+        val resize: Resize,
+    )
+
+    /** [coverHeight] and [coverWidth]: what a cropped image is scaled to cover first. */
+    data class Resize(
+        val crop: Boolean,
+        val interpolation: Interpolation,
+        val coverHeight: Int,
+        val coverWidth: Int,
+    )
+
+    data class Output(val name: String, val softmax: Boolean)
+
+    /** A tiny RGB image of [rows] x [columns], and the best classes that it must give. */
+    class Golden(
+        val rows: Int,
+        val columns: Int,
+        val pixels: ByteArray,
+        val expected: List<Expected>,
+        val tolerance: Double,
+    )
+
+    data class Expected(val index: Int, val label: String, val value: Double)
+
+    data class BundleFile(val path: String, val bytes: Long, val sha256: String)
+
+    /** The model's file. */
+    val modelFile: BundleFile
+        get() = files.first { it.path.startsWith(MODEL_PREFIX) }
+
+    companion object {
+        const val FILE = "manifest.json"
+        const val LABELS = "labels.txt"
+        const val MODEL_PREFIX = "model."
+        const val MAX_BYTES = 4L * 1024 * 1024
+    }
+}
+
+enum class ChannelOrder { RGB, BGR }
+
+enum class Interpolation { BILINEAR, BICUBIC }

@@ -1,0 +1,130 @@
+package org.mobilevitedge.core
+
+import java.util.Base64
+
+/** Reads `manifest.json`. */
+object ManifestReader {
+    private const val SCHEMA_VERSION = 1
+    private const val LARGEST_SIDE = 2048
+    private const val MOST_CLASSES = 1_000_000
+    private const val MOST_FILES = 100
+    private const val MOST_EXPECTED = 5
+    private const val LARGEST_GOLDEN = 256
+    internal val PATH = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+    private val SHA256 = Regex("[0-9a-f]{64}")
+
+    /** @throws BundleException if the text is no manifest of version 1, or contradicts itself. */
+    fun read(text: String): Manifest {
+        if (text.length > Manifest.MAX_BYTES) throw BundleException("manifest: too large")
+        val root = JsonReader.parse(text)
+        val version = root.int("schema_version", 0..Int.MAX_VALUE)
+        if (version != SCHEMA_VERSION) {
+            throw BundleException(
+                "manifest: version $version, this app reads $SCHEMA_VERSION: export the bundle again, or update the app",
+            )
+        }
+        val model = model(root.child("model"))
+        val manifest = Manifest(
+            model = model,
+            target = root.oneOf("target", "coreml", "onnx", "executorch"),
+            precision = root.text("precision"),
+            input = input(root.child("input"), model),
+            output = output(root.child("output"), model),
+            labelCount = root.child("labels").int("count", 1..MOST_CLASSES),
+            golden = golden(root.child("golden"), model),
+            files = root.children("files", MOST_FILES).map(::file),
+        )
+        check(manifest)
+        return manifest
+    }
+
+    private fun model(json: JsonReader): Manifest.Model {
+        val (height, width) = size(json, "image_size")
+        return Manifest.Model(json.text("name"), json.int("outputs", 1..MOST_CLASSES), height, width)
+    }
+
+    private fun input(json: JsonReader, model: Manifest.Model): Manifest.Input {
+        val bytes = json.oneOf("dtype", "float32", "uint8") == "uint8"
+        val last = json.oneOf("layout", "NCHW", "NHWC") == "NHWC"
+        val shape = json.ints("shape", 4, 1..LARGEST_SIDE)
+        val expected = if (last) listOf(model.height, model.width, 3) else listOf(3, model.height, model.width)
+        if (shape.drop(1) != expected || bytes != last) {
+            throw BundleException("manifest: input/shape does not fit the image size: export the bundle again")
+        }
+        return Manifest.Input(
+            name = json.text("name"),
+            bytes = bytes,
+            batch = shape[0] ?: 1,
+            order = ChannelOrder.valueOf(json.oneOf("channel_order", "RGB", "BGR")),
+            scale = json.positive("scale"),
+            resize = resize(json.child("resize")),
+        )
+    }
+
+    private fun resize(json: JsonReader): Manifest.Resize {
+        val (height, width) = size(json, "cover")
+        return Manifest.Resize(
+            crop = json.oneOf("rule", "crop", "stretch") == "crop",
+            interpolation = Interpolation.valueOf(json.oneOf("interpolation", "bilinear", "bicubic").uppercase()),
+            coverHeight = height,
+            coverWidth = width,
+        )
+    }
+
+    private fun output(json: JsonReader, model: Manifest.Model): Manifest.Output {
+        if (json.ints("shape", 2, 1..MOST_CLASSES)[1] != model.outputs) {
+            throw BundleException("manifest: output/shape does not fit the model: export the bundle again")
+        }
+        return Manifest.Output(json.text("name"), json.oneOf("activation", "none", "softmax") == "softmax")
+    }
+
+    private fun golden(json: JsonReader, model: Manifest.Model): Manifest.Golden {
+        val rows = json.int("rows", 1..LARGEST_GOLDEN)
+        val columns = json.int("columns", 1..LARGEST_GOLDEN)
+        val pixels = decode(json.text("pixels_base64"))
+        if (pixels.size != rows * columns * 3) {
+            throw BundleException("manifest: golden/pixels_base64 is no image of $rows x $columns")
+        }
+        val expected = json.children("expected", MOST_EXPECTED).map {
+            Manifest.Expected(it.int("index", 0 until model.outputs), it.text("label"), it.number("value"))
+        }
+        if (expected.isEmpty()) throw BundleException("manifest: golden/expected is empty")
+        return Manifest.Golden(rows, columns, pixels, expected, json.positive("tolerance"))
+    }
+
+    private fun decode(text: String): ByteArray =
+        try {
+            Base64.getDecoder().decode(text)
+        } catch (error: IllegalArgumentException) {
+            throw BundleException("manifest: golden/pixels_base64 is no Base64", error)
+        }
+
+    private fun file(json: JsonReader): Manifest.BundleFile {
+        val path = json.text("path")
+        if (!PATH.matches(path) || path == Manifest.FILE) {
+            throw BundleException("manifest: a file's path leads out of the bundle: ${path.take(80)}")
+        }
+        val sha256 = json.text("sha256")
+        if (!SHA256.matches(sha256)) throw BundleException("manifest: $path has no hash")
+        return Manifest.BundleFile(path, json.int("bytes", 0..Int.MAX_VALUE).toLong(), sha256)
+    }
+
+    private fun size(json: JsonReader, key: String): Pair<Int, Int> {
+        val (height, width) = json.ints(key, 2, 1..LARGEST_SIDE)
+        return Pair(
+            height ?: throw BundleException("manifest: $key has no height"),
+            width ?: throw BundleException("manifest: $key has no width"),
+        )
+    }
+
+    private fun check(manifest: Manifest) {
+        val paths = manifest.files.map { it.path }
+        val models = paths.filter { it.startsWith(Manifest.MODEL_PREFIX) }
+        if (paths.toSet().size != paths.size || Manifest.LABELS !in paths || models.isEmpty()) {
+            throw BundleException("manifest: it does not list labels and model once: export the bundle again")
+        }
+        if (manifest.labelCount != manifest.model.outputs) {
+            throw BundleException("manifest: ${manifest.labelCount} labels for ${manifest.model.outputs} outputs")
+        }
+    }
+}

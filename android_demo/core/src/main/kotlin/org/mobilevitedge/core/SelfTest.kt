@@ -1,0 +1,31 @@
+package org.mobilevitedge.core
+
+import kotlin.math.abs
+
+/** Whether a model on this device answers as it did when it was made. */
+object SelfTest {
+    /** [passed], and why not: [reason] is what the app shows in place of predictions. */
+    data class Outcome(val passed: Boolean, val reason: String)
+
+    /** Run the bundle's golden image. */
+    fun run(manifest: Manifest, classifier: Classifier): Outcome {
+        val golden = manifest.golden
+        val image = Pixels(golden.columns, golden.rows, golden.pixels)
+            .enlarge(manifest.model.width, manifest.model.height)
+        val outputs = classifier.run(Preprocessor(manifest.model, manifest.input).tensor(image))
+        if (outputs.size != manifest.model.outputs) {
+            return Outcome(false, "the model gives ${outputs.size} outputs, its manifest says ${manifest.model.outputs}")
+        }
+        val worst = golden.expected.maxOf { abs(outputs[it.index] - it.value) }
+        // NaN compares false: it must not pass.
+        if (!(worst <= golden.tolerance)) {
+            return Outcome(false, "the self-test differs by $worst on this device, allowed is ${golden.tolerance}")
+        }
+        // The expected ones are the best: no other class may stand above the last of them.
+        val chosen = golden.expected.map { it.index }.toSet()
+        val last = golden.expected.minOf { it.value }
+        val above = outputs.indices.firstOrNull { it !in chosen && outputs[it] > last + golden.tolerance }
+        if (above != null) return Outcome(false, "the self-test finds class $above on this device, which is not among the best")
+        return Outcome(true, "")
+    }
+}

@@ -1,0 +1,55 @@
+package org.mobilevitedge.core
+
+import kotlin.random.Random
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertTrue
+import org.json.JSONObject
+
+class ManifestReaderTest {
+    private val good = Vectors.text("bundle/manifest.json")
+
+    @Test
+    fun `a real manifest is read`() {
+        val manifest = ManifestReader.read(good)
+        assertEquals("mobilevitv2_050", manifest.model.name)
+        assertEquals(Pair(64, 64), Pair(manifest.model.height, manifest.model.width))
+        assertEquals(manifest.model.outputs, manifest.labelCount)
+        assertEquals("model.onnx", manifest.modelFile.path)
+        assertEquals(1 / 255.0, manifest.input.scale)
+        assertTrue(manifest.golden.expected.isNotEmpty())
+    }
+
+    @Test
+    fun `what Python refuses is refused, with a message`() {
+        val bad = JSONObject(Vectors.text("bad_manifests.json"))
+        assertTrue(bad.length() > 20)
+        for (name in bad.keys()) {
+            val error = assertFailsWith<BundleException>(name.toString()) { ManifestReader.read(bad.getString(name.toString())) }
+            assertTrue(error.message!!.startsWith("manifest"), "$name: ${error.message}")
+        }
+    }
+
+    @Test
+    fun `any damage is a manifest or a refusal, never a crash`() {
+        val random = Random(0)
+        repeat(4000) {
+            val text = StringBuilder(good)
+            repeat(1 + random.nextInt(4)) {
+                val at = random.nextInt(text.length + 1)
+                when (random.nextInt(4)) {
+                    0 -> if (at < text.length) text.setCharAt(at, "{}[]\",:0-9.eE\\ntrue".random(random))
+                    1 -> text.delete(at, at + random.nextInt(40))
+                    2 -> text.insert(at, listOf("null", "1e999", "-1", "\"\"", "[]", "{}", "NaN", "99999999999").random(random))
+                    else -> text.setLength(at)
+                }
+            }
+            try {
+                ManifestReader.read(text.toString())
+            } catch (error: BundleException) {
+                assertTrue(error.message!!.length < 1000)
+            }
+        }
+    }
+}

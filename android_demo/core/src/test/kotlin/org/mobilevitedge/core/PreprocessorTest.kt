@@ -1,0 +1,36 @@
+package org.mobilevitedge.core
+
+import kotlin.math.abs
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+import org.json.JSONObject
+
+class PreprocessorTest {
+    @Test
+    fun `every image becomes the tensor that Python makes of it`() {
+        val cases = Vectors.cases("preprocessing.json")
+        assertTrue(cases.size > 50)
+        for (case in cases) {
+            val image = Pixels(case.getInt("width"), case.getInt("height"), Vectors.bytes(case, "rgb"))
+            val preprocessor = preprocessorOf(case)
+            val floats = preprocessor.tensor(preprocessor.resize(image)).asFloatBuffer()
+            val expected = Vectors.floats(case, "tensor")
+            assertEquals(expected.size, floats.remaining())
+            val worst = expected.indices.maxOf { abs(expected[it] - floats.get(it)) }
+            assertTrue(worst <= 1e-6f, "differs by $worst: ${case.getString("rule")} ${image.width}x${image.height}")
+        }
+    }
+
+    private fun preprocessorOf(case: JSONObject): Preprocessor {
+        val size = Vectors.doubles(case, "size").map { it.toInt() }
+        val cover = Vectors.doubles(case, "cover").map { it.toInt() }
+        val interpolation = Interpolation.valueOf(case.getString("interpolation").uppercase())
+        val resize = Manifest.Resize(case.getString("rule") == "crop", interpolation, cover[0], cover[1])
+        val order = ChannelOrder.valueOf(case.getString("order"))
+        return Preprocessor(
+            Manifest.Model("m", 1, size[0], size[1]),
+            Manifest.Input("image", bytes = false, batch = 1, order = order, scale = 1 / 255.0, resize = resize),
+        )
+    }
+}

@@ -1,0 +1,45 @@
+package org.mobilevitedge.core
+
+import java.nio.ByteBuffer
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFalse
+import kotlin.test.assertTrue
+
+class TopClassesTest {
+    @Test
+    fun `probabilities and order are Python's`() {
+        for (case in Vectors.cases("softmax.json")) {
+            val logits = Vectors.doubles(case, "logits").map { it.toFloat() }.toFloatArray()
+            val labels = logits.indices.map { "class $it" }
+            val classes = TopClasses.of(logits, labels, isSoftmax = false, count = logits.size)
+            val probabilities = Vectors.doubles(case, "probabilities")
+            assertEquals(Vectors.doubles(case, "order").map { it.toInt() }, classes.map { it.index })
+            for (score in classes) assertEquals(probabilities[score.index], score.probability, 1e-6)
+        }
+    }
+
+    @Test
+    fun `the self-test passes on the expected answer alone`() {
+        val manifest = ManifestReader.read(Vectors.text("bundle/manifest.json"))
+        val right = FloatArray(manifest.model.outputs) { -100f }
+        for (expected in manifest.golden.expected) right[expected.index] = expected.value.toFloat()
+        assertTrue(SelfTest.run(manifest, answering(right)).passed)
+
+        val index = manifest.golden.expected[0].index
+        val wrong = right.copyOf().also { it[index] += (2 * manifest.golden.tolerance).toFloat() + 0.01f }
+        assertFalse(SelfTest.run(manifest, answering(wrong)).passed)
+        assertFalse(SelfTest.run(manifest, answering(right.copyOf().also { it[index] = Float.NaN })).passed)
+        val other = right.indices.first { number -> manifest.golden.expected.none { it.index == number } }
+        assertFalse(SelfTest.run(manifest, answering(right.copyOf().also { it[other] = 100f })).passed)
+        assertTrue("outputs" in SelfTest.run(manifest, answering(FloatArray(3))).reason)
+    }
+
+    private fun answering(outputs: FloatArray) = object : Classifier {
+        override val runtime = "made up"
+
+        override fun run(input: ByteBuffer) = outputs
+
+        override fun close() = Unit
+    }
+}
