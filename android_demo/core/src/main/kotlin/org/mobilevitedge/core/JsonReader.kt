@@ -80,6 +80,9 @@ internal class JsonReader private constructor(private val json: JSONObject, priv
                 return JsonReader(JSONObject(text), "")
             } catch (error: JSONException) {
                 throw BundleException("manifest: no JSON object: ${error.message?.take(200)}", error)
+            } catch (error: NumberFormatException) {
+                // What Android's older parsers throw for a broken backslash-u escape.
+                throw BundleException("manifest: no JSON object: a broken escape", error)
             }
         }
 
