@@ -95,7 +95,8 @@ def check_core(cache: Path, build: Path) -> None:
     debian = cache / "debian" / "usr" / "share" / "java"
     standard, json = kotlin / "kotlin-stdlib.jar", debian / "json-android.jar"
     testing = [kotlin / "kotlin-test.jar", kotlin / "kotlin-test-junit.jar", debian / "junit4.jar"]
-    core, tests, vectors = build / "core.jar", build / "tests.jar", build / "vectors"
+    core, tests = build / "core.jar", build / "tests.jar"
+    vectors, reports = build / "vectors", build / "reports"
 
     def compile_(sources: Path, target: Path, class_path: str, *options: str) -> None:
         compiler = ["java", "-Xmx1g", "-cp", kotlin / "kotlin-compiler.jar"]
@@ -116,8 +117,10 @@ def check_core(cache: Path, build: Path) -> None:
     ]
     say(f"running {len(names)} test classes")
     everything = path_of(standard, json, core, tests, *testing, debian / "hamcrest-all.jar")
-    java = ["java", f"-Dvectors={vectors}", "-cp", everything, "org.junit.runner.JUnitCore"]
-    run([*java, *names])
+    properties = [f"-Dvectors={vectors}", f"-Dreports={reports}"]
+    run(["java", *properties, "-cp", everything, "org.junit.runner.JUnitCore", *names])
+    say("reading the app's reports in Python")
+    run([sys.executable, REPOSITORY / "tests" / "vectors" / "read_reports.py", reports])
 
 
 def say(text: str) -> None:

@@ -1,0 +1,46 @@
+package org.mobilevitedge.core
+
+import java.nio.ByteBuffer
+
+/** A device whose clock moves only when something asks the model or sleeps. */
+class PlayedDevice(private val states: Iterator<DeviceState>) : BenchDevice {
+    var now = 1_000L
+    val sleeps = mutableListOf<Long>()
+    private var switches = 0L
+
+    override fun nanoTime() = now
+
+    override fun utc() = "2026-01-31T12:00:00Z"
+
+    override fun state() = states.next()
+
+    override fun affinity() = listOf(7)
+
+    override fun involuntarySwitches() = switches
+
+    override fun sleep(milliseconds: Long) {
+        sleeps += milliseconds
+        now += milliseconds * 1_000_000
+    }
+
+    /** A model whose calls take 1, 2, 3, ... microseconds. */
+    inner class Model : Classifier {
+        var calls = 0L
+        var closed = false
+        override val runtime = "played 1.0"
+
+        override fun run(input: ByteBuffer): FloatArray {
+            check(input.hasRemaining() && !closed)
+            input.position(input.limit())
+            now += ++calls * 1_000
+            switches += 1
+            return floatArrayOf(0f)
+        }
+
+        override fun close() {
+            closed = true
+        }
+    }
+}
+
+fun calm() = DeviceState(2400.0, Thermal.NONE, 80.0, false, false)
