@@ -85,7 +85,9 @@ def check_contract(
     if violations:
         listed = "\n".join(f"  {violation}" for violation in violations[:10])
         more = f"\n  ... and {len(violations) - 10} more" if len(violations) > 10 else ""
-        raise ConversionError(f"the converted graph breaks its contract:\n{listed}{more}")
+        missing = ", ".join(sorted(options.without))
+        cause = f" without the rewrites {missing}; leave out --no-rewrite" if missing else ""
+        raise ConversionError(f"the converted graph breaks its contract{cause}:\n{listed}{more}")
     counts = Counter(operator.kind for operator in graph.operators)
     outside = Counter(o.kind for o in graph.operators if not o.delegated)
     return Audit(

@@ -167,6 +167,15 @@ def test_only_what_a_target_allows_runs_outside_its_delegate() -> None:
     assert violations(plus(DELEGATED, allowed, other)) == ["bmm: runs outside the delegate"]
 
 
+def test_a_rewrite_that_was_left_out_is_named_as_the_cause() -> None:
+    graph = plus(GRAPH, Operator("Reshape", "", rank=6))
+    options = replace(OPTIONS, without=frozenset({"token_layout", "phase_layout"}))
+    with pytest.raises(
+        ConversionError, match="without the rewrites phase_layout, token_layout; leave out --no-rew"
+    ):
+        check_contract(graph, V2, [(64, 64)], options, (), 1000)
+
+
 def test_targets_without_delegates_run_everything_outside() -> None:
     assert check(plus(GRAPH, Operator("Add", "", 4, delegated=False))).delegates is None
 
