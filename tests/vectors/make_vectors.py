@@ -1,7 +1,8 @@
 """What every app must compute as Python does: ``python tests/vectors/make_vectors.py FOLDER``.
 
 Written into a folder as JSON and raw bytes: images with their preprocessed tensors, logits with
-their probabilities, a bundle, manifests that are good and manifests that every reader must refuse.
+their probabilities, bundles with their answers for a photo, manifests that every reader must
+refuse.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import base64
 import copy
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib.cbook
 import numpy as np
 from PIL import Image
 
@@ -135,14 +138,40 @@ def refused(bundle: Path, text: str) -> bool:
     return False
 
 
+def photo_case(bundles: Sequence[Path]) -> dict[str, Any]:
+    """A photo, and what ONNX Runtime answers in Python for it."""
+    from converters.backend import load_bundle_model
+    from converters.predict import run_image, top_classes
+
+    with Image.open(matplotlib.cbook.get_sample_data("grace_hopper.jpg")) as opened:
+        photo = opened.convert("RGB")
+    answers = {}
+    for path in bundles:
+        bundle = read_bundle(path)
+        outputs = run_image(bundle, load_bundle_model(bundle), photo)
+        best = top_classes(bundle, outputs, 5)
+        answers[path.name] = {
+            "outputs": outputs.astype(float).tolist(),
+            "top5": [score.index for score in best],
+        }
+    return {
+        "width": photo.width,
+        "height": photo.height,
+        "rgb": base64.b64encode(photo.tobytes()).decode(),
+        "answers": answers,
+    }
+
+
 def write_vectors(folder: Path) -> None:
-    """Export a small bundle, and write everything."""
+    """Export small bundles, and write everything."""
     from converters.options import ExportOptions
     from converters.pipeline import export_bundle
 
-    bundle = folder / "bundle"
+    bundle, taking_pixels = folder / "bundle", folder / "bundle_of_pixels"
     options = ExportOptions(target="onnx", weights="demo", image_size=(64, 64), output=bundle)
     export_bundle(options, lambda step: None)
+    export_bundle(replace(options, raw_input=True, output=taking_pixels), lambda step: None)
+    (folder / "photo.json").write_text(json.dumps(photo_case([bundle, taking_pixels])))
     text = (bundle / MANIFEST_FILE).read_text("utf-8")
     bad = dict(bad_manifests(json.loads(text)))
     accepted = [name for name, changed in bad.items() if not refused(bundle, changed)]

@@ -5,9 +5,16 @@ import java.nio.ByteBuffer
 
 /** A loaded model of some runtime. Not for several threads at once. */
 interface Classifier : Closeable {
-    /** Name and version of what runs it, such as `ONNX Runtime 1.31.1`. */
+    /** What runs it, such as `ONNX Runtime`. */
     val runtime: String
 
-    /** One inference: the input that [Preprocessor.tensor] makes, the outputs of one image. */
+    /** Of the runtime, such as `1.31.1`; null if it does not tell. */
+    val version: String?
+
+    /**
+     * One inference: the input that [Preprocessor.tensor] makes, the outputs of one image.
+     *
+     * @throws BundleException if the runtime refuses the model or the input.
+     */
     fun run(input: ByteBuffer): FloatArray
 }

@@ -22,7 +22,13 @@ data class Manifest(
         val order: ChannelOrder,
         val scale: Double,
         val resize: Resize,
-    )
+    ) {
+        /** Of the tensor that [Preprocessor.tensor] makes: one image, NHWC bytes or NCHW floats. */
+        fun shape(model: Model): LongArray {
+            val (height, width) = Pair(model.height.toLong(), model.width.toLong())
+            return if (bytes) longArrayOf(1, height, width, 3) else longArrayOf(1, 3, height, width)
+        }
+    }
 
     /** [coverHeight] and [coverWidth]: what a cropped image is scaled to cover first. */
     data class Resize(

@@ -1,6 +1,6 @@
 package org.mobilevitedge.core
 
-import java.util.Base64
+import kotlin.io.encoding.Base64
 
 /** Reads `manifest.json`. */
 object ManifestReader {
@@ -94,7 +94,7 @@ object ManifestReader {
 
     private fun decode(text: String): ByteArray =
         try {
-            Base64.getDecoder().decode(text)
+            Base64.decode(text)
         } catch (error: IllegalArgumentException) {
             throw BundleException("manifest: golden/pixels_base64 is no Base64", error)
         }
@@ -125,6 +125,9 @@ object ManifestReader {
         }
         if (manifest.labelCount != manifest.model.outputs) {
             throw BundleException("manifest: ${manifest.labelCount} labels for ${manifest.model.outputs} outputs")
+        }
+        if (manifest.input.batch != 1) {
+            throw BundleException("manifest: the model takes ${manifest.input.batch} images at once: export it with --batch 1")
         }
     }
 }

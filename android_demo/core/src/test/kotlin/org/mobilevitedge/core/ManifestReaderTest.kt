@@ -32,6 +32,14 @@ class ManifestReaderTest {
     }
 
     @Test
+    fun `a model of several images at once is refused`() {
+        val json = JSONObject(good)
+        json.getJSONObject("input").getJSONArray("shape").put(0, 2)
+        val error = assertFailsWith<BundleException> { ManifestReader.read(json.toString()) }
+        assertTrue("--batch 1" in error.message!!)
+    }
+
+    @Test
     fun `any damage is a manifest or a refusal, never a crash`() {
         val random = Random(0)
         repeat(4000) {

@@ -27,7 +27,8 @@ class PlayedDevice(private val states: Iterator<DeviceState>) : BenchDevice {
     inner class Model : Classifier {
         var calls = 0L
         var closed = false
-        override val runtime = "played 1.0"
+        override val runtime = "played"
+        override val version = "1.0"
 
         override fun run(input: ByteBuffer): FloatArray {
             check(input.hasRemaining() && !closed)

@@ -37,6 +37,7 @@ class TopClassesTest {
 
     private fun answering(outputs: FloatArray) = object : Classifier {
         override val runtime = "made up"
+        override val version: String? = null
 
         override fun run(input: ByteBuffer) = outputs
 

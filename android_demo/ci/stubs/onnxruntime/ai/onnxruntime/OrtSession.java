@@ -1,0 +1,61 @@
+package ai.onnxruntime;
+
+import java.nio.FloatBuffer;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+public class OrtSession implements AutoCloseable {
+    private final long handle;
+
+    OrtSession(long handle) {
+        this.handle = handle;
+    }
+
+    /** One input and one output are what the adapter needs. */
+    public Result run(Map<String, ? extends OnnxTensorLike> inputs, Set<String> outputs) throws OrtException {
+        Map.Entry<String, ? extends OnnxTensorLike> input = inputs.entrySet().iterator().next();
+        OnnxTensor tensor = (OnnxTensor) input.getValue();
+        float[] answer = Shim.run(
+                handle, input.getKey(), tensor.data, tensor.data.remaining(), tensor.shape, tensor.bytes,
+                outputs.iterator().next());
+        return new Result(Collections.singletonList(new OnnxTensor(FloatBuffer.wrap(answer), null, false)));
+    }
+
+    @Override
+    public void close() throws OrtException {
+        Shim.close(handle);
+    }
+
+    public static class SessionOptions implements AutoCloseable {
+        int intraOpThreads;
+        int interOpThreads;
+
+        public void setIntraOpNumThreads(int threads) throws OrtException {
+            intraOpThreads = threads;
+        }
+
+        public void setInterOpNumThreads(int threads) throws OrtException {
+            interOpThreads = threads;
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    public static class Result implements AutoCloseable {
+        private final List<OnnxValue> values;
+
+        Result(List<OnnxValue> values) {
+            this.values = values;
+        }
+
+        public OnnxValue get(int index) {
+            return values.get(index);
+        }
+
+        @Override
+        public void close() {}
+    }
+}

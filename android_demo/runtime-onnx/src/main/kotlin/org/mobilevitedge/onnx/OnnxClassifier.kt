@@ -1,0 +1,59 @@
+package org.mobilevitedge.onnx
+
+import ai.onnxruntime.OnnxJavaType
+import ai.onnxruntime.OnnxTensor
+import ai.onnxruntime.OrtEnvironment
+import ai.onnxruntime.OrtException
+import ai.onnxruntime.OrtSession
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+import org.mobilevitedge.core.Bundle
+import org.mobilevitedge.core.BundleException
+import org.mobilevitedge.core.Classifier
+
+/** A bundle of the target `onnx` in ONNX Runtime, on the processor. */
+class OnnxClassifier(bundle: Bundle, threads: Int) : Classifier {
+    private val manifest = bundle.manifest
+    private val environment = OrtEnvironment.getEnvironment()
+    private val shape = manifest.input.shape(manifest.model)
+    private val session: OrtSession
+
+    override val runtime = "ONNX Runtime"
+    override val version: String = environment.version
+
+    init {
+        try {
+            OrtSession.SessionOptions().use { options ->
+                options.setIntraOpNumThreads(threads)
+                options.setInterOpNumThreads(1)
+                session = environment.createSession(bundle.model.path, options)
+            }
+        } catch (error: OrtException) {
+            throw BundleException("ONNX Runtime cannot load the model: ${error.message}", error)
+        }
+    }
+
+    override fun run(input: ByteBuffer): FloatArray {
+        try {
+            return tensor(input).use { tensor ->
+                session.run(mapOf(manifest.input.name to tensor), setOf(manifest.output.name)).use { result ->
+                    val answer = (result.get(0) as OnnxTensor).floatBuffer
+                    FloatArray(answer.remaining()).also(answer::get)
+                }
+            }
+        } catch (error: OrtException) {
+            throw BundleException("ONNX Runtime cannot run the model: ${error.message}", error)
+        }
+    }
+
+    private fun tensor(input: ByteBuffer): OnnxTensor {
+        input.order(ByteOrder.nativeOrder())
+        return if (manifest.input.bytes) {
+            OnnxTensor.createTensor(environment, input, shape, OnnxJavaType.UINT8)
+        } else {
+            OnnxTensor.createTensor(environment, input.asFloatBuffer(), shape)
+        }
+    }
+
+    override fun close() = session.close()
+}

@@ -1,0 +1,70 @@
+package org.mobilevitedge.onnx
+
+import java.io.File
+import java.nio.ByteBuffer
+import java.util.Base64
+import kotlin.math.abs
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertTrue
+import org.json.JSONObject
+import org.mobilevitedge.core.Bundle
+import org.mobilevitedge.core.BundleException
+import org.mobilevitedge.core.BundleStore
+import org.mobilevitedge.core.Pixels
+import org.mobilevitedge.core.Preprocessor
+import org.mobilevitedge.core.SelfTest
+import org.mobilevitedge.core.TopClasses
+
+/** The adapter on the real ONNX Runtime, against Python's answers for a photo. */
+class OnnxClassifierTest {
+    private val vectors = File(System.getProperty("vectors") ?: error("-Dvectors=FOLDER is missing"))
+    private val photo = JSONObject(File(vectors, "photo.json").readText())
+
+    private fun bundle(name: String): Bundle = BundleStore(vectors).open(name)
+
+    private fun answersAsPython(name: String) {
+        val bundle = bundle(name)
+        val image = Pixels(photo.getInt("width"), photo.getInt("height"), Base64.getDecoder().decode(photo.getString("rgb")))
+        val preprocessor = Preprocessor(bundle.manifest.model, bundle.manifest.input)
+        val expected = photo.getJSONObject("answers").getJSONObject(name)
+        OnnxClassifier(bundle, threads = 1).use { classifier ->
+            val outputs = classifier.run(preprocessor.tensor(preprocessor.resize(image)))
+            val top = TopClasses.of(outputs, bundle.labels, bundle.manifest.output.softmax, 5)
+            assertEquals(List(5) { expected.getJSONArray("top5").getInt(it) }, top.map { it.index })
+            // The same library, the same threads: only the order of sums may differ.
+            val worst = outputs.indices.maxOf { abs(outputs[it] - expected.getJSONArray("outputs").getDouble(it)) }
+            assertTrue(worst <= 1e-4, "off by $worst")
+            assertTrue(SelfTest.run(bundle.manifest, classifier).passed)
+            assertTrue(Regex("""\d+\.\d+\.\d+.*""").matches(classifier.version), classifier.version)
+        }
+    }
+
+    @Test
+    fun `a model that takes floats answers as in Python`() = answersAsPython("bundle")
+
+    @Test
+    fun `a model that takes pixels answers as in Python`() = answersAsPython("bundle_of_pixels")
+
+    @Test
+    fun `a file that is no model is refused in words`() {
+        val good = bundle("bundle")
+        val folder = kotlin.io.path.createTempDirectory("model").toFile()
+        try {
+            File(folder, "model.onnx").writeBytes(ByteArray(100) { 7 })
+            val error = assertFailsWith<BundleException> { OnnxClassifier(Bundle(folder, good.manifest, good.labels), 1) }
+            assertTrue("cannot load the model" in error.message!!)
+        } finally {
+            folder.deleteRecursively()
+        }
+    }
+
+    @Test
+    fun `an input of another size is refused in words`() {
+        OnnxClassifier(bundle("bundle"), threads = 2).use { classifier ->
+            val error = assertFailsWith<BundleException> { classifier.run(ByteBuffer.allocateDirect(16)) }
+            assertTrue("cannot run the model" in error.message!!)
+        }
+    }
+}
