@@ -7,14 +7,18 @@ the code or a test is wrong.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
+from apk import pack, resources
 from build import APP, Build, run
 from toolchain import MissingToolError, default_cache, gather
+
+import mobilevit_edge
 
 VECTORS: Final = APP.parent / "tests" / "vectors"
 _MISSING: Final = 4
@@ -33,9 +37,18 @@ def check(build: Build) -> None:
     onnx_stubs = build.java(APP / "ci" / "stubs" / "onnxruntime", "onnx-stubs")
     executorch_stubs = build.java(APP / "ci" / "stubs" / "executorch", "executorch-stubs")
     onnx = build.kotlin(main("runtime-onnx"), "onnx", [core, onnx_stubs, *android], on_phone)
-    build.kotlin(
+    executorch = build.kotlin(
         main("runtime-executorch"), "executorch", [core, executorch_stubs, *android], on_phone
     )
+    bundled = build.folder / "assets" / "bundles" / "demo.zip"
+    bundled.parent.mkdir(parents=True)
+    shutil.make_archive(str(bundled.with_suffix("")), "zip", vectors / "bundle")
+    package, numbers = resources(build, bundled.parent.parent, mobilevit_edge.__version__)
+    numbers = build.java(numbers, "R-classes")
+    app = build.kotlin(main("app"), "app", [core, onnx, executorch, numbers, *android], on_phone)
+    say("dexing, aligning and signing the package")
+    # Never the stubs: on a phone the runtimes are the real ones.
+    pack(build, package, [core, onnx, executorch, app, numbers, build.library("kotlin-stdlib")])
 
     say("testing core")
     tests = build.kotlin(

@@ -25,6 +25,7 @@ SUITES: Final = {
         *("android-libaapt", "android-libandroidfw", "android-libbacktrace", "android-libbase"),
         *("android-libcutils", "android-liblog", "android-libunwind", "android-libutils"),
         *("android-libziparchive", "libexpat1", "libpng16-16", "libprotobuf-lite32", "libzopfli1"),
+        "p7zip-full",
     ),
     # The last suite with a dexer.
     "bullseye": ("dalvik-exchange", "libandroid-23-java", "android-sdk-platform-23"),
@@ -65,13 +66,17 @@ class Toolchain:
         return self.debian("usr", "lib", "android-sdk", "platforms", "android-23", "android.jar")
 
     @property
+    def framework(self) -> Path:
+        """The system's resources, which the app's refer to."""
+        return self.debian("usr", "share", "android-framework-res", "framework-res.apk")
+
+    @property
     def environment(self) -> dict[str, str]:
         """In which Debian's native tools find their libraries."""
         libraries = self.debian("usr", "lib", "x86_64-linux-gnu")
-        return {
-            **os.environ,
-            "LD_LIBRARY_PATH": os.pathsep.join(map(str, (libraries / "android", libraries))),
-        }
+        lib = self.debian("usr", "lib")
+        folders = (libraries / "android", libraries, lib, lib / "p7zip")
+        return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
 
 
 def default_cache() -> Path:

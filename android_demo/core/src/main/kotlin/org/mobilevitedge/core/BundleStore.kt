@@ -93,10 +93,11 @@ class BundleStore(private val root: File) {
     }
 
     companion object {
+        /** What a bundle may be called. */
+        val NAME = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
         const val MAX_BYTES = 512L * 1024 * 1024
         private const val MOST_ENTRIES = 100
         private const val BUFFER = 1 shl 16
-        private val NAME = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
         /** The bundle in a folder. */
         private fun read(folder: File): Bundle {

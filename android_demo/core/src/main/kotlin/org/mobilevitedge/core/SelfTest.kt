@@ -7,12 +7,15 @@ object SelfTest {
     /** [passed], and why not: [reason] is what the app shows in place of predictions. */
     data class Outcome(val passed: Boolean, val reason: String)
 
+    /** The golden image at the model's size. */
+    fun image(manifest: Manifest): Pixels =
+        Pixels(manifest.golden.columns, manifest.golden.rows, manifest.golden.pixels)
+            .enlarge(manifest.model.width, manifest.model.height)
+
     /** Run the bundle's golden image. */
     fun run(manifest: Manifest, classifier: Classifier): Outcome {
         val golden = manifest.golden
-        val image = Pixels(golden.columns, golden.rows, golden.pixels)
-            .enlarge(manifest.model.width, manifest.model.height)
-        val outputs = classifier.run(Preprocessor(manifest.model, manifest.input).tensor(image))
+        val outputs = classifier.run(Preprocessor(manifest.model, manifest.input).tensor(image(manifest)))
         if (outputs.size != manifest.model.outputs) {
             return Outcome(false, "the model gives ${outputs.size} outputs, its manifest says ${manifest.model.outputs}")
         }

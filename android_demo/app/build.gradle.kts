@@ -1,0 +1,39 @@
+plugins {
+    alias(libs.plugins.android.application)
+}
+
+android {
+    namespace = "org.mobilevitedge.app"
+    compileSdk = libs.versions.compileSdk.get().toInt()
+    defaultConfig {
+        applicationId = "org.mobilevitedge.app"
+        minSdk = libs.versions.minSdk.get().toInt()
+        targetSdk = libs.versions.compileSdk.get().toInt()
+        versionCode = 1
+        versionName = "0.1.0"
+        ndk {
+            // What both runtimes have, of phones and emulators.
+            abiFilters += listOf("arm64-v8a", "x86_64")
+        }
+    }
+    buildTypes {
+        release {
+            // The runtimes find their classes by name.
+            isMinifyEnabled = false
+        }
+    }
+    androidResources {
+        // Bundles are compressed already.
+        noCompress += "zip"
+    }
+}
+
+kotlin {
+    jvmToolchain(17)
+}
+
+dependencies {
+    implementation(project(":core"))
+    implementation(project(":runtime-onnx"))
+    implementation(project(":runtime-executorch"))
+}

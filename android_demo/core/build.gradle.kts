@@ -1,0 +1,24 @@
+plugins {
+    alias(libs.plugins.kotlin.jvm)
+}
+
+kotlin {
+    jvmToolchain(17)
+    compilerOptions {
+        allWarningsAsErrors = true
+    }
+}
+
+dependencies {
+    // Android has these classes itself.
+    compileOnly(libs.json)
+    testImplementation(libs.json)
+    testImplementation(libs.junit)
+    testImplementation(libs.kotlin.test.junit)
+}
+
+tasks.test {
+    // Made by: python tests/vectors/make_vectors.py android_demo/build/vectors
+    systemProperty("vectors", rootProject.layout.buildDirectory.dir("vectors").get().asFile.path)
+    systemProperty("reports", rootProject.layout.buildDirectory.dir("reports").get().asFile.path)
+}
