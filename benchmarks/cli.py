@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from benchmarks.commands import arm, attention, blocks, compare, models, report, run
+from benchmarks.commands import arm, attention, blocks, compare, device, models, report, run
 from mobilevit_edge.console import run_command
 
 
@@ -19,11 +19,11 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="mobilevit-bench",
         description="Measure models on one core, with raw samples and honest intervals.",
-        epilog="exit codes: 0 done, 2 usage, 3 package missing, 4 bad input, "
+        epilog="exit codes: 0 done, 2 usage, 3 package or device missing, 4 bad input, "
         "6 recorded counts changed",
     )
     subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
-    for module in (models, blocks, attention, run, compare, report, arm):
+    for module in (models, blocks, attention, run, compare, report, arm, device):
         module.register(subparsers)
     return parser
 

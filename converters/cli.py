@@ -118,6 +118,12 @@ def _export_parser() -> ArgumentParser:
         metavar="DIR",
         help="the bundle's folder; default: a telling name here",
     )
+    parser.add_argument(
+        "--android-assets",
+        type=Path,
+        metavar="DIR",
+        help="also put the bundle into the Android app: android_demo/app/src/main/assets",
+    )
     group = parser.add_argument_group("int8")
     group.add_argument(
         "--calibration", type=Path, metavar="DIR", help="images like those that the app will see"
@@ -259,12 +265,21 @@ def _export(arguments: Namespace) -> None:
     if arguments.explain:
         _explain(options, as_json=arguments.json)
         return
+    if arguments.android_assets is not None:
+        from converters.apps import check_android_assets
+
+        check_android_assets(options, arguments.android_assets)
     with progress() as show:
         show("loading PyTorch")
         from converters.pipeline import export_bundle
 
         exported = export_bundle(options, show)
     _print_exported(exported, as_json=arguments.json)
+    if arguments.android_assets is not None:
+        from converters.apps import add_to_android
+
+        packed = add_to_android(exported.path, arguments.android_assets)
+        print(f"in the Android app: {packed}", file=sys.stderr)
 
 
 def _explain(options: ExportOptions, *, as_json: bool) -> None:

@@ -39,6 +39,12 @@ class ToolchainError(MobileViTEdgeError):
     exit_code = 3
 
 
+class DeviceError(MobileViTEdgeError):
+    """A phone is not there, not ready, or did not do what it was asked for."""
+
+    exit_code = 3
+
+
 class InputError(MobileViTEdgeError):
     """Something the user handed in cannot be used."""
 

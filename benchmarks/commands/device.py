@@ -1,0 +1,86 @@
+"""``mobilevit-bench device``: bundles on a phone that is attached to this machine."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.devices.plan import DevicePlan
+from mobilevit_edge.console import add_common_arguments, progress
+
+_TIMEOUT = 1800.0
+
+
+def register(subparsers: Any) -> None:
+    """Add the subcommand."""
+    usual = DevicePlan()
+    parser: ArgumentParser = subparsers.add_parser(
+        "device",
+        help="measure on an attached phone",
+        description="Push bundles to a phone, let the sample app measure them, and fetch its "
+        "report, without a touch. The report is added to the file if there is one.",
+    )
+    parser.add_argument("platform", choices=("android",))
+    parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
+    parser.add_argument("--serial", metavar="ID", help="of the device, where there are several")
+    parser.add_argument("--apk", type=Path, metavar="FILE", help="install the app first")
+    counts = {
+        "--warm-up": (usual.warm_up, "inferences that do not count"),
+        "--runs": (usual.runs, "inferences of a round"),
+        "--rounds": (usual.rounds, "rounds, each with a freshly loaded model"),
+        "--cool-down": (usual.cool_down, "seconds between rounds"),
+        "--threads": (usual.threads, "of the runtime"),
+    }
+    for option, (default, text) in counts.items():
+        help_ = f"{text} (default {default})"
+        parser.add_argument(option, type=int, default=default, metavar="N", help=help_)
+    parser.add_argument(
+        "--no-pin", action="store_true", help="do not ask for one big core with one thread"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=_TIMEOUT,
+        metavar="SECONDS",
+        help=f"for the whole measurement (default {_TIMEOUT:.0f})",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("device-report.json"),
+        metavar="FILE",
+        help="the report (default device-report.json); runs that it holds stay",
+    )
+    add_common_arguments(parser)
+    parser.set_defaults(command=_device)
+
+
+def _device(arguments: Namespace) -> None:
+    from benchmarks.devices.android import TARGETS, find_adb, find_device, measure_on_android
+    from benchmarks.devices.plan import device_bundles
+    from benchmarks.run_tables import run_summary, run_tables
+    from benchmarks.tables import print_tables
+    from mobilevit_edge.report import merge_reports, read_report, write_report
+
+    # Before minutes on the phone: what can be refused here is.
+    bundles = device_bundles(arguments.bundles, TARGETS)
+    earlier = [read_report(arguments.output)] if arguments.output.exists() else []
+    plan = DevicePlan(
+        warm_up=arguments.warm_up,
+        runs=arguments.runs,
+        rounds=arguments.rounds,
+        cool_down=arguments.cool_down,
+        threads=arguments.threads,
+        pin=not arguments.no_pin,
+    )
+    adb = find_device(find_adb(), arguments.serial)
+    with progress() as show:
+        report = measure_on_android(adb, bundles, plan, arguments.apk, arguments.timeout, show)
+    write_report(merge_reports([*earlier, report]), arguments.output)
+    (run,) = report.runs
+    if arguments.json:
+        print(json.dumps({"report": str(arguments.output), **run_summary(run)}))
+    else:
+        print_tables(run_tables(run), run, arguments.output)

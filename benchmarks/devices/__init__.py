@@ -1,0 +1,1 @@
+"""Measuring on phones that are attached to this machine."""
