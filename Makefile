@@ -19,7 +19,7 @@ arm: $(VENV)/.installed
 	$(BIN)/mobilevit-bench arm
 	$(BIN)/pytest -rs tests/benchmarks/arm
 
-# The Android app's core on the JVM, against Python: fetches the Kotlin compiler first, into the cache.
+# The Android app compiled, tested on the JVM against Python, packed: fetches its tools into the cache first.
 android: $(VENV)/.installed
 	$(BIN)/python android_demo/ci/check.py
 
