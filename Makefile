@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTO_PACKAGE := scikit-image==0.26.0
 
-.PHONY: demo test arm android lint clean
+.PHONY: demo test arm android ios lint clean
 
 demo: $(VENV)/.installed
 	@# The wheel alone: its photo is all that is used.
@@ -22,6 +22,10 @@ arm: $(VENV)/.installed
 # The Android app compiled, tested on the JVM against Python, packed: fetches its tools into the cache first.
 android: $(VENV)/.installed
 	$(BIN)/python android_demo/ci/check.py
+
+# The iOS app's Swift built and tested in a small Debian 13, which it makes first, in the cache; needs root.
+ios: $(VENV)/.installed
+	$(BIN)/python ios_demo/ci/check.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -47,8 +47,10 @@ from mobilevit_edge.report import LatencyRow, Run
 
 EXPERIMENT: Final = "against plain"
 IMAGE_SIZE: Final = 256
-FORMS: Final = ("ours", "reference", "transformers", "limit")
-INT8_FORMS: Final = ("ours", "reference", "fp32", "limit", "fp32 limit")
+FORMS: Final = {
+    "fp32": ("ours", "reference", "transformers", "limit"),
+    "int8": ("ours", "reference", "fp32", "limit", "fp32 limit"),
+}
 _IN_FP32: Final = {"fp32": "ours", "fp32 limit": "limit"}
 RATIOS: Final = {
     "fp32": (("plain", "ours"), ("ours", "limit")),
@@ -77,7 +79,7 @@ def make_artifact(runtime: FileTarget, model_name: str, form: str, path: Path) -
 
 
 def make_int8_artifact(runtime: FileTarget, model_name: str, form: str, path: Path) -> None:
-    """Write one artifact of ``INT8_FORMS``, calibrated on noise images."""
+    """Write one artifact of the int8 ``FORMS``, calibrated on noise images."""
     if form in _IN_FP32:
         make_artifact(runtime, model_name, _IN_FP32[form], path)
         return
@@ -109,11 +111,11 @@ def make_int8_artifact(runtime: FileTarget, model_name: str, form: str, path: Pa
 
 
 def contenders(
-    runtime: FileTarget, name: str, precision: str, folder: Path
+    runtime: FileTarget, name: str, precision: str, folder: Path, forms: Collection[str]
 ) -> tuple[Contender, ...]:
-    """Every form of a model; artifacts in ``folder`` are used again."""
+    """``forms`` of a model, those that there are; artifacts in ``folder`` are used again."""
     found = []
-    for form in FORMS if precision == "fp32" else INT8_FORMS:
+    for form in forms:
         path = folder / f"{name}-{precision}-{form.replace(' ', '_')}{SUFFIX[runtime]}"
         if not path.exists():
             if precision == "int8":
@@ -146,7 +148,13 @@ def main() -> None:
     groups = tuple(
         Group(
             name,
-            contenders(arguments.runtime, name, arguments.precision, arguments.artifacts),
+            contenders(
+                arguments.runtime,
+                name,
+                arguments.precision,
+                arguments.artifacts,
+                FORMS[arguments.precision],
+            ),
         )
         for name in arguments.models
     )
@@ -157,8 +165,7 @@ def main() -> None:
 
 def forms_table(run: Run, precision: str) -> Table:
     """Medians, and ratios with their intervals."""
-    forms = FORMS if precision == "fp32" else INT8_FORMS
-    ratios = RATIOS[precision]
+    forms, ratios = FORMS[precision], RATIOS[precision]
     models: dict[str, dict[str, LatencyRow]] = {}
     for row in run.rows:
         assert isinstance(row, LatencyRow)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Final
 
 from converters.options import ExportOptions
 from mobilevit_edge.archive import app_name, zip_bundle
-from mobilevit_edge.bundle import read_bundle
+from mobilevit_edge.bundle import MANIFEST_FILE, holds_only_a_bundle, read_bundle
 from mobilevit_edge.errors import OutputError, UsageError
+from mobilevit_edge.files import folder_transaction
 
 _ANDROID_FOLDER: Final = "bundles"
 """Where the app looks among its assets."""
@@ -44,4 +46,36 @@ def add_to_android(bundle: Path, assets: Path) -> Path:
     except OSError as error:
         raise OutputError(f"cannot make {target.parent}: {error}") from error
     zip_bundle(whole, target)
+    return target
+
+
+def check_ios_resources(options: ExportOptions, resources: Path) -> None:
+    """Refuse, before any work, what the iOS app could not run.
+
+    Raises:
+        UsageError: another target than Core ML.
+        OutputError: ``resources`` is no folder.
+    """
+    if options.target != "coreml":
+        raise UsageError("--ios-resources takes --target coreml")
+    if not resources.is_dir():
+        raise OutputError(
+            f"{resources} is no folder: --ios-resources wants the app's ios_demo/App/Models"
+        )
+
+
+def add_to_ios(bundle: Path, resources: Path) -> Path:
+    """Put a copy of a bundle among the app's resources, in one step; returns its folder.
+
+    Raises:
+        OutputError: it cannot be written, or something else is in its place.
+    """
+    whole = read_bundle(bundle)
+    target = resources / app_name(whole)
+    if target.exists() and not holds_only_a_bundle(target):
+        raise OutputError(f"{target} is no bundle: move it away, or export to another name")
+    with folder_transaction(target) as folder:
+        for name in (MANIFEST_FILE, *(file.path for file in whole.manifest.files)):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(whole.path / name, folder / name)
     return target

@@ -124,6 +124,12 @@ def _export_parser() -> ArgumentParser:
         metavar="DIR",
         help="also put the bundle into the Android app: android_demo/app/src/main/assets",
     )
+    parser.add_argument(
+        "--ios-resources",
+        type=Path,
+        metavar="DIR",
+        help="also put the bundle into the iOS app: ios_demo/App/Models",
+    )
     group = parser.add_argument_group("int8")
     group.add_argument(
         "--calibration", type=Path, metavar="DIR", help="images like those that the app will see"
@@ -265,10 +271,17 @@ def _export(arguments: Namespace) -> None:
     if arguments.explain:
         _explain(options, as_json=arguments.json)
         return
-    if arguments.android_assets is not None:
-        from converters.apps import check_android_assets
+    from converters.apps import (
+        add_to_android,
+        add_to_ios,
+        check_android_assets,
+        check_ios_resources,
+    )
 
+    if arguments.android_assets is not None:
         check_android_assets(options, arguments.android_assets)
+    if arguments.ios_resources is not None:
+        check_ios_resources(options, arguments.ios_resources)
     with progress() as show:
         show("loading PyTorch")
         from converters.pipeline import export_bundle
@@ -276,10 +289,11 @@ def _export(arguments: Namespace) -> None:
         exported = export_bundle(options, show)
     _print_exported(exported, as_json=arguments.json)
     if arguments.android_assets is not None:
-        from converters.apps import add_to_android
-
         packed = add_to_android(exported.path, arguments.android_assets)
         print(f"in the Android app: {packed}", file=sys.stderr)
+    if arguments.ios_resources is not None:
+        copied = add_to_ios(exported.path, arguments.ios_resources)
+        print(f"in the iOS app: {copied}", file=sys.stderr)
 
 
 def _explain(options: ExportOptions, *, as_json: bool) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.devices.plan import DevicePlan
 from mobilevit_edge.console import add_common_arguments, progress
+
+if TYPE_CHECKING:
+    from mobilevit_edge.report import Report
 
 _TIMEOUT = 1800.0
 
@@ -19,25 +22,28 @@ def register(subparsers: Any) -> None:
     parser: ArgumentParser = subparsers.add_parser(
         "device",
         help="measure on an attached phone",
-        description="Push bundles to a phone, let the sample app measure them, and fetch its "
-        "report, without a touch. The report is added to the file if there is one.",
+        description="Let the sample app on a phone measure bundles, and fetch its report, without "
+        "a touch. Bundles are pushed to Android; on iOS, from a Mac, the app must hold them "
+        "(mobilevit-export --ios-resources). The report is added to the file if there is one.",
     )
-    parser.add_argument("platform", choices=("android",))
+    parser.add_argument("platform", choices=("android", "ios"))
     parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
     parser.add_argument("--serial", metavar="ID", help="of the device, where there are several")
-    parser.add_argument("--apk", type=Path, metavar="FILE", help="install the app first")
+    parser.add_argument(
+        "--app", type=Path, metavar="FILE", help="install the app first: an .apk, or an .app folder"
+    )
     counts = {
         "--warm-up": (usual.warm_up, "inferences that do not count"),
         "--runs": (usual.runs, "inferences of a round"),
         "--rounds": (usual.rounds, "rounds, each with a freshly loaded model"),
         "--cool-down": (usual.cool_down, "seconds between rounds"),
-        "--threads": (usual.threads, "of the runtime"),
+        "--threads": (usual.threads, "of the runtime, on Android"),
     }
     for option, (default, text) in counts.items():
         help_ = f"{text} (default {default})"
         parser.add_argument(option, type=int, default=default, metavar="N", help=help_)
     parser.add_argument(
-        "--no-pin", action="store_true", help="do not ask for one big core with one thread"
+        "--no-pin", action="store_true", help="on Android: do not ask for one big core"
     )
     parser.add_argument(
         "--timeout",
@@ -58,14 +64,10 @@ def register(subparsers: Any) -> None:
 
 
 def _device(arguments: Namespace) -> None:
-    from benchmarks.devices.android import TARGETS, find_adb, find_device, measure_on_android
-    from benchmarks.devices.plan import device_bundles
     from benchmarks.run_tables import run_summary, run_tables
     from benchmarks.tables import print_tables
     from mobilevit_edge.report import merge_reports, read_report, write_report
 
-    # Before minutes on the phone: what can be refused here is.
-    bundles = device_bundles(arguments.bundles, TARGETS)
     earlier = [read_report(arguments.output)] if arguments.output.exists() else []
     plan = DevicePlan(
         warm_up=arguments.warm_up,
@@ -75,12 +77,31 @@ def _device(arguments: Namespace) -> None:
         threads=arguments.threads,
         pin=not arguments.no_pin,
     )
-    adb = find_device(find_adb(), arguments.serial)
-    with progress() as show:
-        report = measure_on_android(adb, bundles, plan, arguments.apk, arguments.timeout, show)
+    report = (_android if arguments.platform == "android" else _ios)(arguments, plan)
     write_report(merge_reports([*earlier, report]), arguments.output)
     (run,) = report.runs
     if arguments.json:
         print(json.dumps({"report": str(arguments.output), **run_summary(run)}))
     else:
         print_tables(run_tables(run), run, arguments.output)
+
+
+def _android(arguments: Namespace, plan: DevicePlan) -> Report:
+    from benchmarks.devices.android import TARGETS, find_adb, find_device, measure_on_android
+    from benchmarks.devices.plan import device_bundles
+
+    # Before minutes on the phone: what can be refused here is.
+    bundles = device_bundles(arguments.bundles, TARGETS)
+    adb = find_device(find_adb(), arguments.serial)
+    with progress() as show:
+        return measure_on_android(adb, bundles, plan, arguments.app, arguments.timeout, show)
+
+
+def _ios(arguments: Namespace, plan: DevicePlan) -> Report:
+    from benchmarks.devices.ios import TARGETS, find_iphone, find_xcrun, measure_on_ios
+    from benchmarks.devices.plan import device_bundles
+
+    names = list(device_bundles(arguments.bundles, TARGETS))
+    control = find_iphone(find_xcrun(), arguments.serial)
+    with progress() as show:
+        return measure_on_ios(control, names, plan, arguments.app, arguments.timeout, show)

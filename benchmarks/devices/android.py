@@ -16,12 +16,12 @@ from typing import Final
 
 from benchmarks.devices.plan import DevicePlan
 from mobilevit_edge.archive import zip_bundle
-from mobilevit_edge.bundle import Bundle
+from mobilevit_edge.bundle import Bundle, Target
 from mobilevit_edge.errors import DeviceError, ReportError, ToolchainError
 from mobilevit_edge.report import Report, read_report
 
 PACKAGE: Final = "org.mobilevitedge.app"
-TARGETS: Final = ("onnx", "executorch")
+TARGETS: Final[tuple[Target, ...]] = ("onnx", "executorch")
 _FILES: Final = PurePosixPath("/sdcard/Android/data") / PACKAGE / "files"
 _INCOMING: Final = _FILES / "incoming"
 _REPORTS: Final = _FILES / "reports"
@@ -106,25 +106,25 @@ def measure_on_android(
     adb: Adb,
     bundles: Mapping[str, Bundle],
     plan: DevicePlan,
-    apk: Path | None,
+    app: Path | None,
     timeout: float,
     show: Callable[[str], None],
 ) -> Report:
     """Push the bundles, let the app measure them, and fetch its report.
 
-    ``apk`` is the app, installed first; ``None`` if it is on the device. ``timeout`` is in seconds,
+    ``app`` is the app, installed first; ``None`` if it is on the device. ``timeout`` is in seconds,
     for the whole measurement.
 
     Raises:
         DeviceError: the device or the app fails; the message says how.
         ReportError: the app's report is not valid.
     """
-    if apk is not None:
+    if app is not None:
         show("installing the app")
-        adb.run("install", "-r", str(apk))
+        adb.run("install", "-r", str(app))
     elif not adb.asks("pm", "path", PACKAGE):
         raise DeviceError(
-            f"the app is not on {adb.serial}: build android_demo and install it, or pass --apk FILE"
+            f"the app is not on {adb.serial}: build android_demo and install it, or pass --app FILE"
         )
     # A fresh process, so that the first load is one.
     adb.run("shell", "am", "force-stop", PACKAGE)

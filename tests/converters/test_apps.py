@@ -88,3 +88,30 @@ def test_a_folder_that_is_not_there_is_refused_before_any_work(
 def test_apps_know_a_bundle_by_a_plain_name(tmp_path: Path, folder: str, name: str) -> None:
     assert export(*SMALL, "--output", tmp_path / folder) == 0
     assert app_name(read_bundle(tmp_path / folder)) == name
+
+
+COREML = ("--target", "coreml", "--weights", "demo", "--image-size", "32")
+
+
+def test_an_export_lands_in_the_ios_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = tmp_path / "Models"
+    models.mkdir()
+    for _ in range(2):  # The second replaces the first.
+        assert export(*COREML, "--output", tmp_path / "leaf", "--ios-resources", models) == 0
+        assert str(models / "leaf") in capsys.readouterr().err
+    assert read_bundle(models / "leaf").manifest == read_bundle(tmp_path / "leaf").manifest
+    # Somebody's own files are not replaced.
+    (models / "leaf" / "notes.txt").write_text("mine")
+    assert export(*COREML, "--output", tmp_path / "leaf", "--ios-resources", models) == 4
+    assert "move it away" in capsys.readouterr().err
+    assert (models / "leaf" / "notes.txt").read_text() == "mine"
+
+
+def test_the_ios_app_takes_core_ml_into_a_folder_that_exists(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export(*SMALL, "--output", tmp_path / "a", "--ios-resources", tmp_path) == 2
+    assert "takes --target coreml" in capsys.readouterr().err
+    assert export(*COREML, "--output", tmp_path / "a", "--ios-resources", tmp_path / "no") == 4
+    assert "ios_demo/App/Models" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()

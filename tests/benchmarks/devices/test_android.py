@@ -142,7 +142,7 @@ def test_the_app_is_installed_where_it_is_given(
     apk = tmp_path / "app.apk"
     installed = {"asked": "install -r .*app.apk", "out": "Success"}
     phone.plays(ONE, installed, QUIET, PUSHED, STARTED, *report_after(looks=0))
-    assert measure("--apk", apk).code == 0
+    assert measure("--app", apk).code == 0
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ CRASH = "FATAL EXCEPTION: pool-2-thread-1\njava.lang.UnsatisfiedLinkError: no li
     [
         (
             [ONE, {"asked": "pm path", "out": "", "code": 1}],
-            ["the app is not on R5CT", "--apk"],
+            ["the app is not on R5CT", "--app"],
         ),
         (
             [

@@ -1,0 +1,190 @@
+"""Measuring on an iPhone or iPad, through Xcode's ``devicectl`` and the sample app.
+
+Only a Mac has it. The bundles are in the app already: ``mobilevit-export --ios-resources``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.devices.plan import DevicePlan
+from mobilevit_edge.bundle import Target
+from mobilevit_edge.errors import DeviceError, ReportError, ToolchainError
+from mobilevit_edge.report import Report, read_report
+
+PACKAGE: Final = "org.mobilevitedge.app"
+TARGETS: Final[tuple[Target, ...]] = ("coreml",)
+_ANSWER: Final = re.compile(r"MOBILEVIT-BENCH (DONE|FAILED)(?: (.*))?")
+_SECONDS: Final = 300
+
+
+@dataclass(frozen=True)
+class DeviceControl:
+    """``xcrun devicectl`` for one device."""
+
+    program: str
+    device: str
+
+    def run(self, *arguments: str, timeout: float = _SECONDS) -> subprocess.CompletedProcess[str]:
+        """A command for the device.
+
+        Raises:
+            DeviceError: ``devicectl`` does not answer in time.
+        """
+        at = ["--device", self.device]
+        return _devicectl([self.program, "devicectl", *arguments[:3], *at, *arguments[3:]], timeout)
+
+
+def find_xcrun() -> str:
+    """The program.
+
+    Raises:
+        ToolchainError: this is no Mac with Xcode.
+    """
+    found = shutil.which("xcrun")
+    if found is None:
+        raise ToolchainError(
+            "measuring on an iPhone needs a Mac with Xcode 15 or later; without one, start the "
+            "app's Latency screen and share its report, which mobilevit-bench report reads"
+        )
+    return found
+
+
+def find_iphone(program: str, serial: str | None) -> DeviceControl:
+    """The device to measure on: the only one, or the one with the identifier or name ``serial``.
+
+    Raises:
+        DeviceError: there is none, it is not connected, or a choice is needed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "devices.json"
+        command = [program, "devicectl", "list", "devices", "--json-output", str(path)]
+        finished = _devicectl(command, _SECONDS)
+        try:
+            devices = [
+                _described(found) for found in json.loads(path.read_text())["result"]["devices"]
+            ]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            printed = finished.stderr.strip()[-300:]
+            raise DeviceError(f"devicectl cannot list devices: {printed or error}") from error
+    if serial is not None:
+        devices = [device for device in devices if serial in (device.identifier, device.name)]
+    if not devices:
+        raise DeviceError(
+            "no such device: attach an iPhone, trust this Mac, switch developer mode on, and see "
+            "whether xcrun devicectl list devices has it"
+        )
+    if len(devices) > 1:
+        names = ", ".join(f"{device.name} ({device.identifier})" for device in devices)
+        raise DeviceError(f"several devices: choose one with --serial: {names}")
+    (device,) = devices
+    if not device.paired:
+        raise DeviceError(f"{device.name} does not trust this Mac: unlock it and trust it")
+    return DeviceControl(program, device.identifier)
+
+
+@dataclass(frozen=True)
+class _Described:
+    identifier: str
+    name: str
+    paired: bool
+
+
+def _described(found: Any) -> _Described:
+    return _Described(
+        identifier=str(found["identifier"]),
+        name=str(found["deviceProperties"]["name"]),
+        paired=found["connectionProperties"].get("pairingState") == "paired",
+    )
+
+
+def measure_on_ios(
+    control: DeviceControl,
+    names: Sequence[str],
+    plan: DevicePlan,
+    app: Path | None,
+    timeout: float,
+    show: Callable[[str], None],
+) -> Report:
+    """Let the app measure bundles that it holds, and fetch its report.
+
+    ``app`` is installed first; ``None`` if it is on the device. ``timeout`` is in seconds, for the
+    whole measurement.
+
+    Raises:
+        DeviceError: the device or the app fails; the message says how.
+        ReportError: the app's report is not valid.
+    """
+    if app is not None:
+        show("installing the app")
+        finished = control.run("device", "install", "app", str(app))
+        if finished.returncode:
+            raise DeviceError(f"the app cannot be installed: {_printed(finished)}")
+    report = f"bench-{uuid.uuid4()}"
+    show("measuring on the device")
+    # With --console it ends when the app does.
+    environment = json.dumps(_environment(names, plan, report))
+    launch = ["--console", "--terminate-existing", "--environment-variables", environment, PACKAGE]
+    finished = control.run("device", "process", "launch", *launch, timeout=timeout)
+    answer = _ANSWER.search(finished.stdout)
+    if answer is None:
+        raise DeviceError(
+            f"the app has ended without a report (is the device unlocked, and the app on it?): "
+            f"{_printed(finished)}"
+        )
+    if answer.group(1) == "FAILED":
+        raise DeviceError(f"the app refuses: {(answer.group(2) or '')[:300]}")
+    with tempfile.TemporaryDirectory() as folder:
+        fetched = Path(folder) / "report.json"
+        source = ["--source", f"Documents/reports/{report}.json", "--destination", str(fetched)]
+        container = ["--domain-type", "appDataContainer", "--domain-identifier", PACKAGE]
+        finished = control.run("device", "copy", "from", *container, *source)
+        if finished.returncode:
+            raise DeviceError(f"the report cannot be fetched: {_printed(finished)}")
+        found = read_report(fetched)
+    if len(found.runs) != 1:
+        raise ReportError(f"the app wrote {len(found.runs)} runs instead of one")
+    return found
+
+
+def _environment(names: Sequence[str], plan: DevicePlan, report: str) -> dict[str, str]:
+    return {
+        "BENCH_BUNDLES": ",".join(names),
+        "BENCH_REPORT": report,
+        "BENCH_WARM_UP": str(plan.warm_up),
+        "BENCH_RUNS": str(plan.runs),
+        "BENCH_ROUNDS": str(plan.rounds),
+        "BENCH_COOL_DOWN": str(plan.cool_down),
+    }
+
+
+def _printed(finished: subprocess.CompletedProcess[str]) -> str:
+    return (finished.stderr or finished.stdout).strip()[-300:]
+
+
+def _devicectl(command: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(  # noqa: S603  xcrun, with arguments of ours
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(
+            f"no answer after {timeout:.0f} s; allow more with --timeout, or ask for fewer runs"
+        ) from error
+    except OSError as error:
+        raise DeviceError(f"xcrun does not start: {error}") from error

@@ -1,0 +1,87 @@
+import Foundation
+
+/// What an app needs of a bundle's `manifest.json`; `bundle.v1.json` is the definition.
+public struct Manifest: Equatable, Sendable {
+    /// `height` and `width` are the image size in pixels.
+    public struct Model: Equatable, Sendable {
+        public let name: String
+        public let outputs: Int
+        public let height: Int
+        public let width: Int
+    }
+
+    /// `bytes`: uint8 NHWC pixels as they are; otherwise float32 NCHW, pixel * `scale`, in `order`.
+    public struct Input: Equatable, Sendable {
+        public let name: String
+        public let bytes: Bool
+        public let order: ChannelOrder
+        public let scale: Double
+        public let resize: Resize
+    }
+
+    /// `coverHeight` and `coverWidth`: what a cropped image is scaled to cover first.
+    public struct Resize: Equatable, Sendable {
+        public let crop: Bool
+        public let interpolation: Interpolation
+        public let coverHeight: Int
+        public let coverWidth: Int
+    }
+
+    public struct Output: Equatable, Sendable {
+        public let name: String
+        public let softmax: Bool
+    }
+
+    /// A tiny RGB image of `rows` x `columns`, and the best classes that it must give.
+    public struct Golden: Equatable, Sendable {
+        public let rows: Int
+        public let columns: Int
+        public let pixels: [UInt8]
+        public let expected: [Expected]
+        public let tolerance: Double
+    }
+
+    public struct Expected: Equatable, Sendable {
+        public let index: Int
+        public let label: String
+        public let value: Double
+    }
+
+    public struct BundleFile: Equatable, Sendable {
+        public let path: String
+        public let bytes: Int
+        public let sha256: String
+    }
+
+    public let model: Model
+    public let target: String
+    public let precision: String
+    /// `MLModelConfiguration.computeUnits` to begin with; nil for other targets than Core ML.
+    public let computeUnits: String?
+    public let input: Input
+    public let output: Output
+    public let labelCount: Int
+    public let golden: Golden
+    public let files: [BundleFile]
+
+    public static let fileName = "manifest.json"
+    public static let labelsName = "labels.txt"
+    public static let modelPrefix = "model."
+    public static let maxBytes = 4 * 1024 * 1024
+
+    /// The model's file, or the folder of a Core ML package, relative to the bundle.
+    public var modelPath: String {
+        let first = files.first { $0.path.hasPrefix(Manifest.modelPrefix) }?.path ?? ""
+        return String(first.prefix { $0 != "/" })
+    }
+}
+
+public enum ChannelOrder: String, Sendable {
+    case rgb = "RGB"
+    case bgr = "BGR"
+}
+
+public enum Interpolation: String, Sendable {
+    case bilinear
+    case bicubic
+}

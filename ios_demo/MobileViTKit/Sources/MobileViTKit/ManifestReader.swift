@@ -1,0 +1,144 @@
+import Foundation
+
+/// Reads `manifest.json`.
+public enum ManifestReader {
+    private static let schemaVersion = 1
+    private static let sides = 1...2048
+    private static let classes = 1...1_000_000
+    private static let mostFiles = 100
+    private static let mostExpected = 5
+    private static let goldenSides = 1...256
+
+    /// - Throws: `BundleError` if the text is no manifest of version 1, or contradicts itself.
+    public static func read(_ text: String) throws -> Manifest {
+        guard text.utf8.count <= Manifest.maxBytes else { throw BundleError("manifest: too large") }
+        let root = try JSONReader(text)
+        let version = try root.int("schema_version", 0...Int(Int32.max))
+        guard version == schemaVersion else {
+            throw BundleError(
+                "manifest: version \(version), this app reads \(schemaVersion): export the bundle again, or update the app"
+            )
+        }
+        let model = try model(root.child("model"))
+        let labels = try root.child("labels").int("count", classes)
+        guard labels == model.outputs else {
+            throw BundleError("manifest: \(labels) labels for \(model.outputs) outputs")
+        }
+        return Manifest(
+            model: model,
+            target: try root.oneOf("target", ["coreml", "onnx", "executorch"]),
+            precision: try root.text("precision"),
+            computeUnits: root.has("coreml")
+                ? try root.child("coreml").oneOf("compute_units", ["all", "cpuAndGPU"]) : nil,
+            input: try input(root.child("input"), model),
+            output: try output(root.child("output"), model),
+            labelCount: labels,
+            golden: try golden(root.child("golden"), model),
+            files: try files(root)
+        )
+    }
+
+    private static func model(_ json: JSONReader) throws -> Manifest.Model {
+        let (height, width) = try size(json, "image_size")
+        return Manifest.Model(
+            name: try json.text("name"), outputs: try json.int("outputs", classes), height: height, width: width)
+    }
+
+    private static func input(_ json: JSONReader, _ model: Manifest.Model) throws -> Manifest.Input {
+        let bytes = try json.oneOf("dtype", ["float32", "uint8"]) == "uint8"
+        let last = try json.oneOf("layout", ["NCHW", "NHWC"]) == "NHWC"
+        let shape = try json.ints("shape", count: 4, sides)
+        let expected = last ? [model.height, model.width, 3] : [3, model.height, model.width]
+        guard shape.dropFirst().elementsEqual(expected), bytes == last else {
+            throw json.wrong("shape", "does not fit the image size: export the bundle again")
+        }
+        guard (shape[0] ?? 1) == 1 else {
+            throw json.wrong("shape", "is of several images at once: export the bundle with --batch 1")
+        }
+        let order = try json.oneOf("channel_order", ["RGB", "BGR"])
+        return Manifest.Input(
+            name: try json.text("name"),
+            bytes: bytes,
+            order: order == "BGR" ? .bgr : .rgb,
+            scale: try json.positive("scale"),
+            resize: try resize(json.child("resize"))
+        )
+    }
+
+    private static func resize(_ json: JSONReader) throws -> Manifest.Resize {
+        let (height, width) = try size(json, "cover")
+        let interpolation = try json.oneOf("interpolation", ["bilinear", "bicubic"])
+        return Manifest.Resize(
+            crop: try json.oneOf("rule", ["crop", "stretch"]) == "crop",
+            interpolation: interpolation == "bicubic" ? .bicubic : .bilinear,
+            coverHeight: height,
+            coverWidth: width
+        )
+    }
+
+    private static func output(_ json: JSONReader, _ model: Manifest.Model) throws -> Manifest.Output {
+        guard try json.ints("shape", count: 2, classes)[1] == model.outputs else {
+            throw json.wrong("shape", "does not fit the model: export the bundle again")
+        }
+        let activation = try json.oneOf("activation", ["none", "softmax"])
+        return Manifest.Output(name: try json.text("name"), softmax: activation == "softmax")
+    }
+
+    private static func golden(_ json: JSONReader, _ model: Manifest.Model) throws -> Manifest.Golden {
+        let rows = try json.int("rows", goldenSides)
+        let columns = try json.int("columns", goldenSides)
+        guard let pixels = Data(base64Encoded: try json.text("pixels_base64")), pixels.count == rows * columns * 3
+        else { throw json.wrong("pixels_base64", "is no image of \(rows) x \(columns)") }
+        let expected = try json.children("expected", most: mostExpected).map {
+            Manifest.Expected(
+                index: try $0.int("index", 0...(model.outputs - 1)),
+                label: try $0.text("label"),
+                value: try $0.number("value"))
+        }
+        guard !expected.isEmpty else { throw json.wrong("expected", "is empty") }
+        return Manifest.Golden(
+            rows: rows, columns: columns, pixels: [UInt8](pixels), expected: expected,
+            tolerance: try json.positive("tolerance"))
+    }
+
+    private static func files(_ root: JSONReader) throws -> [Manifest.BundleFile] {
+        let files = try root.children("files", most: mostFiles).map(file)
+        let paths = files.map(\.path)
+        guard Set(paths).count == paths.count, paths.contains(Manifest.labelsName),
+            paths.contains(where: { $0.hasPrefix(Manifest.modelPrefix) })
+        else { throw root.wrong("files", "does not list labels and model once: export the bundle again") }
+        return files
+    }
+
+    private static func file(_ json: JSONReader) throws -> Manifest.BundleFile {
+        let path = try json.text("path")
+        guard isInside(path), path != Manifest.fileName else {
+            throw json.wrong("path", "leads out of the bundle: \(path.prefix(80))")
+        }
+        let sha256 = try json.text("sha256")
+        guard sha256.utf8.count == 64, sha256.utf8.allSatisfy({ isDigit($0) || (97...102).contains($0) }) else {
+            throw json.wrong("sha256", "is no hash")
+        }
+        return Manifest.BundleFile(path: path, bytes: try json.int("bytes", 0...Int(Int32.max)), sha256: sha256)
+    }
+
+    /// Names of letters, digits, `_`, `.` and `-`, with `/` between; none begins with `.` or `-`.
+    static func isInside(_ path: String) -> Bool {
+        path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { part in
+            guard let first = part.utf8.first, isPlain(first) else { return false }
+            return part.utf8.allSatisfy { isPlain($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
+        }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == UInt8(ascii: "_")
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
+
+    private static func size(_ json: JSONReader, _ key: String) throws -> (Int, Int) {
+        let found = try json.ints(key, count: 2, sides)
+        guard let height = found[0], let width = found[1] else { throw json.wrong(key, "lacks a side") }
+        return (height, width)
+    }
+}

@@ -1,0 +1,59 @@
+import Foundation
+
+/// From an upright image to a model's input, as the manifest says; the same as `preprocess.py`.
+public struct Preprocessor: Sendable {
+    private let model: Manifest.Model
+    private let input: Manifest.Input
+
+    public init(model: Manifest.Model, input: Manifest.Input) {
+        self.model = model
+        self.input = input
+    }
+
+    /// An image of any size at the model's own: the manifest's `Resize`, then the centre.
+    public func resize(_ image: Pixels) -> Pixels {
+        let rule = input.resize
+        guard rule.crop else {
+            return Resampler.resize(image, width: model.width, height: model.height, rule.interpolation)
+        }
+        let (width, height) = covering(image)
+        let (left, top) = ((width - model.width) / 2, (height - model.height) / 2)
+        if max(width, height) > Resampler.longStrip * max(model.width, model.height) {
+            // Scale only the part that survives the crop.
+            let kx = Double(image.width) / Double(width)
+            let ky = Double(image.height) / Double(height)
+            let box = Resampler.Box(
+                left: Float(Double(left) * kx), top: Float(Double(top) * ky),
+                right: Float(Double(left + model.width) * kx), bottom: Float(Double(top + model.height) * ky))
+            return Resampler.resize(image, width: model.width, height: model.height, rule.interpolation, box: box)
+        }
+        return Resampler.resize(image, width: width, height: height, rule.interpolation)
+            .cropped(left: left, top: top, width: model.width, height: model.height)
+    }
+
+    /// An image of the model's size as float32 `[3, H, W]`, channels ordered and scaled: for models
+    /// that take no pixels.
+    public func tensor(_ image: Pixels) -> [Float] {
+        precondition(image.width == model.width && image.height == model.height, "not of the model's size")
+        let count = image.width * image.height
+        let divisor = Float(1 / input.scale)
+        var tensor = [Float](repeating: 0, count: 3 * count)
+        for plane in 0..<3 {
+            let channel = input.order == .bgr ? 2 - plane : plane
+            for pixel in 0..<count {
+                // A division, as in Python: times the reciprocal is off by one in the last place.
+                tensor[plane * count + pixel] = Float(image.rgb[pixel * 3 + channel]) / divisor
+            }
+        }
+        return tensor
+    }
+
+    /// What the image is scaled to: its proportions kept, covering the manifest's size.
+    private func covering(_ image: Pixels) -> (Int, Int) {
+        let rule = input.resize
+        if rule.coverWidth * image.height >= rule.coverHeight * image.width {
+            return (rule.coverWidth, max(rule.coverWidth * image.height / image.width, model.height))
+        }
+        return (max(rule.coverHeight * image.width / image.height, model.width), rule.coverHeight)
+    }
+}

@@ -1,0 +1,95 @@
+@_exported import CoreVideo
+@_exported import UIKit
+
+public enum AVMediaType {
+    case video
+}
+
+public enum AVCaptureVideoOrientation {
+    case portrait, portraitUpsideDown, landscapeRight, landscapeLeft
+}
+
+public enum AVLayerVideoGravity {
+    case resizeAspect
+}
+
+public final class CMSampleBuffer {}
+
+public func CMSampleBufferGetImageBuffer(_ buffer: CMSampleBuffer) -> CVPixelBuffer? { fatalError("a stub") }
+
+public final class AVCaptureConnection {
+    public var videoOrientation = AVCaptureVideoOrientation.portrait
+    public var videoRotationAngle: CGFloat = 0
+
+    public func isVideoRotationAngleSupported(_ angle: CGFloat) -> Bool { fatalError("a stub") }
+}
+
+open class AVCaptureInput {}
+
+public final class AVCaptureDeviceInput: AVCaptureInput {
+    public init(device: AVCaptureDevice) throws {}
+}
+
+open class AVCaptureOutput {
+    public init() {}
+
+    public func connection(with type: AVMediaType) -> AVCaptureConnection? { fatalError("a stub") }
+}
+
+public protocol AVCaptureVideoDataOutputSampleBufferDelegate: AnyObject {
+    func captureOutput(
+        _ output: AVCaptureOutput, didOutput sampleBuffer: CMSampleBuffer, from connection: AVCaptureConnection)
+}
+
+public final class AVCaptureVideoDataOutput: AVCaptureOutput {
+    public var videoSettings: [String: Any]! = [:]
+    public var alwaysDiscardsLateVideoFrames = true
+
+    public func setSampleBufferDelegate(
+        _ delegate: AVCaptureVideoDataOutputSampleBufferDelegate?, queue: DispatchQueue?
+    ) {}
+}
+
+public final class AVCaptureDevice {
+    public enum DeviceType {
+        case builtInWideAngleCamera
+    }
+
+    public enum Position {
+        case front, back
+    }
+
+    public static func `default`(
+        _ type: DeviceType, for media: AVMediaType?, position: Position
+    ) -> AVCaptureDevice? { fatalError("a stub") }
+
+    public static func requestAccess(for media: AVMediaType) async -> Bool { fatalError("a stub") }
+}
+
+public final class AVCaptureSession: @unchecked Sendable {
+    public enum Preset {
+        case vga640x480
+    }
+
+    public var sessionPreset = Preset.vga640x480
+    public var inputs: [AVCaptureInput] { fatalError("a stub") }
+    public var outputs: [AVCaptureOutput] { fatalError("a stub") }
+
+    public init() {}
+
+    public func beginConfiguration() {}
+    public func commitConfiguration() {}
+    public func canAddInput(_ input: AVCaptureInput) -> Bool { fatalError("a stub") }
+    public func canAddOutput(_ output: AVCaptureOutput) -> Bool { fatalError("a stub") }
+    public func addInput(_ input: AVCaptureInput) {}
+    public func addOutput(_ output: AVCaptureOutput) {}
+    public func removeInput(_ input: AVCaptureInput) {}
+    public func startRunning() {}
+    public func stopRunning() {}
+}
+
+public final class AVCaptureVideoPreviewLayer: CALayer {
+    public var session: AVCaptureSession?
+    public var videoGravity = AVLayerVideoGravity.resizeAspect
+    public var connection: AVCaptureConnection? { fatalError("a stub") }
+}
