@@ -1,6 +1,7 @@
 package org.mobilevitedge.core
 
 import kotlin.math.abs
+import kotlin.random.Random
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
@@ -19,6 +20,24 @@ class PreprocessorTest {
             assertEquals(expected.size, floats.remaining())
             val worst = expected.indices.maxOf { abs(expected[it] - floats.get(it)) }
             assertTrue(worst <= 1e-6f, "differs by $worst: ${case.getString("rule")} ${image.width}x${image.height}")
+        }
+    }
+
+    @Test
+    fun `an image of any shape has a tensor`() {
+        val random = Random(6)
+        repeat(300) {
+            // Long strips too: their whole scaled form would be huge.
+            val (long, short) = Pair(random.nextInt(1, 6000), random.nextInt(1, 9))
+            val image = if (random.nextBoolean()) Pixels(long, short, random.nextBytes(long * short * 3)) else Pixels(short, long, random.nextBytes(long * short * 3))
+            val (height, width) = Pair(32 * random.nextInt(1, 4), 32 * random.nextInt(1, 4))
+            val cover = Pair(height + random.nextInt(40), width + random.nextInt(40))
+            val resize = Manifest.Resize(random.nextBoolean(), Interpolation.entries.random(random), cover.first, cover.second)
+            val input = Manifest.Input("image", random.nextBoolean(), 1, ChannelOrder.entries.random(random), 1 / 255.0, resize)
+            val model = Manifest.Model("m", 1, height, width)
+            val preprocessor = Preprocessor(model, input)
+            val tensor = preprocessor.tensor(preprocessor.resize(image))
+            assertEquals(height * width * 3 * if (input.bytes) 1 else 4, tensor.remaining())
         }
     }
 
