@@ -70,6 +70,8 @@ final class BenchModel: ObservableObject {
         let samples = row.series.flatMap(\.samplesNs).sorted()
         let flags = Set(row.series.flatMap(\.flags).map(\.reason.text)).sorted()
         let median = String(format: "median %.2f ms", Double(samples[samples.count / 2]) / 1e6)
-        return ([row.id.text + ": " + median] + flags).joined(separator: "; ")
+        let heat = [row.series.first?.before, row.series.last?.after].map { $0?.thermal?.rawValue ?? "?" }
+        let thermal = "thermal state \(heat[0]) before, \(heat[1]) after"
+        return (["\(row.id.text): \(median), \(thermal)"] + flags).joined(separator: "; ")
     }
 }

@@ -251,8 +251,8 @@ public struct Series: Encodable, Equatable, Sendable {
     @Nullable var threads: Int?
     @Nullable var affinity: [Int]?
     @Nullable var involuntarySwitches: Int?
-    let before: DeviceState
-    let after: DeviceState
+    public let before: DeviceState
+    public let after: DeviceState
     public let flags: [Flag]
 
     enum CodingKeys: String, CodingKey {

@@ -75,7 +75,7 @@ class BenchActivity : Activity() {
             }
         }
         val views: List<View> = bundles + labelled + listOf(pin, startButton, stopButton, shareButton, log)
-        setContentView(ScrollView(this).apply { addView(MainActivity.column(this@BenchActivity, *views.toTypedArray())) })
+        showScreen(ScrollView(this).apply { addView(column(views)) })
         running(false)
         // A recreated activity has been started before.
         if (state == null) byAdb(intent)
@@ -175,7 +175,8 @@ class BenchActivity : Activity() {
         val samples = row.series.flatMap { it.samplesNs }.sorted()
         val flags = row.series.flatMap { it.flags }.map { it.reason }.distinct()
         val median = samples[samples.size / 2] / MainActivity.NS_PER_MS
-        return (listOf(getString(R.string.row_latency, name, median)) + flags).joinToString("; ")
+        val heat = listOf(row.series.first().before, row.series.last().after).map { it.thermal?.name?.lowercase() ?: "?" }
+        return (listOf(getString(R.string.row_latency, name, median, heat[0], heat[1])) + flags).joinToString("; ")
     }
 
     private fun running(yes: Boolean) {
@@ -196,11 +197,6 @@ class BenchActivity : Activity() {
 
     private fun number(field: EditText): Int =
         field.text.toString().toIntOrNull() ?: throw BundleException(getString(R.string.no_number, field.hint))
-
-    private fun button(text: Int, action: () -> Unit) = Button(this).apply {
-        setText(text)
-        setOnClickListener { action() }
-    }
 
     private companion object {
         const val BUNDLES = "bundles"

@@ -12,7 +12,6 @@ import android.os.Bundle as State
 import android.view.Surface
 import android.view.TextureView
 import android.view.ViewGroup
-import android.widget.Button
 import android.widget.LinearLayout
 import android.widget.TextView
 import org.mobilevitedge.core.BundleException
@@ -38,14 +37,10 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
         preview = TextureView(this).also { it.surfaceTextureListener = this }
         times = TextView(this)
         answers = AnswerView(this)
-        val other = Button(this).apply {
-            setText(R.string.other_camera)
-            setOnClickListener { useOther() }
-        }
-        val panel = MainActivity.column(this, times, answers, other)
+        val panel = column(listOf(times, answers, button(R.string.other_camera) { useOther() }))
         val landscape = resources.configuration.orientation == Configuration.ORIENTATION_LANDSCAPE
         val (fill, wrap) = Pair(ViewGroup.LayoutParams.MATCH_PARENT, ViewGroup.LayoutParams.WRAP_CONTENT)
-        setContentView(
+        showScreen(
             LinearLayout(this).apply {
                 orientation = if (landscape) LinearLayout.HORIZONTAL else LinearLayout.VERTICAL
                 addView(preview, if (landscape) LinearLayout.LayoutParams(0, fill, 1f) else LinearLayout.LayoutParams(fill, 0, 1f))

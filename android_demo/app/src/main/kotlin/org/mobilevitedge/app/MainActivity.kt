@@ -11,7 +11,6 @@ import android.widget.AdapterView
 import android.widget.ArrayAdapter
 import android.widget.Button
 import android.widget.ImageView
-import android.widget.LinearLayout
 import android.widget.ScrollView
 import android.widget.Spinner
 import android.widget.TextView
@@ -40,8 +39,9 @@ class MainActivity : Activity() {
             button(R.string.camera) { startActivity(Intent(this, CameraActivity::class.java).putExtra(CameraActivity.MODEL, chosen())) },
             button(R.string.measure) { startActivity(Intent(this, BenchActivity::class.java)) },
         )
-        val column = column(this, spinner, *useModel.toTypedArray(), button(R.string.add_bundle) { pick(PICK_BUNDLE, "*/*") }, message, image, answers)
-        setContentView(ScrollView(this).apply { addView(column) })
+        val add = button(R.string.add_bundle) { pick(PICK_BUNDLE, "*/*") }
+        val views = listOf(spinner) + useModel + listOf(add, message, image, answers)
+        showScreen(ScrollView(this).apply { addView(column(views)) })
         spinner.onItemSelectedListener = object : AdapterView.OnItemSelectedListener {
             override fun onItemSelected(parent: AdapterView<*>?, view: View?, position: Int, id: Long) = remember()
 
@@ -129,11 +129,6 @@ class MainActivity : Activity() {
         startActivityForResult(Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType(type), request)
     }
 
-    private fun button(text: Int, action: () -> Unit) = Button(this).apply {
-        setText(text)
-        setOnClickListener { action() }
-    }
-
     companion object {
         /** Of a single photo and of the camera; the measurement has its own. */
         const val THREADS = 2
@@ -141,13 +136,5 @@ class MainActivity : Activity() {
         private const val PICK_PHOTO = 1
         private const val PICK_BUNDLE = 2
         private const val LARGEST_SHOWN = 1024
-
-        /** Views below one another. */
-        fun column(activity: Activity, vararg views: View): LinearLayout = LinearLayout(activity).apply {
-            orientation = LinearLayout.VERTICAL
-            val edge = (16 * resources.displayMetrics.density).toInt()
-            setPadding(edge, edge, edge, edge)
-            for (view in views) addView(view, LinearLayout.LayoutParams(LinearLayout.LayoutParams.MATCH_PARENT, LinearLayout.LayoutParams.WRAP_CONTENT))
-        }
     }
 }

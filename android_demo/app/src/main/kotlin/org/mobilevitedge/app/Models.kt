@@ -34,7 +34,11 @@ class Models(private val context: Context) {
                 problems += "$file: ${error.message}"
             }
         }
-        done.writeText(version)
+        try {
+            done.writeText(version)
+        } catch (error: IOException) {
+            problems += "cannot remember what was unpacked: ${error.message}"
+        }
         return problems
     }
 

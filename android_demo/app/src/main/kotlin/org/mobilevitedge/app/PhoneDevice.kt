@@ -54,7 +54,7 @@ class PhoneDevice(private val context: Context) : BenchDevice {
         val memory = ActivityManager.MemoryInfo().also(context.getSystemService(ActivityManager::class.java)::getMemoryInfo)
         val emulator = Build.HARDWARE in EMULATORS || Build.FINGERPRINT.startsWith("generic")
         return BenchHost(
-            appVersion = context.packageManager.getPackageInfo(context.packageName, 0).versionName,
+            appVersion = context.packageManager.getPackageInfo(context.packageName, 0).versionName.orEmpty(),
             device = Run.Device(
                 emulator = emulator,
                 name = "${Build.MANUFACTURER} ${Build.MODEL}",
