@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 import uuid
@@ -15,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from benchmarks.devices.plan import DevicePlan
+from benchmarks.devices.program import last_words, talk
 from mobilevit_edge.archive import zip_bundle
 from mobilevit_edge.bundle import Bundle, Target
 from mobilevit_edge.errors import DeviceError, ReportError, ToolchainError
@@ -25,7 +25,6 @@ TARGETS: Final[tuple[Target, ...]] = ("onnx", "executorch")
 _FILES: Final = PurePosixPath("/sdcard/Android/data") / PACKAGE / "files"
 _INCOMING: Final = _FILES / "incoming"
 _REPORTS: Final = _FILES / "reports"
-_ADB_SECONDS: Final = 300
 _POLL_SECONDS: Final = 1.0
 _MISSES: Final = 3
 """Looks without the app's process before it counts as gone: it takes a moment to start."""
@@ -45,9 +44,9 @@ class Adb:
         Raises:
             DeviceError: it fails; the message has what it printed.
         """
-        finished = _adb([self.program, "-s", self.serial, *arguments])
+        finished = talk([self.program, "-s", self.serial, *arguments])
         if finished.returncode:
-            printed = (finished.stderr or finished.stdout).strip()[-300:]
+            printed = last_words(finished)
             if "No space left" in printed:
                 raise DeviceError(f"the storage of {self.serial} is full: free some of it")
             raise DeviceError(f"adb {arguments[0]} failed on {self.serial}: {printed}")
@@ -55,7 +54,7 @@ class Adb:
 
     def asks(self, *command: str) -> str:
         """What a command of the device prints; empty if it fails."""
-        return _adb([self.program, "-s", self.serial, "shell", *command]).stdout.strip()
+        return talk([self.program, "-s", self.serial, "shell", *command]).stdout.strip()
 
 
 def find_adb() -> str:
@@ -80,9 +79,9 @@ def find_device(program: str, serial: str | None) -> Adb:
     Raises:
         DeviceError: there is none, it is not ready, or a choice is needed.
     """
-    finished = _adb([program, "devices"])
+    finished = talk([program, "devices"])
     if finished.returncode:
-        raise DeviceError(f"adb cannot list devices: {finished.stderr.strip()[-300:]}")
+        raise DeviceError(f"adb cannot list devices: {last_words(finished)}")
     lines = [line.split() for line in finished.stdout.splitlines()[1:] if "\t" in line]
     states = {line[0]: line[1] for line in lines}
     if not states:
@@ -200,23 +199,8 @@ def _wait(adb: Adb, name: str, timeout: float) -> None:
 
 def _gone(adb: Adb) -> str:
     """What became of the app."""
-    if adb.serial not in _adb([adb.program, "devices"]).stdout:
+    if adb.serial not in talk([adb.program, "devices"]).stdout:
         return f"{adb.serial} is no longer attached"
     log = adb.asks("logcat", "-b", "crash", "-d", "-v", "raw").splitlines()
     shown = "\n".join(f"  {line[:200]}" for line in log[:_CRASH_LINES])
     return f"the app on {adb.serial} has ended without a report" + (f":\n{shown}" if log else "")
-
-
-def _adb(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(  # noqa: S603  adb, with arguments of ours
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_ADB_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeviceError(f"adb does not answer: {error}") from error

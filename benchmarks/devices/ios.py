@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.devices.plan import DevicePlan
+from benchmarks.devices.program import SECONDS, last_words, talk
 from mobilevit_edge.bundle import Target
 from mobilevit_edge.errors import DeviceError, ReportError, ToolchainError
 from mobilevit_edge.report import Report, read_report
@@ -24,7 +25,6 @@ from mobilevit_edge.report import Report, read_report
 PACKAGE: Final = "org.mobilevitedge.app"
 TARGETS: Final[tuple[Target, ...]] = ("coreml",)
 _ANSWER: Final = re.compile(r"MOBILEVIT-BENCH (DONE|FAILED)(?: (.*))?")
-_SECONDS: Final = 300
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class DeviceControl:
     program: str
     device: str
 
-    def run(self, *arguments: str, timeout: float = _SECONDS) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = SECONDS) -> subprocess.CompletedProcess[str]:
         """A command for the device.
 
         Raises:
-            DeviceError: ``devicectl`` does not answer in time.
+            DeviceError: there is no answer in time.
         """
         at = ["--device", self.device]
-        return _devicectl([self.program, "devicectl", *arguments[:3], *at, *arguments[3:]], timeout)
+        return talk([self.program, "devicectl", *arguments[:3], *at, *arguments[3:]], timeout)
 
 
 def find_xcrun() -> str:
@@ -68,14 +68,14 @@ def find_iphone(program: str, serial: str | None) -> DeviceControl:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "devices.json"
         command = [program, "devicectl", "list", "devices", "--json-output", str(path)]
-        finished = _devicectl(command, _SECONDS)
+        finished = talk(command)
         try:
             devices = [
                 _described(found) for found in json.loads(path.read_text())["result"]["devices"]
             ]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            printed = finished.stderr.strip()[-300:]
-            raise DeviceError(f"devicectl cannot list devices: {printed or error}") from error
+            printed = last_words(finished) or error
+            raise DeviceError(f"devicectl cannot list devices: {printed}") from error
     if serial is not None:
         devices = [device for device in devices if serial in (device.identifier, device.name)]
     if not devices:
@@ -128,7 +128,7 @@ def measure_on_ios(
         show("installing the app")
         finished = control.run("device", "install", "app", str(app))
         if finished.returncode:
-            raise DeviceError(f"the app cannot be installed: {_printed(finished)}")
+            raise DeviceError(f"the app cannot be installed: {last_words(finished)}")
     report = f"bench-{uuid.uuid4()}"
     show("measuring on the device")
     # With --console it ends when the app does.
@@ -139,7 +139,7 @@ def measure_on_ios(
     if answer is None:
         raise DeviceError(
             f"the app has ended without a report (is the device unlocked, and the app on it?): "
-            f"{_printed(finished)}"
+            f"{last_words(finished)}"
         )
     if answer.group(1) == "FAILED":
         raise DeviceError(f"the app refuses: {(answer.group(2) or '')[:300]}")
@@ -149,7 +149,7 @@ def measure_on_ios(
         container = ["--domain-type", "appDataContainer", "--domain-identifier", PACKAGE]
         finished = control.run("device", "copy", "from", *container, *source)
         if finished.returncode:
-            raise DeviceError(f"the report cannot be fetched: {_printed(finished)}")
+            raise DeviceError(f"the report cannot be fetched: {last_words(finished)}")
         found = read_report(fetched)
     if len(found.runs) != 1:
         raise ReportError(f"the app wrote {len(found.runs)} runs instead of one")
@@ -165,26 +165,3 @@ def _environment(names: Sequence[str], plan: DevicePlan, report: str) -> dict[st
         "BENCH_ROUNDS": str(plan.rounds),
         "BENCH_COOL_DOWN": str(plan.cool_down),
     }
-
-
-def _printed(finished: subprocess.CompletedProcess[str]) -> str:
-    return (finished.stderr or finished.stdout).strip()[-300:]
-
-
-def _devicectl(command: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(  # noqa: S603  xcrun, with arguments of ours
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DeviceError(
-            f"no answer after {timeout:.0f} s; allow more with --timeout, or ask for fewer runs"
-        ) from error
-    except OSError as error:
-        raise DeviceError(f"xcrun does not start: {error}") from error

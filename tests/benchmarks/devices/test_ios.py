@@ -149,7 +149,7 @@ def test_an_app_that_never_ends_is_given_up(
     )
     program.write_text(slow)
     done = measure("--timeout", "0.5")
-    assert (done.code, "no answer after" in done.err) == (3, True)
+    assert (done.code, "gives no answer after" in done.err) == (3, True)
 
 
 def test_off_a_mac_the_next_step_is_named(
