@@ -12,7 +12,8 @@ demo: $(VENV)/.installed
 	@$(BIN)/python docs/demo.py
 
 test: $(VENV)/.installed lint
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@# In order: the Android app and the benchmarks take longest, and begin first.
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 # Emulated ARM: gathers QEMU, Debian's arm64 libraries and the runtimes first, into the user's cache.
 arm: $(VENV)/.installed
