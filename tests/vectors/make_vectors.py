@@ -25,6 +25,7 @@ from mobilevit_edge.errors import BundleError
 from mobilevit_edge.preprocess import Preprocessing, preprocess_image
 
 SIZES = ((40, 30), (31, 77), (64, 64), (9, 200), (300, 4), (3, 400), (2500, 1), (1, 1), (17, 16))
+DAMAGED = 2000
 TARGETS = ((32, 32), (48, 32), (64, 40))
 
 
@@ -128,6 +129,27 @@ def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "cut off", text[: len(text) // 2]
 
 
+def damaged_manifests(text: str) -> Iterator[str]:
+    """The good manifest with letters changed, left out, put in and cut off, at random."""
+    rng = np.random.default_rng(2)
+    pieces = ["null", "1e999", "-1", '""', "[]", "{}", "NaN", "99999999999", "true", "0.5", "\\u"]
+    letters = list('{}[]",:0-9.eE\\ntrue')
+    for _ in range(DAMAGED):
+        damaged = text
+        for change in rng.integers(0, 4, rng.integers(1, 5)):
+            at = int(rng.integers(0, len(damaged) + 1))
+            before, after = damaged[:at], damaged[at:]
+            if change == 0:
+                damaged = before + str(rng.choice(letters)) + after[1:]
+            elif change == 1:
+                damaged = before + after[rng.integers(0, 40) :]
+            elif change == 2:
+                damaged = before + str(rng.choice(pieces)) + after
+            else:
+                damaged = before
+        yield damaged
+
+
 def refused(bundle: Path, text: str) -> bool:
     """Whether Python's own reader refuses the bundle with this manifest."""
     (bundle / MANIFEST_FILE).write_text(text, encoding="utf-8")
@@ -180,6 +202,7 @@ def write_vectors(folder: Path) -> None:
     (folder / "preprocessing.json").write_text(json.dumps(list(preprocessing_cases())))
     (folder / "softmax.json").write_text(json.dumps(list(softmax_cases())))
     (folder / "bad_manifests.json").write_text(json.dumps(bad))
+    (folder / "damaged_manifests.json").write_text(json.dumps(list(damaged_manifests(text))))
 
 
 if __name__ == "__main__":

@@ -35,24 +35,11 @@ final class ManifestReaderTests: XCTestCase {
     }
 
     func testAnyDamageIsAManifestOrARefusalNeverACrash() throws {
-        let good = Array(try Vectors.text("bundle/manifest.json").utf8)
-        let pieces = ["null", "1e999", "-1", "\"\"", "[]", "{}", "NaN", "99999999999", "true", "0.5"]
-            .map { Array($0.utf8) }
-        let marks = Array("{}[]\",:0-9.eE\\ntrue".utf8)
-        var random = Generator(state: 1)
-        for _ in 0..<4000 {
-            var text = good
-            for _ in 0..<Int.random(in: 1...4, using: &random) where !text.isEmpty {
-                let at = Int.random(in: 0..<text.count, using: &random)
-                switch Int.random(in: 0..<4, using: &random) {
-                case 0: text[at] = marks.randomElement(using: &random) ?? 0
-                case 1: text.removeSubrange(at..<min(text.count, at + Int.random(in: 0..<40, using: &random)))
-                case 2: text.insert(contentsOf: pieces.randomElement(using: &random) ?? [], at: at)
-                default: text.removeSubrange(at...)
-                }
-            }
+        let damaged = try JSONDecoder().decode([String].self, from: Vectors.data("damaged_manifests.json"))
+        XCTAssertGreaterThanOrEqual(damaged.count, 2000)
+        for text in damaged {
             do {
-                _ = try ManifestReader.read(String(decoding: text, as: UTF8.self))
+                _ = try ManifestReader.read(text)
             } catch let error as BundleError {
                 XCTAssertLessThan(error.message.count, 1000)
             }
