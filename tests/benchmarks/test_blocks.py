@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.blocks_tables import STATED_ERROR, additions, blocks_of, blocks_tables
 from benchmarks.engine import Surroundings, run_plan
+from benchmarks.experiments import blocks
 from benchmarks.experiments.blocks import EXPERIMENT, network_parts, part_run
 from benchmarks.plan import Contender, FactorySource, latency_row, subject
 from mobilevit_edge.report import LatencyRow, Run, Runtime, read_report
@@ -102,7 +103,19 @@ def test_pytorch_runs_any_part_by_name(limit: bool) -> None:
         assert part_run("mobilevitv2_050", 64, part.name, limit=limit)() is not None
 
 
-def test_the_command_measures_every_part_of_real_artifacts(tmp_path: Path) -> None:
+def test_the_command_measures_every_part_of_real_artifacts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The insides of one block of three: the others are made, and measured, in the same way.
+    monkeypatch.setattr(
+        blocks,
+        "network_parts",
+        lambda *arguments, **options: [
+            part
+            for part in network_parts(*arguments, **options)
+            if part.within in (None, "layer3.1")
+        ],
+    )
     report = tmp_path / "report.json"
     options = (
         *("--model", "mobilevitv2_050", "--target", "onnx", "--image-size", "64"),
@@ -124,9 +137,7 @@ def test_the_command_measures_every_part_of_real_artifacts(tmp_path: Path) -> No
     assert again.code == 0, again.err
     summary = json.loads(again.out)["targets"]["onnx"]
     assert summary["parts"][0]["part"] == "whole"
-    assert {entry["whole"] for entry in summary["sums"]} == {
-        *("whole", "layer3.1", "layer4.1", "layer5.1")
-    }
+    assert {entry["whole"] for entry in summary["sums"]} == {"whole", "layer3.1"}
 
 
 @pytest.mark.parametrize(

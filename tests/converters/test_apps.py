@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from converters.apps import add_to_ios
 from converters.cli import export_main
 from mobilevit_edge.archive import app_name, zip_bundle
 from mobilevit_edge.bundle import read_bundle
+from mobilevit_edge.errors import OutputError
 
 SMALL = ("--target", "onnx", "--weights", "demo", "--image-size", "32")
 
@@ -96,14 +98,14 @@ COREML = ("--target", "coreml", "--weights", "demo", "--image-size", "32")
 def test_an_export_lands_in_the_ios_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models = tmp_path / "Models"
     models.mkdir()
-    for _ in range(2):  # The second replaces the first.
-        assert export(*COREML, "--output", tmp_path / "leaf", "--ios-resources", models) == 0
-        assert str(models / "leaf") in capsys.readouterr().err
+    assert export(*COREML, "--output", tmp_path / "leaf", "--ios-resources", models) == 0
+    assert str(models / "leaf") in capsys.readouterr().err
     assert read_bundle(models / "leaf").manifest == read_bundle(tmp_path / "leaf").manifest
-    # Somebody's own files are not replaced.
+    # A bundle is replaced, somebody's own files are not.
+    assert add_to_ios(tmp_path / "leaf", models) == models / "leaf"
     (models / "leaf" / "notes.txt").write_text("mine")
-    assert export(*COREML, "--output", tmp_path / "leaf", "--ios-resources", models) == 4
-    assert "move it away" in capsys.readouterr().err
+    with pytest.raises(OutputError, match="move it away"):
+        add_to_ios(tmp_path / "leaf", models)
     assert (models / "leaf" / "notes.txt").read_text() == "mine"
 
 
