@@ -90,10 +90,13 @@ def make_int8_artifact(runtime: FileTarget, model_name: str, form: str, path: Pa
         plain = plain_onnx if runtime == "onnx" else plain_executorch
         path.write_bytes(plain(model, images[0]))
         return
+    batches: list[tuple[torch.Tensor, ...]] = [(image,) for image in images]
     if form == "limit":
         model = LimitNetwork(reference).eval().requires_grad_(False)
+        attention = limit_inputs(reference, IMAGE_SIZE)[1:]
+        batches = [(image, *attention) for image in images]
     else:
-        rewrite(reference, runtime, (IMAGE_SIZE, IMAGE_SIZE))
+        rewrite(reference, runtime, (IMAGE_SIZE, IMAGE_SIZE), "int8")
         apply_range_groups(reference, images)
     if runtime == "onnx":
         from converters.onnx import export_graph
@@ -107,7 +110,7 @@ def make_int8_artifact(runtime: FileTarget, model_name: str, form: str, path: Pa
         from converters.quantisation.partition import int8_delegate
         from converters.quantisation.pt2e import quantise_program
 
-        path.write_bytes(lower(quantise_program(model, images, (), images[0]), int8_delegate()))
+        path.write_bytes(lower(quantise_program(model, batches, ()), int8_delegate()))
 
 
 def contenders(

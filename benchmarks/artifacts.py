@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from converters.backend import get_backend
+from converters.options import ExportOptions, Precision
 from converters.prepare import settle_batch_norms
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
@@ -29,10 +30,16 @@ def random_network(name: str) -> MobileViT:
     return network.requires_grad_(False)
 
 
-def rewrite(network: MobileViT, target: Target, image_size: tuple[int, int]) -> None:
-    """Apply a target's rewrites, in place."""
-    rewrites = select_rewrites(get_backend(target).REWRITES, ())
-    apply_rewrites(network, rewrites, Context(image_size))
+def rewrite(
+    network: MobileViT,
+    target: Target,
+    image_size: tuple[int, int],
+    precision: Precision = "fp32",
+) -> None:
+    """Apply the rewrites of an export, in place."""
+    options = ExportOptions(target, weights="random", output=None, precision=precision)
+    names = get_backend(target).rewrites(network.spec, options)
+    apply_rewrites(network, select_rewrites(names, ()), Context(image_size))
 
 
 def write_file(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from converters.options import ExportOptions
     from converters.precision import Reduced
     from converters.prepare import Prepared
+    from mobilevit_edge.specs import ModelSpec
 
 Array: TypeAlias = npt.NDArray[Any]
 Run: TypeAlias = Callable[[Array], Array]
@@ -44,7 +45,9 @@ class Backend(Protocol):
 
     MODEL_FILE: str
     PRECISIONS: tuple[str, ...]
-    REWRITES: tuple[str, ...]
+
+    def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
+        """Names of the rewrites that an export of this architecture applies, in order."""
 
     def convert(
         self,

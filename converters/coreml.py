@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from converters.options import ExportOptions
     from converters.precision import Reduced
     from converters.prepare import Prepared
+    from mobilevit_edge.specs import ModelSpec
 
 MODEL_FILE: Final = "model.mlpackage"
 PRECISIONS: Final = ("fp32", "fp16", "int8", "int8-weight-only", "palette-6bit", "palette-4bit")
-REWRITES: Final = (
+_REWRITES: Final = (
     "batch_norm_fold",
     "norm_affine_fold",
     "key_after_pooling",
@@ -50,6 +51,11 @@ REWRITES: Final = (
 _PACKAGES: Final = ("torch", "coremltools")
 _OUTPUT: Final = output_name(softmax=False)
 _MACOS: Final = "Darwin"
+
+
+def rewrites(spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
+    """The same ones for every export."""
+    return _REWRITES
 
 
 def convert(

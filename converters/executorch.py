@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from converters.options import ExportOptions
     from converters.precision import Reduced
     from converters.prepare import Prepared
+    from mobilevit_edge.specs import ModelSpec
 
 if importlib.util.find_spec("executorch") is None:
     raise MissingPackageError("executorch", "executorch")
@@ -31,12 +32,11 @@ MODEL_FILE: Final = "model.pte"
 PRECISIONS: Final = ("fp32", "fp16", "int8", "int8-dynamic")
 ETRECORD_FOLDER: Final = "profiling"
 ETRECORD_FILE: Final = "etrecord.bin"
-REWRITES: Final = (
+_REWRITES: Final = (
     "batch_norm_fold",
     "norm_affine_fold",
     "key_after_pooling",
     "explicit_attention",
-    "explicit_silu",
     "norm_from_poolings",
     "phase_layout",
     "token_layout",
@@ -45,9 +45,15 @@ REWRITES: Final = (
     "head_as_convolution",
     "early_pooling",
 )
-"""By measurement: ``docs/latency.md``."""
 _PACKAGES: Final = ("torch", "executorch")
 _WORKER: Final = "converters.executorch_worker"
+
+
+def rewrites(spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
+    """By measurement: ``docs/latency.md``, and ``docs/arm.md`` for what V1's line does in fp32."""
+    if options.backend == "xnnpack" and options.precision == "fp32" and spec.layout == "tokens":
+        return (*_REWRITES, "bounded_softmax", "tanh_silu")
+    return (*_REWRITES, "explicit_silu")
 
 
 def convert(
@@ -87,7 +93,7 @@ def _capture(
                 case "int8":
                     from converters.quantisation.pt2e import quantise_program
 
-                    return quantise_program(module, reduced.batches, reduced.kept, example)
+                    return quantise_program(module, [(b,) for b in reduced.batches], reduced.kept)
                 case "int8-dynamic":
                     from converters.quantisation.pt2e import quantise_program_dynamic
 

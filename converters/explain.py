@@ -56,7 +56,8 @@ def explain(options: ExportOptions) -> Explanation:
     """
     backend = get_backend(options.target)
     prepared = prepare(options)
-    rewrites, context = choose_rewrites(prepared, options, backend.REWRITES)
+    names = backend.rewrites(prepared.model.spec, options)
+    rewrites, context = choose_rewrites(prepared, options, names)
 
     model = copy.deepcopy(prepared.model)
     first = before = _operators(model, prepared.image_size)

@@ -102,12 +102,12 @@ def make_program(
 def _capture(
     module: nn.Module, sizes: Sizes, options: ExportOptions, reduced: Reduced
 ) -> ExportedProgram:
-    example = torch.zeros(1, 3, *sizes.default)
     if options.precision == "int8":
         from converters.quantisation.pt2e import quantise_program
 
-        program = quantise_program(module, reduced.batches, reduced.kept, example)
+        program = quantise_program(module, [(b,) for b in reduced.batches], reduced.kept)
     else:
+        example = torch.zeros(1, 3, *sizes.default)
         with torch.no_grad():
             program = torch.export.export(
                 module, (example,), dynamic_shapes=(_dynamic_sides(sizes),)

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from converters.options import ExportOptions
     from converters.precision import Reduced
     from converters.prepare import Prepared
+    from mobilevit_edge.specs import ModelSpec
 
 MODEL_FILE: Final = "model.onnx"
 PRECISIONS: Final = ("fp32", "fp16", "int8", "int8-dynamic", "int8-weight-only")
 OPSET: Final = 18
-REWRITES: Final = (
+_REWRITES: Final = (
     "batch_norm_fold",
     "norm_affine_fold",
     "key_after_pooling",
@@ -44,6 +45,11 @@ REWRITES: Final = (
 """By measurement: ``docs/latency.md``."""
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"
 _PACKAGES: Final = ("torch", "onnx", "onnxscript", "onnxruntime")
+
+
+def rewrites(spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
+    """The same ones for every export."""
+    return _REWRITES
 
 
 def convert(

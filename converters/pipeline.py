@@ -85,7 +85,7 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
     cases = list(verification_cases(prepared, options))
 
     with folder_transaction(target_folder) as folder:
-        deployed = deploy(prepared, options, backend.REWRITES)
+        deployed = deploy(prepared, options, backend.rewrites(prepared.model.spec, options))
         reduced = reduce_precision(
             deployed.module,
             prepared,

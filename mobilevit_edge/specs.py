@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 Attention: TypeAlias = Literal["multi_head", "linformer", "separable"]
 Generation: TypeAlias = Literal[1, 2, 3]
+Layout: TypeAlias = Literal["tokens", "maps"]
 
 ATTENTIONS: Final[tuple[Attention, ...]] = ("multi_head", "linformer", "separable")
 PATCH: Final = 2
@@ -47,7 +48,7 @@ class BlockSpec:
     output projection, which is always 1x1.
     """
 
-    layout: Literal["tokens", "maps"]
+    layout: Layout
     attention: Attention
     dim: int
     depth: int
@@ -99,6 +100,12 @@ class ModelSpec:
     stages: tuple[StageSpec, StageSpec, StageSpec, StageSpec, StageSpec]
     pre_head_channels: int | None
     published: Published | None = None
+
+    @property
+    def layout(self) -> Layout | None:
+        """The line of the MobileViT blocks; ``None`` if there are none."""
+        blocks = [stage.block for stage in self.stages if stage.block is not None]
+        return blocks[-1].layout if blocks else None
 
 
 _DEPTHS: Final = (2, 4, 3)

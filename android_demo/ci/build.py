@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toolchain import MissingToolError, Toolchain
+from toolchain import Toolchain
+
+from mobilevit_edge.errors import ToolchainError
 
 APP: Final = Path(__file__).resolve().parent.parent
 _OPTIONS: Final = (
@@ -76,7 +78,7 @@ class Build:
         """The JNI library between the stubs and the wheel's ONNX Runtime."""
         compiler = shutil.which("javac")
         if compiler is None:
-            raise MissingToolError("javac is not installed")
+            raise ToolchainError("javac is not installed")
         include = Path(compiler).resolve().parents[1] / "include"
         headers = self.toolchain.debian("usr", "include", "onnxruntime")
         target = self.folder / "libonnx_shim.so"
@@ -99,7 +101,7 @@ def onnx_runtime() -> Path:
     """The library inside Python's package."""
     found = importlib.util.find_spec("onnxruntime")
     if found is None or found.origin is None:
-        raise MissingToolError("onnxruntime is not installed: pip install 'mobilevit-edge[onnx]'")
+        raise ToolchainError("onnxruntime is not installed: pip install 'mobilevit-edge[onnx]'")
     (library,) = (Path(found.origin).parent / "capi").glob("libonnxruntime.so.*")
     return library
 

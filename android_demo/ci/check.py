@@ -16,9 +16,10 @@ from typing import Final
 
 from apk import pack, resources
 from build import APP, Build, run
-from toolchain import MissingToolError, default_cache, gather
+from toolchain import default_cache, gather
 
 import mobilevit_edge
+from mobilevit_edge.errors import ToolchainError
 
 VECTORS: Final = APP.parent / "tests" / "vectors"
 _MISSING: Final = 4
@@ -88,7 +89,7 @@ def run_check() -> int:
         toolchain = gather(cache, say)
         with tempfile.TemporaryDirectory() as folder:
             check(Build(toolchain, Path(folder)))
-    except MissingToolError as error:
+    except ToolchainError as error:
         say(f"NOT CHECKED: {error}")
         return _MISSING
     except subprocess.CalledProcessError as error:

@@ -1,8 +1,8 @@
 """What compiling and testing the app on Linux needs, gathered into a folder; no root needed.
 
 The Kotlin compiler is an npm package. Android's API, its dexer and its packers are Debian packages,
-some of suites that this machine does not run, unpacked aside by an apt with a state of its own. npm
-and apt check what they fetch against hashed and signed indices.
+some of suites that this machine does not run, unpacked aside. npm and apt check what they fetch
+against hashed and signed indices.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from benchmarks.debian import unpack_packages
+from mobilevit_edge.errors import ToolchainError
 
 KOTLIN: Final = "kotlin-compiler@2.4.20"
 SUITES: Final = {
@@ -29,16 +32,10 @@ SUITES: Final = {
     ),
     # The last suite with a dexer.
     "bullseye": ("dalvik-exchange", "libandroid-23-java", "android-sdk-platform-23"),
-    "sid": ("libonnxruntime-dev",),
+    "trixie": ("libonnxruntime-dev",),
 }
 _TOOLS: Final = ("java", "javac", "gcc", "npm", "apt-get", "dpkg")
-_KEYS: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_MIRROR: Final = "http://deb.debian.org/debian"
 _SECONDS: Final = 600
-
-
-class MissingToolError(Exception):
-    """Something that this needs cannot be had; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +86,11 @@ def gather(cache: Path, say: Callable[[str], None]) -> Toolchain:
     """Fetch everything, unless it is there.
 
     Raises:
-        MissingToolError: of this machine, or from the network.
+        ToolchainError: of this machine, or from the network.
     """
     for tool in _TOOLS:
         if shutil.which(tool) is None:
-            raise MissingToolError(f"{tool} is not installed")
+            raise ToolchainError(f"{tool} is not installed")
     stamp = repr((KOTLIN, SUITES))
     made = cache / "made-of.txt"
     if made.is_file() and made.read_text() == stamp:
@@ -105,8 +102,7 @@ def gather(cache: Path, say: Callable[[str], None]) -> Toolchain:
         say("fetching the Kotlin compiler (90 MB)")
         _fetch_kotlin(fresh / "kotlin")
         say("fetching Android's API and tools from Debian (45 MB)")
-        for suite, packages in SUITES.items():
-            _fetch_debian(fresh / "debian", Path(temporary) / suite, suite, packages)
+        unpack_packages(SUITES, fresh / "debian")
         (fresh / made.name).write_text(stamp)
         # As one: a cache with this stamp is complete.
         shutil.rmtree(cache, ignore_errors=True)
@@ -122,29 +118,6 @@ def _fetch_kotlin(folder: Path) -> None:
     archive.unlink()
 
 
-def _fetch_debian(root: Path, apt: Path, suite: str, packages: Sequence[str]) -> None:
-    """Packages of a suite, whichever one this machine runs."""
-    if not Path(_KEYS).is_file():
-        raise MissingToolError(f"Debian's signing keys ({_KEYS}) are not installed")
-    for name in ("lists/partial", "cache/archives/partial", "debs"):
-        (apt / name).mkdir(parents=True)
-    (apt / "status").touch()
-    (apt / "sources.list").write_text(f"deb [signed-by={_KEYS}] {_MIRROR} {suite} main\n")
-    config = apt / "apt.conf"
-    config.write_text(
-        f'Dir::State "{apt}";\nDir::State::lists "{apt}/lists";\nDir::Cache "{apt}/cache";\n'
-        f'Dir::State::status "{apt}/status";\nDir::Etc::sourcelist "{apt}/sources.list";\n'
-        'Dir::Etc::sourceparts "-";\nAPT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\n'
-        # The packages are unpacked, not installed: no sandbox user need read the folder.
-        'APT::Sandbox::User "";\n'
-    )
-    environment = {**os.environ, "APT_CONFIG": str(config)}
-    _fetch(["apt-get", "update", "-qq"], apt, environment)
-    _fetch(["apt-get", "download", "-qq", *packages], apt / "debs", environment)
-    for package in sorted((apt / "debs").glob("*.deb")):
-        _fetch(["dpkg", "-x", str(package), str(root)], apt)
-
-
 def _fetch(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
     """Run a command that gathers something, or raise what it printed."""
     try:
@@ -158,7 +131,7 @@ def _fetch(command: Sequence[str], folder: Path, environment: dict[str, str] | N
             timeout=_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
-        raise MissingToolError(f"{command[0]} did not end: is there a network?") from error
+        raise ToolchainError(f"{command[0]} did not end: is there a network?") from error
     if done.returncode:
         reason = (done.stderr or done.stdout).strip()[-300:]
-        raise MissingToolError(f"{' '.join(command)} failed (is there a network?): {reason}")
+        raise ToolchainError(f"{' '.join(command)} failed (is there a network?): {reason}")

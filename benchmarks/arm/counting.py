@@ -9,9 +9,9 @@ from typing import Final, cast
 
 import numpy as np
 
-from benchmarks.arm.emulation import Array, EmulatedTarget, emulate
+from benchmarks.arm.emulation import Array, emulate
 from benchmarks.arm.processors import Processor
-from benchmarks.arm.toolchain import Toolchain
+from benchmarks.arm.toolchain import EMULATED_TARGETS, EmulatedTarget, Toolchain
 from benchmarks.bundles import bundle_group
 from benchmarks.plan import FileSource
 from converters.backend import load_bundle_model
@@ -23,7 +23,6 @@ from mobilevit_edge.preprocess import load_image, resize_and_crop
 from mobilevit_edge.report import Agreement, InstructionRow
 
 EXPERIMENT: Final = "arm"
-TARGETS: Final = ("onnx", "executorch")
 MAX_IMAGES: Final = 16
 """Each takes seconds under emulation."""
 _MAX_REASON: Final = 200
@@ -49,6 +48,7 @@ def jobs_of(paths: Sequence[Path], processors: Sequence[Processor]) -> tuple[Job
         assert isinstance(contender.source, FileSource)
         target = contender.source.format
         for processor in processors:
+            missing = f"there is no ARM runtime of {target} here"
             row = InstructionRow(
                 id=f"{contender.row.id} {processor.name}",
                 experiment=EXPERIMENT,
@@ -56,7 +56,7 @@ def jobs_of(paths: Sequence[Path], processors: Sequence[Processor]) -> tuple[Job
                 subject=contender.row.subject,
                 runtime=contender.row.runtime,
                 limit_row=None,
-                not_run=None if target in TARGETS else f"there is no ARM runtime of {target} here",
+                not_run=None if target in EMULATED_TARGETS else missing,
                 source=f"ARM instruction count (emulated {processor.name})",
                 counts={},
                 agreement=None,

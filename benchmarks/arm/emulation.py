@@ -6,20 +6,17 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.arm.processors import Processor
-from benchmarks.arm.toolchain import Toolchain
+from benchmarks.arm.toolchain import EmulatedTarget, Toolchain
 from mobilevit_edge.errors import ConversionError
 
 Array: TypeAlias = npt.NDArray[Any]
-EmulatedTarget: TypeAlias = Literal["onnx", "executorch"]
 KINDS: Final = ("all", "fmla", "dot", "load_store")
 """Of instructions, as the counter prints them: every one; floating-point vector multiply-adds;
 products of bytes (dot products, matrix products); loads and stores."""
@@ -41,7 +38,7 @@ def emulate(
     model: Path,
     calls: Sequence[Sequence[Array]],
 ) -> Emulated:
-    """Call a model several times, and count further inferences like the last.
+    """Call a model several times, and count one more inference like the last.
 
     Args:
         toolchain: set up.
@@ -61,14 +58,14 @@ def emulate(
         command = toolchain.emulator(processor)
         command += ["-plugin", toolchain.counter, "-d", "plugin", "-D", "counts"]
         # Names without the folder's, which is another each time: counts would follow its letters.
-        command += [*_program(toolchain, target), model.resolve(), "inputs", "outputs"]
-        _run(command, toolchain, work, f"{model.name} on an emulated {processor.name}")
+        command += [toolchain.runner(target), model.resolve(), "inputs", "outputs"]
+        _run(command, work, f"{model.name} on an emulated {processor.name}")
         outputs = np.fromfile(work / "outputs", np.float32).reshape(len(calls), -1)
         return Emulated(outputs, parse_counts((work / "counts").read_text()))
 
 
 def parse_counts(log: str) -> dict[str, int]:
-    """The least of the inferences between a log's marks, by all its instructions.
+    """What was executed between a log's two marks.
 
     Raises:
         ConversionError: there are not two marks.
@@ -78,25 +75,15 @@ def parse_counts(log: str) -> dict[str, int]:
         for line in log.splitlines()
         if line.startswith("counts ")
     ]
-    if len(marks) < 2 or any(len(mark) != len(KINDS) for mark in marks):
+    if [len(mark) for mark in marks] != [len(KINDS)] * 2:
         raise ConversionError("the emulator counted nothing: its plugin interface has changed")
-    inferences = [
-        {kind: after - before for kind, before, after in zip(KINDS, *pair, strict=True)}
-        for pair in pairwise(marks)
-    ]
-    return min(inferences, key=lambda counts: counts["all"])
+    return {kind: after - before for kind, before, after in zip(KINDS, *marks, strict=True)}
 
 
-def _program(toolchain: Toolchain, target: EmulatedTarget) -> list[str | Path]:
-    if target == "executorch":
-        return [toolchain.runner]
-    script = Path(str(resources.files("benchmarks.arm"))) / "native" / "onnx_runner.py"
-    return [toolchain.python, "-B", script]
-
-
-def _run(command: Sequence[str | Path], toolchain: Toolchain, folder: Path, what: str) -> None:
-    # The same environment every time, in length too: the guest's stack holds it, and counts follow.
-    environment = {"PYTHONPATH": str(toolchain.site), "PYTHONHASHSEED": "0", "PATH": "/usr/bin"}
+def _run(command: Sequence[str | Path], folder: Path, what: str) -> None:
+    # The same environment every time: the guest's stack holds it, and counts follow. ONNX Runtime's
+    # telemetry would be another thread, and nobody asked for it.
+    environment = {"PATH": "/usr/bin", "ORT_DISABLE_TELEMETRY": "1"}
     try:
         finished = subprocess.run(  # noqa: S603  a command of ours
             command,

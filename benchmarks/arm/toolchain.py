@@ -1,8 +1,8 @@
 """What emulation needs, gathered into a folder: an ARM sysroot, the runtimes, the counter.
 
 QEMU and a cross compiler are Debian packages of this machine. Everything else is unpacked into the
-folder: Debian's arm64 libraries and Python, and the runtimes' own aarch64 wheels in the versions
-installed here. apt and pip check what they fetch against their signed or hashed indices.
+folder: Debian's arm64 libraries, and the runtimes' own aarch64 wheels in the versions installed
+here. apt and pip check what they fetch against their signed or hashed indices.
 """
 
 from __future__ import annotations
@@ -19,27 +19,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from benchmarks.arm.processors import PROCESSORS, Processor, cpuinfo
+from benchmarks.debian import unpack_packages
 from mobilevit_edge.errors import MissingPackageError, ToolchainError
 from mobilevit_edge.files import folder_transaction
 
+EmulatedTarget: TypeAlias = Literal["onnx", "executorch"]
+EMULATED_TARGETS: Final[tuple[EmulatedTarget, ...]] = ("onnx", "executorch")
 QEMU: Final = "qemu-aarch64"
 _COMPILER: Final = "aarch64-linux-gnu-g++-12"
 _HOST_PACKAGES: Final = ("qemu-user", "g++-12-aarch64-linux-gnu", "gcc")
-_PYTHON: Final = "python3.11"
-_SYSROOT_PACKAGES: Final = (
-    *("libc6", "libgcc-s1", "libstdc++6", "zlib1g", "libexpat1", "libssl3", "libffi8"),
-    *("libbz2-1.0", "liblzma5", "libuuid1"),
-    *("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib"),
-)
-_RUNTIMES: Final = ("executorch", "onnxruntime", "numpy")
+_SYSROOT: Final = {
+    "bookworm": ("libc6", "libgcc-s1", "libstdc++6"),
+    # Headers alone: the oldest suite that has them.
+    "trixie": ("libonnxruntime-dev",),
+}
+_RUNTIMES: Final = ("executorch", "onnxruntime")
+_WHEELS_OF: Final = "3.11"
+"""A version of Python that both have wheels for: what is used of them does not depend on it."""
 _PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")
-_LIBRARIES: Final = (
+_EXECUTORCH_LIBRARIES: Final = (
     *("executorch", "executorch_threadpool", "executorch_kernels_optimized"),
     *("executorch_kernels_quantized", "executorch_backend_xnnpack"),
 )
+_ONNX_LIBRARY: Final = "libonnxruntime.so.1"
 _STAMP: Final = "toolchain.json"
 _SECONDS: Final = 600
 
@@ -55,25 +60,15 @@ class Toolchain:
         """The plugin of QEMU."""
         return self.folder / "counter.so"
 
-    @property
-    def runner(self) -> Path:
-        """The ARM program that runs ``.pte`` files."""
-        return self.folder / "runner"
-
-    @property
-    def python(self) -> Path:
-        """The ARM interpreter."""
-        return self.folder / "sysroot" / "usr" / "bin" / _PYTHON
-
-    @property
-    def site(self) -> Path:
-        """The ARM interpreter's packages."""
-        return self.folder / "site"
+    def runner(self, target: EmulatedTarget) -> Path:
+        """The ARM program that runs a target's models."""
+        return self.folder / f"{target}_runner"
 
     def emulator(self, processor: Processor) -> list[str | Path]:
         """The start of a command that runs an ARM program."""
-        # The same addresses every time.
-        return ["setarch", "-R", QEMU, "-cpu", processor.emulated_as, "-L", self.root_of(processor)]
+        # The same addresses and the same random numbers every time.
+        command: list[str | Path] = ["setarch", "-R", QEMU, "-seed", "0"]
+        return [*command, "-cpu", processor.emulated_as, "-L", self.root_of(processor)]
 
     def root_of(self, processor: Processor) -> Path:
         """The root that the guest sees, with the processor's own ``/proc/cpuinfo``."""
@@ -112,11 +107,11 @@ def set_up(folder: Path, show: Callable[[str], None]) -> Toolchain:
     _require_host_tools()
     with folder_transaction(folder) as fresh:
         show("fetching Debian's arm64 libraries")
-        _unpack_sysroot(fresh)
+        unpack_packages(_SYSROOT, fresh / "sysroot", "arm64")
         show("fetching the runtimes for aarch64")
         _unpack_wheels(fresh)
-        show("building the counter and the runner")
-        _build(fresh)
+        show("building the counter and the runners")
+        _build(Toolchain(fresh))
         _make_roots(fresh)
         show("trying the emulated runtimes")
         _try(Toolchain(fresh))
@@ -157,36 +152,10 @@ def _require_host_tools() -> None:
     _run(install, "Debian's packages of QEMU and the cross compiler cannot be installed")
 
 
-def _unpack_sysroot(folder: Path) -> None:
-    """Debian's arm64 packages, by an apt of our own that leaves the system's alone."""
-    apt = folder / "apt"
-    for name in ("lists/partial", "cache/archives/partial", "debs"):
-        (apt / name).mkdir(parents=True)
-    (apt / "status").touch()
-    config = apt / "apt.conf"
-    config.write_text(
-        f'Dir::State "{apt}";\nDir::State::lists "{apt}/lists";\nDir::Cache "{apt}/cache";\n'
-        f'Dir::State::status "{apt}/status";\n'
-        'APT::Architecture "arm64";\nAPT::Architectures { "arm64"; };\n'
-    )
-    environment = {**os.environ, "APT_CONFIG": str(config)}
-    failure = "Debian's arm64 packages cannot be had (Debian 12 has them; is there a network?)"
-    _run(["apt-get", "update", "-qq"], failure, env=environment)
-    _run(
-        ["apt-get", "download", "-qq", *_SYSROOT_PACKAGES],
-        failure,
-        env=environment,
-        cwd=apt / "debs",
-    )
-    for package in sorted((apt / "debs").glob("*.deb")):
-        _run(["dpkg", "-x", str(package), str(folder / "sysroot")], "a package cannot be unpacked")
-    shutil.rmtree(apt)
-
-
 def _unpack_wheels(folder: Path) -> None:
     wheels = folder / "wheels"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--only-binary=:all:", "--python-version", _PYTHON.removeprefix("python")]
+    command += ["--only-binary=:all:", "--python-version", _WHEELS_OF]
     command += [part for platform in _PLATFORMS for part in ("--platform", platform)]
     command += ["--dest", str(wheels)]
     command += [f"{name}=={_version(name)}" for name in _RUNTIMES]
@@ -197,21 +166,51 @@ def _unpack_wheels(folder: Path) -> None:
     shutil.rmtree(wheels)
 
 
-def _build(folder: Path) -> None:
-    native, include = _native(), folder / "site" / "executorch" / "include"
-    made = Toolchain(folder)
+def _build(toolchain: Toolchain) -> None:
+    folder, native = toolchain.folder, _native()
     _run(
-        [*("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o"), made.counter, native / "counter.c"],
+        [
+            *("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o"),
+            *(toolchain.counter, native / "counter.c"),
+        ],
         "the counter cannot be built",
     )
-    command: list[str | Path] = [_COMPILER, "-O2", "-std=c++17", "-Wno-deprecated-declarations"]
-    command += [f"-I{include}", f"-I{include}/executorch/runtime/core/portable_type/c10"]
-    command += ["-DC10_USING_CUSTOM_GENERATED_MACROS", native / "runner.cpp", "-o", made.runner]
-    command += [f"-L{folder}/site/executorch/lib", "-Wl,--no-as-needed"]
-    command += [f"-l{name}" for name in _LIBRARIES]
+    executorch = Path("site", "executorch")
+    include = folder / executorch / "include"
+    _build_runner(
+        toolchain,
+        "executorch",
+        executorch / "lib",
+        "-Wno-deprecated-declarations",
+        *(f"-I{include}", f"-I{include}/executorch/runtime/core/portable_type/c10"),
+        "-DC10_USING_CUSTOM_GENERATED_MACROS",
+        *("-Wl,--no-as-needed", *(f"-l{name}" for name in _EXECUTORCH_LIBRARIES)),
+    )
+    onnxruntime = Path("site", "onnxruntime", "capi")
+    (library,) = (folder / onnxruntime).glob("libonnxruntime.so.*.*")
+    # The name that the library says it has, which a wheel does not come with.
+    (folder / onnxruntime / _ONNX_LIBRARY).symlink_to(library.name)
+    _build_runner(
+        toolchain,
+        "onnx",
+        onnxruntime,
+        f"-I{folder}/sysroot/usr/include/onnxruntime",
+        # Its clock takes the place of the C library's for ONNX Runtime too.
+        "-Wl,--export-dynamic-symbol=clock_gettime",
+        f"-l:{_ONNX_LIBRARY}",
+    )
+
+
+def _build_runner(
+    toolchain: Toolchain, target: EmulatedTarget, libraries: Path, *arguments: str
+) -> None:
+    """Build ``<target>_runner.cpp``, ``libraries`` being its folder in the toolchain's."""
+    command: list[str | Path] = [_COMPILER, "-O2", "-std=c++17", "-Wall"]
+    command += [_native() / f"{target}_runner.cpp", "-o", toolchain.runner(target)]
+    command += [f"-L{toolchain.folder / libraries}", *arguments]
     # What the libraries lack themselves belongs to torch, which a runner does not need.
-    command += ["-Wl,--allow-shlib-undefined", "-Wl,-rpath,$ORIGIN/site/executorch/lib"]
-    _run(command, "the runner cannot be built")
+    command += ["-Wl,--allow-shlib-undefined", f"-Wl,-rpath,$ORIGIN/{libraries}"]
+    _run(command, f"the {target} runner cannot be built")
 
 
 def _make_roots(folder: Path) -> None:
@@ -224,24 +223,14 @@ def _make_roots(folder: Path) -> None:
 
 
 def _try(toolchain: Toolchain) -> None:
-    processor = PROCESSORS["cortex-a76"]
-    code = f"import sys; sys.path.insert(0, {str(toolchain.site)!r}); import onnxruntime"
-    _run(
-        [*toolchain.emulator(processor), toolchain.python, "-c", code],
-        "the emulated ONNX Runtime does not start",
-    )
-    _run(
-        [*toolchain.emulator(processor), toolchain.runner, "--version"],
-        "the emulated ExecuTorch does not start",
-    )
+    for target in EMULATED_TARGETS:
+        _run(
+            [*toolchain.emulator(PROCESSORS["cortex-a76"]), toolchain.runner(target), "--version"],
+            f"the emulated {target} runner does not start",
+        )
 
 
-def _run(
-    command: Sequence[str | Path],
-    failure: str,
-    env: dict[str, str] | None = None,
-    cwd: Path | None = None,
-) -> None:
+def _run(command: Sequence[str | Path], failure: str) -> None:
     try:
         finished = subprocess.run(  # noqa: S603  a command of ours
             command,
@@ -249,8 +238,6 @@ def _run(
             text=True,
             check=False,
             timeout=_SECONDS,
-            env=env,
-            cwd=cwd,
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

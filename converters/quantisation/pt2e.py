@@ -15,43 +15,40 @@ from converters.quantisation.keep import keeps
 
 def prepare_program(
     module: nn.Module,
-    batches: Sequence[Tensor],
+    batches: Sequence[tuple[Tensor, ...]],
     keep: Sequence[str],
-    example: Tensor,
     progress: Callable[[str], None] = lambda _: None,
 ) -> fx.GraphModule:
     """The module's graph with calibrated observers, computing in float until they simulate.
 
     Args:
         module: the deployed module, rewritten for ExecuTorch.
-        batches: its inputs to calibrate on, of the batch size of ``example``.
+        batches: its arguments to calibrate on, all of one shape, for which it is exported.
         keep: parts that stay in float, by their paths in the model.
-        example: an input of the batch size to export.
         progress: told which batch is on.
     """
     with torch.no_grad():
-        graph = torch.export.export(module, (example,)).module()
+        graph = torch.export.export(module, batches[0]).module()
         prepared = prepare_pt2e(graph, Int8Quantizer(keeps(keep)))
         for index, batch in enumerate(batches, 1):
             progress(f"calibrating on batch {index} of {len(batches)}")
-            prepared(batch)
+            prepared(*batch)
     return prepared  # type: ignore[no-any-return]
 
 
 def quantise_program(
     module: nn.Module,
-    batches: Sequence[Tensor],
+    batches: Sequence[tuple[Tensor, ...]],
     keep: Sequence[str],
-    example: Tensor,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ExportedProgram:
     """A program with int8 weights and activations, for ``partition.int8_delegate`` to lower.
 
     Arguments are those of :func:`prepare_program`.
     """
-    prepared = prepare_program(module, batches, keep, example, progress)
+    prepared = prepare_program(module, batches, keep, progress)
     with torch.no_grad():
-        return torch.export.export(convert_pt2e(prepared), (example,))
+        return torch.export.export(convert_pt2e(prepared), batches[0])
 
 
 def quantise_program_dynamic(module: nn.Module, example: Tensor) -> ExportedProgram:

@@ -44,7 +44,7 @@ class Simulation:
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.parts = block_parts(module.model)
-        self._graph = prepare_program(module, batches, (), batches[0], progress)
+        self._graph = prepare_program(module, [(b,) for b in batches], (), progress)
         self._observers = list(_observers(self._graph))
         self._inputs = batches[:: -(-len(batches) // MAX_BATCHES)]
         for _, observer in self._observers:

@@ -9,6 +9,7 @@ from typing import Final
 from converters.rewrites import (
     batch_norm_fold,
     blocked_layout,
+    bounded_softmax,
     channel_layout,
     early_pooling,
     explicit_attention,
@@ -25,6 +26,7 @@ from converters.rewrites import (
     preprocessing_fold,
     row_phases,
     shuffled_patches,
+    tanh_silu,
     token_layout,
 )
 from converters.rewrites.base import Rewrite
@@ -53,6 +55,8 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
             linear_pair_merge,
             head_as_convolution,
             early_pooling,
+            bounded_softmax,
+            tanh_silu,
         )
     }
 )

@@ -49,10 +49,14 @@ class ExplicitAttention(nn.Module):
         q = self.query(x).reshape(heads).permute(0, 2, 1, 3).reshape(flat, n, -1)
         k = self.key(x).reshape(heads).permute(0, 2, 3, 1).reshape(flat, -1, n)
         v = self.value(x).reshape(heads).permute(0, 2, 1, 3).reshape(flat, n, -1)
-        y = torch.bmm(torch.softmax(torch.bmm(q, k), dim=-1), v)
+        y = self.mix(q, k, v)
         # [B * heads, N, e] -> [B, N, heads, e] -> [B, N, d]
         y = y.reshape(b, self.heads, n, -1).permute(0, 2, 1, 3).reshape(b, n, d)
         return self.out(y)  # type: ignore[no-any-return]
+
+    def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """``softmax(q k) v``: ``[B * heads, N, e], [.., e, N], [.., N, e] -> [.., N, e]``."""
+        return torch.bmm(torch.softmax(torch.bmm(q, k), dim=-1), v)
 
 
 def _apply(model: MobileViT, context: Context) -> int:

@@ -72,7 +72,7 @@ _PILLOW_FILTERS: Final[Mapping[int, Interpolation]] = {2: "bilinear", 3: "bicubi
 
 def default_preprocessing(naming: Naming, spec: ModelSpec) -> Preprocessing:
     """What the code behind a naming scheme does to images for models of this line."""
-    on_maps = spec.stages[-1].block is not None and spec.stages[-1].block.layout == "maps"
+    on_maps = spec.layout == "maps"
     match naming:
         case "cvnets":
             base = _CVNETS_RGB if on_maps else _CVNETS_BGR

@@ -30,11 +30,11 @@ def silent(step: str) -> None:
 def test_counts_are_what_lies_between_two_marks() -> None:
     log = "counts 100 10 1 20\nsomething else\ncounts 350 60 1 95\n"
     assert parse_counts(log) == {"all": 250, "fmla": 50, "dot": 0, "load_store": 75}
-    assert parse_counts(log + "counts 590 110 1 170\n")["load_store"] == 75
-    assert parse_counts("counts 0 0 0 0\n" + log)["all"] == 100
 
 
-@pytest.mark.parametrize("log", ["", "counts 1 2 3 4\n", "counts 1\ncounts 2\n"])
+@pytest.mark.parametrize(
+    "log", ["", "counts 1 2 3 4\n", "counts 1 2 3 4\n" * 3, "counts 1\ncounts 2\n"]
+)
 def test_a_log_without_two_marks_is_refused(log: str) -> None:
     with pytest.raises(ConversionError, match="counted nothing"):
         parse_counts(log)

@@ -47,7 +47,7 @@ def test_a_step_that_fails_leaves_nothing_and_says_which(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(toolchain, "_require_host_tools", lambda: None)
-    monkeypatch.setattr(toolchain, "_unpack_sysroot", lambda folder: (folder / "x").touch())
+    monkeypatch.setattr(toolchain, "unpack_packages", lambda *arguments: arguments[1].mkdir())
 
     def fail(folder: Path) -> None:
         toolchain._run(["false"], "the runtimes' aarch64 wheels cannot be had")
@@ -68,7 +68,7 @@ def test_a_toolchain_of_other_parts_is_not_used(
     assert toolchain.find_toolchain(tmp_path) is None
     stamp.write_text(json.dumps(toolchain._parts()))
     assert toolchain.find_toolchain(tmp_path) == toolchain.Toolchain(tmp_path)
-    stamp.write_text(json.dumps({**toolchain._parts(), "numpy": "0"}))
+    stamp.write_text(json.dumps({**toolchain._parts(), "onnxruntime": "0"}))
     assert toolchain.find_toolchain(tmp_path) is None
     monkeypatch.setattr(shutil, "which", lambda name: None)
     stamp.write_text(json.dumps(toolchain._parts()))

@@ -37,7 +37,9 @@ def graph(request: pytest.FixtureRequest) -> onnx.ModelProto:
     options = ExportOptions(
         target="onnx", weights=weights, output=None, model=model, image_size=(SIZE, SIZE)
     )
-    module = deploy(prepare(options), options, converters.onnx.REWRITES).module
+    prepared = prepare(options)
+    rewrites = converters.onnx.rewrites(prepared.model.spec, options)
+    module = deploy(prepared, options, rewrites).module
     apply_range_groups(module, [torch.from_numpy(image) for image in IMAGES])
     return converters.onnx.export_graph(module, (torch.zeros(1, 3, SIZE, SIZE),))
 

@@ -22,9 +22,16 @@ def module(request: pytest.FixtureRequest) -> DeployedModel:
     """A deployed model with range groups: V1 with random weights, V2 with trained ones."""
     model, weights = request.param
     options = ExportOptions(
-        target="executorch", weights=weights, output=None, model=model, image_size=(SIZE, SIZE)
+        target="executorch",
+        weights=weights,
+        output=None,
+        model=model,
+        precision="int8",
+        image_size=(SIZE, SIZE),
     )
-    deployed = deploy(prepare(options), options, converters.executorch.REWRITES).module
+    prepared = prepare(options)
+    rewrites = converters.executorch.rewrites(prepared.model.spec, options)
+    deployed = deploy(prepared, options, rewrites).module
     apply_range_groups(deployed, IMAGES)
     return deployed
 
@@ -38,7 +45,7 @@ def relative_error(program: ExportedProgram, module: DeployedModel) -> float:
 
 
 def test_static_int8_is_near_fp32_and_as_simulated(module: DeployedModel) -> None:
-    program = quantise_program(module, IMAGES, (), IMAGES[0])
+    program = quantise_program(module, [(image,) for image in IMAGES], ())
     error = relative_error(program, module)
     # Random weights amplify rounding, noise is unlike what trained ones have seen; a wrong scale
     # anywhere makes it 1 and more.

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from converters.backend import get_backend
 from converters.deploy import deploy
 from converters.options import ExportOptions
 from converters.prepare import prepare
@@ -22,17 +23,17 @@ SIZE = 64
 
 
 def deployed(model: str, target: str) -> nn.Module:
-    import importlib
-
     options = ExportOptions(
         target=target,  # type: ignore[arg-type]
         weights="random",
         output=None,
         model=model,
+        precision="int8",
         image_size=(SIZE, SIZE),
     )
-    rewrites = importlib.import_module(f"converters.{target}").REWRITES
-    return deploy(prepare(options), options, rewrites).module
+    prepared = prepare(options)
+    rewrites = get_backend(options.target).rewrites(prepared.model.spec, options)
+    return deploy(prepared, options, rewrites).module
 
 
 def spread_ranges(module: nn.Module) -> None:

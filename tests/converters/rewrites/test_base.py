@@ -17,17 +17,22 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-import converters.coreml
-import converters.executorch
-import converters.onnx
 import converters.rewrites
+from converters.backend import get_backend
+from converters.options import ExportOptions, Precision
 from converters.rewrites import REWRITES, algebra, select_rewrites
 from converters.rewrites.base import Context, Outcome, RefusedError, Rewrite, apply_rewrites
+from mobilevit_edge.bundle import Target
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.models.network import MobileViT, create_meta_model
 from mobilevit_edge.specs import SPECS, Fusion, ModelSpec, with_blocks
 
-TARGETS = (converters.coreml, converters.executorch, converters.onnx)
+EXPORTS: tuple[tuple[Target, str, Precision], ...] = (
+    *(("coreml", "mobilevit_xxs", "fp32"), ("onnx", "mobilevit_xxs", "fp32")),
+    *(("executorch", "mobilevit_xxs", "fp32"), ("executorch", "mobilevit_xxs", "int8")),
+    ("executorch", "mobilevitv2_050", "fp32"),
+)
+"""Exports whose lists of rewrites differ."""
 
 TOKEN_LINES = ("mobilevit_xxs", "mobilevitv3_xxs")
 MAP_LINES = ("mobilevitv2_050", "mobilevitv3_050")
@@ -37,6 +42,15 @@ FUSIONS = tuple(Fusion(k, f) for k in (1, 3) for f in ("input", "local"))  # typ
 
 EXACT = 1e-9
 """Of the largest output, all arithmetic in float64: a wrong identity is off by far more."""
+
+
+def rewrites_of(
+    target: Target, spec: ModelSpec = SPECS["mobilevit_xxs"], precision: Precision = "fp32"
+) -> tuple[str, ...]:
+    """Names of the rewrites of an export."""
+    options = ExportOptions(target, weights="random", output=None, precision=precision)
+    return get_backend(target).rewrites(spec, options)
+
 
 few = settings(max_examples=8, deadline=None)
 
@@ -166,7 +180,14 @@ def difference(actual: Tensor, expected: Tensor) -> float:
 
 def assert_exact(model: MobileViT, name: str, x: Tensor) -> MobileViT:
     """A rewrite, after those it needs, keeps the function; test_targets has fp32."""
-    changed, outcome = rewritten(model, chain(name))
+    return assert_same_after(model, chain(name), x)
+
+
+def assert_same_after(
+    model: MobileViT, names: list[str], x: Tensor, context: Context = CONTEXT
+) -> MobileViT:
+    """The last of these rewrites is not refused, and all together keep the function."""
+    changed, outcome = rewritten(model, names, context)
     assert outcome.refused is None
     error = relative_error(changed, model, x)
     assert error < EXACT
@@ -335,19 +356,22 @@ def test_every_file_holds_one_rewrite_under_its_own_name() -> None:
     assert all(rewrite.identity for rewrite in REWRITES.values())
 
 
-@pytest.mark.parametrize(
-    "names",
-    [target.REWRITES for target in TARGETS],
-    ids=[target.__name__.rpartition(".")[2] for target in TARGETS],
-)
-def test_a_target_names_each_rewrite_once_and_after_what_it_needs(names: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("target", "model", "precision"), EXPORTS)
+def test_a_target_names_each_rewrite_once_and_after_what_it_needs(
+    target: Target, model: str, precision: Precision
+) -> None:
+    names = rewrites_of(target, SPECS[model], precision)
     assert len(set(names)) == len(names)
     for index, name in enumerate(names):
         assert set(REWRITES[name].requires) <= set(names[:index])
 
 
 def test_every_rewrite_is_used_somewhere() -> None:
-    used = {name for target in TARGETS for name in target.REWRITES}
+    used = {
+        name
+        for target, model, precision in EXPORTS
+        for name in rewrites_of(target, SPECS[model], precision)
+    }
     assert set(REWRITES) == used | {"preprocessing_fold"}
 
 

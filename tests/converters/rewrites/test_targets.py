@@ -9,14 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-import converters.coreml
-import converters.executorch
-import converters.onnx
 from converters.deploy import deploy
-from converters.options import ExportOptions
+from converters.options import ExportOptions, Precision
 from converters.prepare import prepare
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, Outcome, apply_rewrites
+from mobilevit_edge.bundle import Target
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.specs import SPECS, Attention, v3_ablation
 from tests.conftest import filled_model, random_images
@@ -26,14 +24,10 @@ from tests.converters.rewrites.test_base import (
     fingerprint,
     macs,
     ranks,
+    rewrites_of,
 )
 
-LISTS = {
-    "onnx": converters.onnx.REWRITES,
-    "executorch": converters.executorch.REWRITES,
-    "coreml": converters.coreml.REWRITES,
-}
-targets = pytest.mark.parametrize("target", LISTS)
+targets = pytest.mark.parametrize("target", ["onnx", "executorch", "coreml"])
 
 FP32 = 1e-5
 """Of the largest output: the bound that an export has to keep as well."""
@@ -43,10 +37,16 @@ SMALL = ("mobilevit_xxs", "mobilevitv2_050", "mobilevitv3_xxs", "mobilevitv3_050
 ABLATION = [name for name in v3_ablation() if name not in SPECS]
 
 
-def rewritten(model: MobileViT, target: str) -> tuple[MobileViT, list[Outcome]]:
+def rewritten(
+    model: MobileViT,
+    target: Target,
+    size: tuple[int, int] = (64, 64),
+    precision: Precision = "fp32",
+) -> tuple[MobileViT, list[Outcome]]:
+    """A copy for images of ``size``."""
     changed = copy.deepcopy(model)
-    chosen = select_rewrites(LISTS[target], ())
-    return changed, apply_rewrites(changed, chosen, Context((64, 64)))
+    chosen = select_rewrites(rewrites_of(target, model.spec, precision), ())
+    return changed, apply_rewrites(changed, chosen, Context(size))
 
 
 @lru_cache(maxsize=1)
@@ -62,51 +62,61 @@ def expected(
 
 def assert_equal(
     name: str,
-    target: str,
+    target: Target,
     *,
+    precision: Precision = "fp32",
     sizes: tuple[tuple[int, int, int], ...] = SIZES,
     attention: Attention | None = None,
     classes: int = 1000,
-) -> tuple[MobileViT, list[Outcome]]:
+) -> list[Outcome]:
     model, answers = expected(name, sizes, attention, classes)
-    changed, outcomes = rewritten(model, target)
-    with torch.inference_mode():
-        for size, answer in zip(sizes, answers, strict=True):
+    outcomes: list[Outcome] = []
+    for size, answer in zip(sizes, answers, strict=True):
+        changed, outcomes = rewritten(model, target, size[1:], precision)
+        with torch.inference_mode():
             error = difference(changed(random_images(*size)), answer)
-            assert error <= FP32, f"{name} at {size}"
-    return changed, outcomes
+        assert error <= FP32, f"{name} at {size}"
+    return outcomes
 
 
 @targets
 @pytest.mark.parametrize("name", SPECS)
-def test_every_model_stays_the_same(target: str, name: str) -> None:
-    _, outcomes = assert_equal(name, target)
-    assert [outcome for outcome in outcomes if outcome.refused] == []
+def test_every_model_stays_the_same(target: Target, name: str) -> None:
+    outcomes = assert_equal(name, target)
+    # These weights are unlike trained ones: scores of wide heads may be too large.
+    assert {outcome.name for outcome in outcomes if outcome.refused} <= {"bounded_softmax"}
+    assert name not in SMALL or not any(outcome.refused for outcome in outcomes)
 
 
 @targets
 @pytest.mark.parametrize("name", SMALL)
-def test_small_models_stay_the_same_at_their_own_size(target: str, name: str) -> None:
+def test_small_models_stay_the_same_at_their_own_size(target: Target, name: str) -> None:
     assert_equal(name, target, sizes=((1, 256, 256),))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_rewrites_for_int8_stay_the_same(name: str) -> None:
+    outcomes = assert_equal(name, "executorch", precision="int8")
+    assert [outcome for outcome in outcomes if outcome.refused] == []
 
 
 @targets
 @pytest.mark.parametrize("name", ABLATION)
-def test_every_row_of_v3s_ablation_stays_the_same(target: str, name: str) -> None:
+def test_every_row_of_v3s_ablation_stays_the_same(target: Target, name: str) -> None:
     assert_equal(name, target, sizes=SIZES[:2])
 
 
 @targets
 @pytest.mark.parametrize("attention", ["separable", "linformer"])
-def test_other_attention_in_v1_stays_the_same(target: str, attention: Attention) -> None:
-    _, outcomes = assert_equal("mobilevit_s", target, attention=attention)
+def test_other_attention_in_v1_stays_the_same(target: Target, attention: Attention) -> None:
+    outcomes = assert_equal("mobilevit_s", target, attention=attention)
     assert {o.name: o.sites for o in outcomes}["explicit_attention"] == 0
 
 
 @targets
 @pytest.mark.parametrize("name", SMALL)
-def test_feature_vectors_stay_the_same(target: str, name: str) -> None:
-    _, outcomes = assert_equal(name, target, classes=0)
+def test_feature_vectors_stay_the_same(target: Target, name: str) -> None:
+    outcomes = assert_equal(name, target, classes=0)
     refused = {o.name: o.refused for o in outcomes if o.refused}
     no_classifier = {"head_as_convolution": "the model has no classifier"}
     assert (
@@ -126,10 +136,10 @@ def test_feature_vectors_stay_the_same(target: str, name: str) -> None:
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("size", [(64, 64), (72, 96)], ids=str)
 def test_tensors_keep_to_the_ranks_of_the_contract(
-    target: str, size: tuple[int, int], name: str
+    target: Target, size: tuple[int, int], name: str
 ) -> None:
     model = filled_model(name, num_classes=10)
-    changed, _ = rewritten(model, target)
+    changed, _ = rewritten(model, target, size)
     limit = 5 if (target, name[:10]) == ("executorch", "mobilevit_") else 4
     if target == "executorch" and name == "mobilevitv3_xxs":
         limit = 5
@@ -140,9 +150,9 @@ def test_tensors_keep_to_the_ranks_of_the_contract(
 
 @targets
 @pytest.mark.parametrize("name", SMALL)
-def test_rewrites_save_multiply_adds(target: str, name: str) -> None:
+def test_rewrites_save_multiply_adds(target: Target, name: str) -> None:
     model = filled_model(name, num_classes=10)
-    changed, _ = rewritten(model, target)
+    changed, _ = rewritten(model, target, (256, 256))
     x = random_images(1, 256, 256)
     if name in ("mobilevitv2_050", "mobilevitv3_050"):
         # The keys' projections alone are some 5 %.
@@ -152,7 +162,7 @@ def test_rewrites_save_multiply_adds(target: str, name: str) -> None:
 
 
 @targets
-def test_the_reference_model_is_not_touched(target: str) -> None:
+def test_the_reference_model_is_not_touched(target: Target) -> None:
     options = ExportOptions(
         target="onnx",
         weights="random",
@@ -163,6 +173,6 @@ def test_the_reference_model_is_not_touched(target: str) -> None:
     )
     prepared = prepare(options)
     before = fingerprint(prepared.model)
-    deployed = deploy(prepared, options, LISTS[target])
+    deployed = deploy(prepared, options, rewrites_of(target, prepared.model.spec))
     assert sum(outcome.sites for outcome in deployed.outcomes) > 50
     assert_unchanged(prepared.model, before)

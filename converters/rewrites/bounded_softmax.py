@@ -1,0 +1,105 @@
+"""Softmax without its maximum, where the weights prove that no score is large.
+
+softmax(s) V = (exp(s) V) / (exp(s) 1) for any s. The maximum that a softmax subtracts first only
+keeps exp finite. Here it need not: the tokens x come from a layer norm without scale and shift, so
+they are centred and no longer than sqrt(d). With P = I - 11'/d, a score (Q x_i + q)' K x_j of a
+head is at most d |P Q' K P| + sqrt(d) |P K' q|, the first being a spectral norm. A unit whose bound
+is too large keeps its softmax.
+
+Scores are then read once less, and the division falls on d / heads numbers a token instead of one
+for every other token. A row's sum is a linear layer with weights of one, for which XNNPACK has a
+faster kernel than for sums.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from converters.rewrites.algebra import make_linear, matrix_of
+from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
+from converters.rewrites.explicit_attention import ExplicitAttention
+from mobilevit_edge.models.network import MobileViT
+from mobilevit_edge.specs import PATCH
+
+LARGEST_SCORE: Final = 64.0
+"""exp(64) = 6e27: sums over 1e4 tokens of 1e6 times as much stay below fp32's 3e38; exp(-64) is as
+far from its smallest normal number."""
+
+
+class BoundedAttention(ExplicitAttention):
+    """Multi-head attention whose rows are divided by their sums last. ``[B, N, d] -> same``.
+
+    ``tokens`` is N.
+    """
+
+    def __init__(self, attention: ExplicitAttention, tokens: int) -> None:
+        super().__init__(
+            attention.query, attention.key, attention.value, attention.out, attention.heads
+        )
+        # By its name it stays in float where others become int8: exp has a range without bound.
+        self.row_norm = make_linear(torch.ones(1, tokens), None)
+
+    def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        weights = torch.exp(torch.bmm(q, k))
+        # [B * heads, N, e] / [B * heads, N, 1]
+        return torch.bmm(weights, v) / self.row_norm(weights)  # type: ignore[no-any-return]
+
+
+def largest_score(attention: ExplicitAttention) -> float:
+    """What no score exceeds in size, for tokens of a layer norm without scale and shift."""
+    (query, query_bias), (key, _) = matrix_of(attention.query), matrix_of(attention.key)
+    if not all(x.isfinite().all() for x in (query, query_bias, key)):
+        return math.inf
+    dim = key.shape[1]
+    # A token is its own projection: what the weights do to the mean over channels does not count.
+    query, key = (weight - weight.mean(1, keepdim=True) for weight in (query, key))
+    bounds = (
+        dim * torch.linalg.matrix_norm(q.T @ k, ord=2) + math.sqrt(dim) * (k.T @ bias).norm()
+        for q, k, bias in zip(
+            query.chunk(attention.heads),
+            key.chunk(attention.heads),
+            query_bias.chunk(attention.heads),
+            strict=True,
+        )
+    )
+    return float(max(bounds))
+
+
+def _sites(
+    model: MobileViT, image_size: tuple[int, int]
+) -> Iterator[tuple[str, ExplicitAttention, int]]:
+    """Path, unit and number of tokens of every attention."""
+    stride = 2
+    for index, stage in enumerate(model.spec.stages, start=1):
+        stride *= stage.stride
+        # A map's odd side is rounded up to whole patches.
+        rows, columns = (math.ceil(side / (stride * PATCH)) for side in image_size)
+        for name, unit in parts_of(model.get_submodule(f"layer{index}"), ExplicitAttention):
+            yield f"layer{index}.{name}", unit, rows * columns
+
+
+def _apply(model: MobileViT, context: Context) -> int:
+    sites = list(_sites(model, context.image_size))
+    bounds = [largest_score(unit) for _, unit, _ in sites]
+    fitting = [site for site, bound in zip(sites, bounds, strict=True) if bound <= LARGEST_SCORE]
+    if sites and not fitting:
+        raise RefusedError(
+            f"{sites[0][0]}: a score may reach {bounds[0]:.0f}, more than {LARGEST_SCORE:.0f}, "
+            f"and those of every other unit as well"
+        )
+    for name, unit, tokens in fitting:
+        swap(model, name, BoundedAttention(unit, tokens))
+    return len(fitting)
+
+
+REWRITE = Rewrite(
+    name="bounded_softmax",
+    identity="softmax(s) V = (exp(s) V) / (exp(s) 1), all |s| being small",
+    requires=("norm_affine_fold", "explicit_attention"),
+    apply=_apply,
+)
