@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from mobilevit_edge import entry
+
 ROOT = Path(__file__).parents[1]
-SUFFIXES = {".py", ".json", ".txt", ".typed", ".safetensors", ".md", ".jinja", ".c", ".cpp"}
+SUFFIXES = {
+    *(".py", ".json", ".txt", ".typed", ".safetensors", ".md", ".jinja", ".c", ".cpp", ".hpp")
+}
 PACKAGES = ("mobilevit_edge", "converters", "benchmarks")
 
 
@@ -51,3 +56,15 @@ def test_the_wheel_declares_its_commands_and_its_licence(wheel: zipfile.ZipFile)
     assert "mobilevit-train = mobilevit_edge.entry:train" in text
     assert "mobilevit-bench = mobilevit_edge.entry:bench" in text
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+@pytest.mark.parametrize(("given", "seen"), [(None, "1"), ("0", "0")])
+def test_commands_let_onnx_runtime_report_nothing_unless_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, seen: str
+) -> None:
+    monkeypatch.setenv(entry._NO_TELEMETRY, given or "")
+    if given is None:
+        monkeypatch.delenv(entry._NO_TELEMETRY)
+    monkeypatch.setattr(sys, "argv", ["mobilevit-export", "--list"])
+    assert entry.export() == 0
+    assert os.environ[entry._NO_TELEMETRY] == seen
