@@ -14,8 +14,8 @@ from mobilevit_edge.files import write_atomically
 from mobilevit_edge.report import InstructionRow
 
 TOLERANCE: Final = 0.005
-"""ExecuTorch repeats a count exactly; Python around ONNX Runtime moves it by 0.02 %, and another
-installation either by up to 0.05 %, since paths lie on the guest's stack."""
+"""A count repeats exactly; another installation moves it by up to 0.05 %, since paths lie on the
+guest's stack."""
 _MAX_BYTES: Final = 1024**2
 _SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
