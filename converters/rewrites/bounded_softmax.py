@@ -41,13 +41,12 @@ class BoundedAttention(ExplicitAttention):
         super().__init__(
             attention.query, attention.key, attention.value, attention.out, attention.heads
         )
-        # By its name it stays in float where others become int8: exp has a range without bound.
-        self.row_norm = make_linear(torch.ones(1, tokens), None)
+        self.row_sum = make_linear(torch.ones(1, tokens), None)
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         weights = torch.exp(torch.bmm(q, k))
         # [B * heads, N, e] / [B * heads, N, 1]
-        return torch.bmm(weights, v) / self.row_norm(weights)  # type: ignore[no-any-return]
+        return torch.bmm(weights, v) / self.row_sum(weights)  # type: ignore[no-any-return]
 
 
 def largest_score(attention: ExplicitAttention) -> float:
