@@ -14,7 +14,7 @@ import torch
 from converters.backend import LoadedModel
 from converters.options import DEFAULT_MAX_DROP, ExportOptions
 from converters.prepare import Prepared
-from converters.verify import Pixels, artifact_input, find_images, load_pixels
+from converters.verify import Pixels, advice, artifact_input, find_images, load_pixels
 from mobilevit_edge.bundle import Accuracy
 from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
 from mobilevit_edge.preprocess import scale_pixels
@@ -111,7 +111,7 @@ def measure_accuracy(
         raise VerificationError(
             f"top-1 falls from {right['reference']} to {right['artifact']} of {readable} images, "
             f"{accuracy.drop:.1f} points in {options.precision}; allowed are {max_drop:g} "
-            f"(--max-accuracy-drop). {_advice(options)}"
+            f"(--max-accuracy-drop). {advice(options)}"
         )
     return accuracy
 
@@ -142,13 +142,3 @@ def _composed(name: str) -> str:
 def _nearest(name: str, labels: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, labels, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _advice(options: ExportOptions) -> str:
-    match options.precision:
-        case "int8":
-            return "Calibrate on more images like these, or keep layers: --int8-keep auto"
-        case "int8-dynamic" | "int8-weight-only" | "fp16":
-            return "Export with a higher precision"
-        case _:
-            return "Check --channel-order and --resize against what the model was trained with"

@@ -136,13 +136,21 @@ def _verification_line(manifest: Manifest) -> str:
     check = manifest.verification
     if check is None:
         return f"not: lowered for {manifest.backend}, which runs on a device alone"
-    worst = max(case.relative_error for case in check.cases)
+    from converters.options import QUANTISED
+    from converters.verify import outliers
+
     if manifest.coreml is not None and manifest.coreml.core_ml_verification is not None:
         check = manifest.coreml.core_ml_verification
-        worst = max(case.relative_error for case in check.cases)
+    worst = max(case.relative_error for case in check.cases)
+    beyond = ", ".join(case.name for case in outliers(check.cases, check.max_relative_error))
+    if beyond:
+        classes = f"; beyond: {beyond}"
+    else:
+        # Rounding of a quantised one may exchange classes: labelled photos judge that.
+        classes = "" if manifest.precision in QUANTISED else ", same top class"
     return (
         f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
-        f"of the largest output (allowed {check.max_relative_error:.0e}), same top class"
+        f"of the largest output (allowed {check.max_relative_error:.0e}){classes}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from converters.backend import Array, LoadedModel
-from converters.options import QUANTISED, ExportOptions
+from converters.options import QUANTISED, ExportOptions, Precision
 from converters.prepare import Prepared
 from mobilevit_edge.bundle import (
     Expected,
@@ -44,8 +44,10 @@ MAX_RELATIVE_ERROR: Final = {
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _MAX_PHOTOS: Final = 32
 _RANDOM_CASES: Final = 3
-_SAME_ARTIFACT: Final = 0.05
-"""Of the largest output: int8 kernels of two processors round ties and scales differently."""
+_SAME_ARTIFACT: Final = 0.1
+"""Of the largest output: int8 kernels of two processors round ties and scales differently, up to
+0.063 between x86 and ARM with random weights (docs/arm.md)."""
+_CASES_AN_OUTLIER: Final = 10
 _SEED: Final = 20260
 _TOP: Final = 5
 
@@ -151,14 +153,16 @@ def verify(
     loaded: LoadedModel,
     prepared: Prepared,
     options: ExportOptions,
-    reference: Reference,
+    reference: Callable[[Pixels], Array],
     cases: Sequence[Case],
 ) -> Verification:
     """Run every case through the artifact and the reference.
 
     Raises:
         VerificationError: an output that is not finite or has another shape, an error above the
-            precision's threshold, or another top class where the reference is surer than that.
+            precision's threshold, or another top class where the reference is surer than that. A
+            quantised artifact may be beyond in one of ten cases: there are photos of which the
+            model itself is unsure, and their largest output is small.
     """
     threshold = MAX_RELATIVE_ERROR[options.precision]
     # A dynamic batch is tried with two different images: one would hide a mixed-up batch.
@@ -173,33 +177,56 @@ def verify(
                 f"the artifact's output has shape {outputs.shape}, "
                 f"expected {(size, prepared.outputs)}"
             )
-        for index, (case, actual) in enumerate(zip(batch, outputs, strict=True), start):
-            result = compare(case.name, actual, reference(case.pixels), threshold)
-            _judge(result, options, threshold)
-            if index < len(cases):
-                results.append(result)
+        for case, actual in zip(batch, outputs, strict=True):
+            results.append(compare(case.name, actual, reference(case.pixels), threshold))
+    # The last batch may be filled up with cases that were seen before: judged, not told.
+    _judge(results, options)
     return Verification(
         by="reference" if loaded.is_reference else "runtime",
         runtime=loaded.runtime,
         max_relative_error=threshold,
-        cases=tuple(results),
+        cases=tuple(results[: len(cases)]),
     )
 
 
-def _judge(result: VerificationCase, options: ExportOptions, threshold: float) -> None:
-    if not math.isfinite(result.relative_error):
-        raise VerificationError(
-            f"{result.name}: the artifact gives NaN or Inf in {options.precision}; "
-            f"export with --precision fp32"
-        )
-    if result.relative_error > threshold:
-        raise VerificationError(
-            f"{result.name}: the artifact differs from the reference by "
-            f"{result.relative_error:.1e} of the largest output, allowed is {threshold:.0e} "
-            f"in {options.precision}"
-        )
-    if not result.same_top1:
-        raise VerificationError(f"{result.name}: the artifact's top class is another one")
+def outliers(cases: Sequence[VerificationCase], threshold: float) -> list[VerificationCase]:
+    """Those beyond the threshold or of another top class, the worst first."""
+    found = [case for case in cases if case.relative_error > threshold or not case.same_top1]
+    return sorted(found, key=lambda case: -case.relative_error)
+
+
+def _judge(results: Sequence[VerificationCase], options: ExportOptions) -> None:
+    for result in results:
+        if not math.isfinite(result.relative_error):
+            raise VerificationError(
+                f"{result.name}: the artifact gives NaN or Inf in {options.precision}; "
+                f"export with --precision fp32"
+            )
+    threshold = MAX_RELATIVE_ERROR[options.precision]
+    beyond = outliers(results, threshold)
+    quantised = options.precision in QUANTISED
+    if len(beyond) <= (len(results) // _CASES_AN_OUTLIER if quantised else 0):
+        return
+    worst = beyond[0]
+    others = f"; so do {len(beyond) - 1} more of {len(results)} inputs" if beyond[1:] else ""
+    if worst.relative_error <= threshold:
+        raise VerificationError(f"{worst.name}: the artifact's top class is another one")
+    raise VerificationError(
+        f"{worst.name}: the artifact differs from the reference by {worst.relative_error:.1e} of "
+        f"the largest output, allowed is {threshold:.0e} in {options.precision}{others}"
+        f"{f'. {advice(options)}' if quantised else ''}"
+    )
+
+
+def advice(options: ExportOptions) -> str:
+    """What to try where an artifact's precision costs too much."""
+    match options.precision:
+        case "int8":
+            return "Calibrate on more images like these, or keep layers: --int8-keep auto"
+        case "fp32":
+            return "Check --channel-order and --resize against what the model was trained with"
+        case _:
+            return "Export with a higher precision"
 
 
 def compare(name: str, actual: Array, expected: Array, threshold: float) -> VerificationCase:
@@ -218,6 +245,11 @@ def compare(name: str, actual: Array, expected: Array, threshold: float) -> Veri
     return VerificationCase(name, relative, absolute, same)
 
 
+def device_tolerance(precision: Precision) -> float:
+    """How far two devices' answers may lie apart with one artifact, of the largest output."""
+    return _SAME_ARTIFACT if precision in QUANTISED else MAX_RELATIVE_ERROR[precision]
+
+
 def make_golden(
     prepared: Prepared, options: ExportOptions, reference: Reference, loaded: LoadedModel | None
 ) -> Golden:
@@ -232,10 +264,8 @@ def make_golden(
         assert loaded is not None
         size = options.batch or 1
         outputs = loaded.run(artifact_input(prepared, options, [enlarged] * size))[0]
-        tolerance = _SAME_ARTIFACT
     else:
         outputs = reference(enlarged)
-        tolerance = MAX_RELATIVE_ERROR[options.precision]
     top = np.argsort(-outputs, kind="stable")[:_TOP]
     return Golden(
         rows=pixels.shape[0],
@@ -245,5 +275,5 @@ def make_golden(
         expected=tuple(
             Expected(int(index), prepared.labels[index], float(outputs[index])) for index in top
         ),
-        tolerance=tolerance * max(float(np.abs(outputs).max()), 1e-6),
+        tolerance=device_tolerance(options.precision) * max(float(np.abs(outputs).max()), 1e-6),
     )

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 import numpy as np
 
+from benchmarks.arm.answers import agreement
 from benchmarks.arm.emulation import Array, emulate
 from benchmarks.arm.processors import Processor
 from benchmarks.arm.toolchain import EMULATED_TARGETS, EmulatedTarget, Toolchain
@@ -20,7 +21,7 @@ from converters.verify import find_images
 from mobilevit_edge.bundle import Bundle, golden_image, read_bundle
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.preprocess import load_image, resize_and_crop
-from mobilevit_edge.report import Agreement, InstructionRow
+from mobilevit_edge.report import InstructionRow
 
 EXPERIMENT: Final = "arm"
 MAX_IMAGES: Final = 16
@@ -90,14 +91,9 @@ def count(
         )
     except ConversionError as error:
         return replace(job.row, not_run=str(error)[:_MAX_REASON])
+    if not np.isfinite(found.outputs).all():
+        return replace(job.row, not_run="the emulated runtime answers NaN or Inf")
     return replace(job.row, counts=found.counts, agreement=agreement(expected, found.outputs))
-
-
-def agreement(expected: Array, found: Array) -> Agreement:
-    """How two machines' outputs for the same inputs compare. ``[inputs, outputs]`` both."""
-    differences = np.abs(found - expected).max(axis=1) / np.abs(expected).max(axis=1)
-    same = found.argmax(axis=1) == expected.argmax(axis=1)
-    return Agreement(len(expected), int(same.sum()), float(differences.max()))
 
 
 def _inputs(bundle: Bundle, images: Path | None) -> list[Array]:

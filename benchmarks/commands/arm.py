@@ -18,9 +18,9 @@ def register(subparsers: Any) -> None:
         "arm",
         help="count ARM instructions under emulation",
         description="Run ONNX and ExecuTorch bundles as 64-bit ARM code under QEMU: the answers "
-        "must be this machine's, and the executed instructions of one inference are counted. A "
-        "count is no latency. The first use gathers QEMU, Debian's arm64 libraries and the "
-        "runtimes into a cache; without bundles that is all it does.",
+        "must be this machine's (otherwise exit code 6), and the executed instructions of one "
+        "inference are counted. A count is no latency. The first use gathers QEMU, Debian's arm64 "
+        "libraries and the runtimes into a cache; without bundles that is all it does.",
     )
     parser.add_argument("bundles", type=Path, nargs="*", metavar="BUNDLE")
     parser.add_argument(
@@ -63,13 +63,19 @@ def _arm(arguments: Namespace) -> None:
             set_up(folder, show)
         print(json.dumps({"toolchain": str(folder)}) if arguments.json else f"ready: {folder}")
         return
+    from benchmarks.arm.answers import check_answers
     from benchmarks.arm.counting import count, jobs_of
-    from benchmarks.arm.record import check_record, write_record
+    from benchmarks.arm.record import check_record, read_record, write_record
     from benchmarks.arm.rows import arm_summary, arm_table, run_of
     from benchmarks.table import print_table, wide_console
+    from mobilevit_edge.errors import ReportError
     from mobilevit_edge.report import SCHEMA_VERSION, Report, write_report
 
-    # Before minutes of work: are they bundles at all?
+    # Before minutes of work: are they bundles, and is it a record?
+    if arguments.check is not None:
+        read_record(arguments.check)
+    if arguments.record is not None and arguments.record.exists():
+        read_record(arguments.record)
     jobs = jobs_of(arguments.bundles, [PROCESSORS[name] for name in arguments.cpu])
     rows = []
     with progress() as show:
@@ -85,6 +91,10 @@ def _arm(arguments: Namespace) -> None:
         console = wide_console()
         print_table(console, arm_table(rows))
         console.print(f"report: {arguments.output}")
+    emulated = [row for job, row in zip(jobs, rows, strict=True) if job.row.not_run is None]
+    if not emulated:
+        raise ReportError(f"nothing could be counted: {rows[0].not_run}")
+    check_answers(emulated)
     if arguments.record is not None:
         write_record(rows, arguments.record)
     if arguments.check is not None:

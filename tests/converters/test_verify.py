@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,17 @@ from onnx import numpy_helper
 
 from converters.backend import LoadedModel
 from converters.options import ExportOptions
-from converters.prepare import prepare
-from converters.verify import Reference, compare, find_images, verification_cases, verify
+from converters.prepare import Prepared, prepare
+from converters.verify import (
+    Case,
+    Reference,
+    compare,
+    find_images,
+    outliers,
+    verification_cases,
+    verify,
+)
+from mobilevit_edge.bundle import Verification
 from mobilevit_edge.errors import ImageError, VerificationError
 from mobilevit_edge.files import folder_transaction
 
@@ -193,6 +203,59 @@ def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
     answers = np.stack([expected, expected * 1.05])
     with pytest.raises(VerificationError):
         verify(LoadedModel(lambda x: answers, "stand-in"), prepared, options, reference, case)
+
+
+# Quantised artifacts: photos of which the model itself is unsure.
+
+
+INT8 = ExportOptions(
+    target="onnx",
+    weights="random",
+    output=None,
+    model="mobilevitv2_050",
+    image_size=(32, 32),
+    precision="int8",
+    calibration=Path("photos"),
+)
+
+
+@functools.cache
+def of_two_classes() -> Prepared:
+    return replace(prepare(INT8), outputs=2)
+
+
+def quantised(errors: Sequence[float]) -> Verification:
+    """An int8 artifact whose outputs are too large by these shares, one a case."""
+    cases = [
+        Case(f"{index}.jpg", np.full((32, 32, 3), index, np.uint8)) for index in range(len(errors))
+    ]
+    scales = iter(errors)
+    loaded = LoadedModel(lambda x: np.array([[1.0, -1.0]]) * (1 + next(scales)), "stand-in")
+    return verify(loaded, of_two_classes(), INT8, lambda pixels: np.array([1.0, -1.0]), cases)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(0, 40))
+def test_one_photo_in_ten_may_be_an_outlier_in_int8(number: int, beyond: int) -> None:
+    errors = [0.6 if index < beyond else 0.1 for index in range(number)]
+    if min(beyond, number) <= number // 10:
+        verification = quantised(errors)
+        assert [case.name for case in outliers(verification.cases, 0.5)] == [
+            f"{index}.jpg" for index in range(beyond)
+        ]
+        return
+    with pytest.raises(VerificationError, match=r"0.jpg: .* 6.0e-01 .*--int8-keep auto"):
+        quantised(errors)
+
+
+def test_no_photo_may_give_nan_in_int8() -> None:
+    with pytest.raises(VerificationError, match=r"3.jpg: the artifact gives NaN"):
+        quantised([0.0] * 3 + [float("nan")] + [0.0] * 20)
+
+
+def test_how_many_are_beyond_is_said() -> None:
+    with pytest.raises(VerificationError, match=r"so do 2 more of 12 inputs"):
+        quantised([0.6, 0.7, 0.8] + [0.0] * 9)
 
 
 def test_a_dynamic_batch_is_verified_with_more_than_one_image(checkpoint: Checkpoint) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.arm import counting
-from benchmarks.arm.counting import agreement, count, jobs_of
+from benchmarks.arm.counting import count, jobs_of
 from benchmarks.arm.emulation import Array, Emulated, parse_counts
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.rows import arm_table, run_of
@@ -38,15 +38,6 @@ def test_counts_are_what_lies_between_two_marks() -> None:
 def test_a_log_without_two_marks_is_refused(log: str) -> None:
     with pytest.raises(ConversionError, match="counted nothing"):
         parse_counts(log)
-
-
-def test_agreement_is_the_worst_input_in_relation_to_its_largest_output() -> None:
-    expected = np.array([[1.0, 4.0], [100.0, -50.0]])
-    found = np.array([[1.0, 4.2], [100.0, -51.0]])
-    result = agreement(expected, found)
-    assert (result.inputs, result.same_top1) == (2, 2)
-    assert result.largest_difference == pytest.approx(0.05)
-    assert agreement(expected, expected[:, ::-1]).same_top1 == 0
 
 
 def test_a_bundle_is_counted_on_every_processor_and_reported(
@@ -87,6 +78,16 @@ def test_an_emulated_runtime_that_fails_is_a_reason_in_its_row(
     assert row.counts == {}
     assert "failed with 139" in (row.not_run or "")
     assert "not run: model.onnx on an emulated" in arm_table([row]).rows[0][1]
+
+
+def test_an_answer_that_is_no_number_is_a_reason_in_its_row(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Emulated(np.array([[1.0, np.nan]]), {"all": 1})
+    monkeypatch.setattr(counting, "emulate", lambda *arguments: answer)
+    (job,) = jobs_of([exported], PAIR[:1])
+    row = count(job, TOOLCHAIN, None, silent)
+    assert (row.counts, row.not_run) == ({}, "the emulated runtime answers NaN or Inf")
 
 
 def test_what_is_no_bundle_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""Answers of an emulated processor: what passes, what fails, and what the command makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.arm import counting, toolchain
+from benchmarks.arm.answers import agreement, check_answers
+from benchmarks.arm.emulation import Array, Emulated
+from benchmarks.arm.toolchain import Toolchain
+from benchmarks.plan import subject
+from mobilevit_edge.errors import VerificationError
+from mobilevit_edge.report import Agreement, InstructionRow, Runtime
+from tests.benchmarks.test_cli import bench
+
+ROW = InstructionRow(
+    id="xxs cortex-a76",
+    experiment="arm",
+    measure="instruction_count",
+    subject=subject(precision="fp32"),
+    runtime=Runtime("ExecuTorch", "1"),
+    limit_row=None,
+    not_run=None,
+    source="made up",
+    counts={"all": 1},
+    agreement=Agreement(1, 1, 0.0),
+)
+
+
+def differing(difference: float, precision: str) -> InstructionRow:
+    return replace(ROW, subject=subject(precision=precision), agreement=Agreement(1, 1, difference))
+
+
+def test_agreement_is_the_worst_input_in_relation_to_its_largest_output() -> None:
+    expected = np.array([[1.0, 4.0], [100.0, -50.0]])
+    found = np.array([[1.0, 4.2], [100.0, -51.0]])
+    result = agreement(expected, found)
+    assert (result.inputs, result.same_top1) == (2, 2)
+    assert result.largest_difference == pytest.approx(0.05)
+    assert agreement(expected, expected[:, ::-1]).same_top1 == 0
+
+
+@pytest.mark.parametrize(
+    ("precision", "allowed"), [("fp32", 2e-5), ("fp16", 2e-2), ("int8", 0.1), ("int8-dynamic", 0.1)]
+)
+def test_a_difference_is_judged_by_precision(precision: str, allowed: float) -> None:
+    check_answers([differing(0.99 * allowed, precision)])
+    with pytest.raises(VerificationError, match=r"1 of 2 rows .* xxs cortex-a76 differs by"):
+        check_answers([ROW, differing(1.01 * allowed, precision)])
+
+
+def test_a_runtime_that_failed_is_no_agreement() -> None:
+    crashed = replace(ROW, counts={}, agreement=None, not_run="it failed with 139")
+    with pytest.raises(VerificationError, match="it failed with 139"):
+        check_answers([crashed])
+
+
+@pytest.fixture
+def emulating(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], list[str]]:
+    """Makes the emulator answer as this machine does, but for a shift; gives what it was asked."""
+
+    def install(shift: float) -> list[str]:
+        asked: list[str] = []
+
+        def emulate(
+            toolchain: Toolchain,
+            processor: object,
+            target: str,
+            model: Path,
+            calls: Sequence[Sequence[Array]],
+        ) -> Emulated:
+            from converters.onnx import load
+
+            asked.append(target)
+            loaded = load(model)
+            outputs = np.concatenate([loaded.run(call[0]) for call in calls])
+            return Emulated(outputs + shift, {"all": 1000})
+
+        monkeypatch.setattr(counting, "emulate", emulate)
+        monkeypatch.setattr(toolchain, "set_up", lambda folder, show: Toolchain(folder))
+        return asked
+
+    return install
+
+
+def test_other_answers_fail_the_command_and_are_not_recorded(
+    exported: Path, emulating: Callable[[float], list[str]], tmp_path: Path
+) -> None:
+    emulating(1.0)
+    record, report = tmp_path / "counts.json", tmp_path / "report.json"
+    finished = bench("arm", exported, "--output", report, "--record", record)
+    assert finished.code == 6
+    assert "do not answer as this machine does: bundle cortex-a76 differs by" in finished.err
+    assert not record.exists()
+    assert report.exists()
+
+
+def test_the_same_answers_are_recorded_and_then_pass(
+    exported: Path, emulating: Callable[[float], list[str]], tmp_path: Path
+) -> None:
+    emulating(0.0)
+    record = tmp_path / "counts.json"
+    arguments = ("arm", exported, "--output", tmp_path / "report.json")
+    assert bench(*arguments, "--record", record).code == 0
+    assert bench(*arguments, "--check", record).code == 0
+    record.write_text(json.dumps({"bundle cortex-a76": {"all": 990}}))
+    assert bench(*arguments, "--check", record).code == 6
+
+
+@pytest.mark.parametrize("option", ["--check", "--record"])
+def test_a_damaged_record_is_refused_before_any_emulation(
+    exported: Path, emulating: Callable[[float], list[str]], tmp_path: Path, option: str
+) -> None:
+    asked = emulating(0.0)
+    record = tmp_path / "counts.json"
+    record.write_text("[]")
+    finished = bench("arm", exported, "--output", tmp_path / "report.json", option, record)
+    assert (finished.code, asked) == (4, [])
+    assert "no record of counts" in finished.err
+
+
+def test_bundles_that_no_arm_runtime_runs_are_an_error(
+    exported: Path,
+    emulating: Callable[[float], list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    emulating(0.0)
+    monkeypatch.setattr(counting, "EMULATED_TARGETS", ("executorch",))
+    finished = bench("arm", exported, "--output", tmp_path / "report.json")
+    assert finished.code == 4
+    assert "nothing could be counted: there is no ARM runtime of onnx here" in finished.err
