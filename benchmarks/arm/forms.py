@@ -2,7 +2,7 @@
 
     python -m benchmarks.arm.forms --runtime executorch --artifacts DIR [--precision int8] MODEL...
 
-The same files as ``benchmarks.against_plain`` measures, on an emulated Cortex-A76.
+The same files as ``benchmarks.against_plain`` measures, on an emulated processor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from benchmarks.table import Table, print_table, wide_console
 from mobilevit_edge.models.network import create_meta_model
 from mobilevit_edge.specs import SPECS
 
-PROCESSOR: Final = "cortex-a76"
 _MEGA: Final = 1e6
 
 
@@ -43,11 +42,13 @@ def main() -> None:
         metavar="FORM",
         help="default: all of the precision",
     )
+    parser.add_argument("--cpu", choices=PROCESSORS, default="cortex-a76")
     parser.add_argument("--artifacts", type=Path, required=True, metavar="DIR")
     parser.add_argument("--toolchain", type=Path, default=default_folder(), metavar="DIR")
     arguments = parser.parse_args()
     arguments.artifacts.mkdir(parents=True, exist_ok=True)
     toolchain = set_up(arguments.toolchain.resolve(), lambda step: None)
+    processor = PROCESSORS[arguments.cpu]
     runtime, precision = arguments.runtime, arguments.precision
     forms = arguments.forms or FORMS[precision]
     counts: dict[str, dict[str, int]] = {}
@@ -60,12 +61,14 @@ def main() -> None:
             form = contender.row.subject.attributes["form"]
             given = inputs if "limit" in form else inputs[:1]
             path = Path(contender.source.path)
-            found = emulate(toolchain, PROCESSORS[PROCESSOR], runtime, path, [given])
+            found = emulate(toolchain, processor, runtime, path, [given])
             counts[name][form] = found.counts["all"]
-    print_table(wide_console(), forms_table(counts, runtime, precision))
+    print_table(wide_console(), forms_table(counts, processor.name, runtime, precision))
 
 
-def forms_table(counts: dict[str, dict[str, int]], runtime: str, precision: str) -> Table:
+def forms_table(
+    counts: dict[str, dict[str, int]], processor: str, runtime: str, precision: str
+) -> Table:
     """Millions of instructions by form, and ratios of what was counted."""
     forms = FORMS[precision]
     ratios = RATIOS[precision]
@@ -81,7 +84,7 @@ def forms_table(counts: dict[str, dict[str, int]], runtime: str, precision: str)
             )
         )
     return Table(
-        title=f"ARM instruction count (emulated {PROCESSOR}), {runtime} {precision}, "
+        title=f"ARM instruction count (emulated {processor}), {runtime} {precision}, "
         f"{IMAGE_SIZE}x{IMAGE_SIZE}, millions an inference",
         columns=("model", *forms, *(f"{a} / {b}" for a, b in ratios)),
         rows=tuple(rows),

@@ -15,6 +15,7 @@ import pytest
 
 import benchmarks.arm
 from benchmarks.arm.emulation import emulate, parse_counts
+from benchmarks.arm.operators import count_model, operator_model
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.toolchain import Toolchain, default_folder, find_toolchain, set_up
 from mobilevit_edge.errors import ConversionError, ToolchainError
@@ -126,6 +127,18 @@ def test_counts_repeat_exactly_and_are_the_recorded_ones(
         # The kernels differ, and with them the order of sums.
         assert row.agreement.largest_difference <= 1e-5
         assert row.counts["fmla"] > row.counts["all"] / 10
+
+
+def test_an_operator_of_eight_times_the_numbers_takes_up_to_eight_times_the_instructions(
+    toolchain: Toolchain,
+) -> None:
+    small, large = (
+        count_model(toolchain, PROCESSORS["cortex-a76"], operator_model("Sigmoid", shape, "fp32"))
+        for shape in ((64, 64), (512, 64))
+    )
+    # At least one for four numbers; the rest of a call does not grow.
+    assert small > 64 * 64 / 4
+    assert 4 * small < large < 8 * small
 
 
 def test_a_model_that_the_emulated_runtime_refuses_is_a_clear_error(
