@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -12,23 +12,26 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.arm.blocks import Block, count_kinds, parse_blocks
 from benchmarks.arm.processors import Processor
 from benchmarks.arm.toolchain import EmulatedTarget, Toolchain
 from mobilevit_edge.errors import ConversionError
 
 Array: TypeAlias = npt.NDArray[Any]
-KINDS: Final = ("all", "fmla", "dot", "load_store")
-"""Of instructions, as the counter prints them: every one; floating-point vector multiply-adds;
-products of bytes (dot products, matrix products); loads and stores."""
 _SECONDS: Final = 1800
 
 
 @dataclass(frozen=True)
 class Emulated:
-    """``outputs``: the first of each call, ``[calls, num_outputs]``; ``counts``: by kind."""
+    """``outputs``: the first of each call, ``[calls, num_outputs]``; ``blocks``: of one more."""
 
     outputs: Array
-    counts: Mapping[str, int]
+    blocks: tuple[Block, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Instructions by kind."""
+        return count_kinds(self.blocks)
 
 
 def emulate(
@@ -56,28 +59,12 @@ def emulate(
             b"".join(np.ascontiguousarray(x).tobytes() for call in calls for x in call)
         )
         command = toolchain.emulator(processor)
-        command += ["-plugin", toolchain.counter, "-d", "plugin", "-D", "counts"]
+        command += ["-plugin", toolchain.counter, "-d", "plugin", "-D", "blocks"]
         # Names without the folder's, which is another each time: counts would follow its letters.
         command += [toolchain.runner(target), model.resolve(), "inputs", "outputs"]
         _run(command, work, f"{model.name} on an emulated {processor.name}")
         outputs = np.fromfile(work / "outputs", np.float32).reshape(len(calls), -1)
-        return Emulated(outputs, parse_counts((work / "counts").read_text()))
-
-
-def parse_counts(log: str) -> dict[str, int]:
-    """What was executed between a log's two marks.
-
-    Raises:
-        ConversionError: there are not two marks.
-    """
-    marks = [
-        [int(number) for number in line.split()[1:]]
-        for line in log.splitlines()
-        if line.startswith("counts ")
-    ]
-    if [len(mark) for mark in marks] != [len(KINDS)] * 2:
-        raise ConversionError("the emulator counted nothing: its plugin interface has changed")
-    return {kind: after - before for kind, before, after in zip(KINDS, *marks, strict=True)}
+        return Emulated(outputs, parse_blocks((work / "blocks").read_text()))
 
 
 def _run(command: Sequence[str | Path], folder: Path, what: str) -> None:

@@ -58,7 +58,7 @@ class Toolchain:
     @property
     def counter(self) -> Path:
         """The plugin of QEMU."""
-        return self.folder / "counter.so"
+        return self.folder / "blocks.so"
 
     def runner(self, target: EmulatedTarget) -> Path:
         """The ARM program that runs a target's models."""
@@ -171,7 +171,7 @@ def _build(toolchain: Toolchain) -> None:
     _run(
         [
             *("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o"),
-            *(toolchain.counter, native / "counter.c"),
+            *(toolchain.counter, native / "blocks.c"),
         ],
         "the counter cannot be built",
     )

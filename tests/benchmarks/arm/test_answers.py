@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.arm import counting, toolchain
 from benchmarks.arm.answers import agreement, check_answers
+from benchmarks.arm.blocks import Block
 from benchmarks.arm.emulation import Array, Emulated
 from benchmarks.arm.toolchain import Toolchain
 from benchmarks.plan import subject
@@ -80,7 +81,7 @@ def emulating(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], list[str]]:
             asked.append(target)
             loaded = load(model)
             outputs = np.concatenate([loaded.run(call[0]) for call in calls])
-            return Emulated(outputs + shift, {"all": 1000})
+            return Emulated(outputs + shift, (Block(1000, (0xD503201F,)),))
 
         monkeypatch.setattr(counting, "emulate", emulate)
         monkeypatch.setattr(toolchain, "set_up", lambda folder, show: Toolchain(folder))

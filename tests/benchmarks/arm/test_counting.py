@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.arm import counting
+from benchmarks.arm.blocks import Block
 from benchmarks.arm.counting import count, jobs_of
-from benchmarks.arm.emulation import Array, Emulated, parse_counts
+from benchmarks.arm.emulation import Array, Emulated
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.rows import arm_table, run_of
 from benchmarks.arm.toolchain import Toolchain
@@ -20,24 +21,12 @@ from mobilevit_edge.errors import BundleError, ConversionError
 from mobilevit_edge.report import Report, report_from_json, report_to_json
 
 TOOLCHAIN = Toolchain(Path("nowhere"))
+NOP, FMLA = 0xD503201F, 0x4E21CC00
 PAIR = [PROCESSORS["cortex-a53"], PROCESSORS["cortex-a76"]]
 
 
 def silent(step: str) -> None:
     """Nobody is told."""
-
-
-def test_counts_are_what_lies_between_two_marks() -> None:
-    log = "counts 100 10 1 20\nsomething else\ncounts 350 60 1 95\n"
-    assert parse_counts(log) == {"all": 250, "fmla": 50, "dot": 0, "load_store": 75}
-
-
-@pytest.mark.parametrize(
-    "log", ["", "counts 1 2 3 4\n", "counts 1 2 3 4\n" * 3, "counts 1\ncounts 2\n"]
-)
-def test_a_log_without_two_marks_is_refused(log: str) -> None:
-    with pytest.raises(ConversionError, match="counted nothing"):
-        parse_counts(log)
 
 
 def test_a_bundle_is_counted_on_every_processor_and_reported(
@@ -50,7 +39,7 @@ def test_a_bundle_is_counted_on_every_processor_and_reported(
 
         loaded = load(model)
         outputs: Array = np.concatenate([loaded.run(call[0]) for call in calls])  # type: ignore[index]
-        return Emulated(outputs, {"all": 2_000_000, "fmla": 1_000_000})
+        return Emulated(outputs, (Block(1_000_000, (NOP, FMLA)),))
 
     monkeypatch.setattr(counting, "emulate", emulated)
     rows = [count(job, TOOLCHAIN, None, silent) for job in jobs_of([exported], PAIR)]
@@ -83,7 +72,7 @@ def test_an_emulated_runtime_that_fails_is_a_reason_in_its_row(
 def test_an_answer_that_is_no_number_is_a_reason_in_its_row(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = Emulated(np.array([[1.0, np.nan]]), {"all": 1})
+    answer = Emulated(np.array([[1.0, np.nan]]), (Block(1, (NOP,)),))
     monkeypatch.setattr(counting, "emulate", lambda *arguments: answer)
     (job,) = jobs_of([exported], PAIR[:1])
     row = count(job, TOOLCHAIN, None, silent)

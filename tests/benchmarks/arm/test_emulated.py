@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import benchmarks.arm
-from benchmarks.arm.emulation import emulate, parse_counts
+from benchmarks.arm.blocks import count_kinds, parse_blocks
+from benchmarks.arm.emulation import emulate
 from benchmarks.arm.operators import count_model, operator_model
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.toolchain import Toolchain, default_folder, find_toolchain, set_up
@@ -101,7 +102,7 @@ def test_a_program_of_known_instructions_has_known_counts(
     command = toolchain.emulator(PROCESSORS["cortex-a76"])
     command += ["-plugin", toolchain.counter, "-d", "plugin", "-D", tmp_path / "log"]
     subprocess.run([*command, tmp_path / "program"], check=True)
-    counts = parse_counts((tmp_path / "log").read_text())
+    counts = count_kinds(parse_blocks((tmp_path / "log").read_text()))
     assert (counts["fmla"], counts["dot"], counts["load_store"]) == (6, 3, 3)
     # The fourteen in between, and those of the marks themselves: return, call, and four before.
     assert counts["all"] == 14 + 6

@@ -1,0 +1,141 @@
+"""Cycles of one inference by LLVM's models of ARM cores: nearer to time than a count, and no time.
+
+    python -m benchmarks.arm.weighing BUNDLE BUNDLE... [--cpu cortex-a55] [--core cortex-a510]
+
+The hottest blocks of straight code of an emulated processor, each repeated as a loop of its own in
+``llvm-mca``. Caches, branches and what overlaps between blocks are not in it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.arm.blocks import Block
+from benchmarks.arm.emulation import emulate
+from benchmarks.arm.processors import PROCESSORS, Processor
+from benchmarks.arm.toolchain import EmulatedTarget, Toolchain, default_folder, set_up
+from benchmarks.table import Table, print_table, wide_console
+from converters.predict import input_array
+from mobilevit_edge.bundle import golden_image, read_bundle
+from mobilevit_edge.errors import ToolchainError
+
+_CORES: Final = ("neoverse-n1", "cortex-a55", "neoverse-v2", "cortex-a510")
+"""Close to Cortex-A76 and X3, and the two kinds of small cores."""
+_WEIGHER: Final = "llvm-mca-19"
+_DISASSEMBLER: Final = "aarch64-linux-gnu-objdump"
+_HOTTEST: Final = 150
+_REPEATED: Final = 100
+_MEGA: Final = 1e6
+_ADDRESS: Final = re.compile(r"0x[0-9a-f]+(?: <.*>)?$")
+_TO_ADDRESSES: Final = re.compile(r"(b|bl|b\.\w+|cbn?z|tbn?z|adrp?)\s")
+_LOAD_FROM_ADDRESS: Final = re.compile(r"ldr(sw)?\s+\w+, 0x")
+
+
+def main() -> None:
+    """Emulate, weigh, and print a table in millions of cycles, and ratios to the first bundle."""
+    parser = ArgumentParser(description="Cycles by LLVM's models of ARM cores.")
+    parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
+    parser.add_argument("--cpu", choices=PROCESSORS, default="cortex-a76", help="that is emulated")
+    parser.add_argument("--core", nargs="+", default=_CORES, metavar="CORE")
+    parser.add_argument("--toolchain", type=Path, default=default_folder(), metavar="DIR")
+    arguments = parser.parse_args()
+    if not shutil.which(_WEIGHER):
+        raise ToolchainError(f"this needs {_WEIGHER}; on Debian 12: apt-get install llvm-19")
+    toolchain = set_up(arguments.toolchain.resolve(), lambda step: None)
+    rows: list[tuple[str, ...]] = []
+    first: list[float] = []
+    for path in track(arguments.bundles, "weighing", console=Console(stderr=True)):
+        blocks = _blocks_of(path, PROCESSORS[arguments.cpu], toolchain)
+        hottest, every = blocks[:_HOTTEST], sum(block.instructions for block in blocks)
+        listing = disassemble(hottest)
+        weights = [weigh(hottest, listing, core) / _MEGA for core in arguments.core]
+        first = first or weights
+        share = sum(block.instructions for block in hottest) / every
+        cells = (f"{w:.1f} ({w / f:.3f})" for w, f in zip(weights, first, strict=True))
+        rows.append((path.name, f"{every / _MEGA:.1f}", f"{share:.1%}", *cells))
+    print_table(
+        wide_console(),
+        Table(
+            title=f"cycles by LLVM's models, emulated {arguments.cpu}, millions an inference",
+            columns=("bundle", "instructions", "weighed", *arguments.core),
+            rows=tuple(rows),
+        ),
+    )
+
+
+def disassemble(blocks: Sequence[Block]) -> list[list[str]]:
+    """Each block's instructions as an assembler takes them, every address being ``loop``."""
+    words = np.array([word for block in blocks for word in block.words], "<u4")
+    with tempfile.TemporaryDirectory() as folder:
+        code = Path(folder) / "code"
+        code.write_bytes(words.tobytes())
+        command = [_DISASSEMBLER, "--disassemble-all", "--disassemble-zeroes"]
+        text = _run([*command, "--target=binary", "--architecture=aarch64", str(code)])
+    # "   4:\t4e22c400 \tfmaxnm\tv0.4s, v0.4s, v2.4s  // a remark"
+    fields = (
+        line.split("\t", 2) for line in text.splitlines() if re.match(r"\s*[0-9a-f]+:\t", line)
+    )
+    instructions = iter([_assembler(f[2]) for f in fields])
+    return [[next(instructions) for _ in block.words] for block in blocks]
+
+
+def _assembler(text: str) -> str:
+    text = text.split("//")[0].strip().replace("\t", " ")
+    if _TO_ADDRESSES.match(text) or _LOAD_FROM_ADDRESS.match(text):
+        return _ADDRESS.sub("loop", text)
+    return text
+
+
+def weigh(blocks: Sequence[Block], listing: Sequence[Sequence[str]], core: str) -> float:
+    """Cycles of all executions of the blocks.
+
+    Raises:
+        ToolchainError: the model does not know the core or an instruction.
+    """
+    source = ["loop:"]
+    for instructions in listing:
+        source += ["# LLVM-MCA-BEGIN", *instructions, "# LLVM-MCA-END"]
+    command = [_WEIGHER, "-mtriple=aarch64-linux-gnu", "-mattr=+v8.2a,+dotprod,+fullfp16"]
+    command += [f"-mcpu={core}", f"-iterations={_REPEATED}", "-instruction-info=0"]
+    text = _run([*command, "-resource-pressure=0"], "\n".join(source) + "\n")
+    cycles = list(_total_cycles(text))
+    if len(cycles) != len(blocks):
+        raise ToolchainError(f"{_WEIGHER} weighed {len(cycles)} of {len(blocks)} blocks")
+    return sum(block.times * total / _REPEATED for block, total in zip(blocks, cycles, strict=True))
+
+
+def _total_cycles(text: str) -> Iterator[int]:
+    for found in re.finditer(r"^Total Cycles:\s+(\d+)$", text, re.MULTILINE):
+        yield int(found[1])
+
+
+def _blocks_of(path: Path, processor: Processor, toolchain: Toolchain) -> tuple[Block, ...]:
+    bundle = read_bundle(path)
+    manifest = bundle.manifest
+    image = input_array(manifest.input, golden_image(manifest.golden, manifest.model.image_size))
+    target = cast("EmulatedTarget", manifest.target)
+    return emulate(toolchain, PROCESSORS["cortex-a76"], target, bundle.model_path, [[image]]).blocks
+
+
+def _run(command: Sequence[str], given: str = "") -> str:
+    finished = subprocess.run(  # noqa: S603  a command of ours
+        command, input=given, capture_output=True, text=True, check=False
+    )
+    if finished.returncode != 0:
+        raise ToolchainError(f"{command[0]} failed: {finished.stderr[:500].strip()}")
+    return finished.stdout
+
+
+if __name__ == "__main__":
+    main()
