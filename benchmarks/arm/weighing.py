@@ -125,7 +125,7 @@ def _blocks_of(path: Path, processor: Processor, toolchain: Toolchain) -> tuple[
     manifest = bundle.manifest
     image = input_array(manifest.input, golden_image(manifest.golden, manifest.model.image_size))
     target = cast("EmulatedTarget", manifest.target)
-    return emulate(toolchain, PROCESSORS["cortex-a76"], target, bundle.model_path, [[image]]).blocks
+    return emulate(toolchain, processor, target, bundle.model_path, [[image]]).blocks
 
 
 def _run(command: Sequence[str], given: str = "") -> str:
