@@ -7,17 +7,16 @@ indices.
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.programs import run_program
 from mobilevit_edge.errors import ToolchainError
 
 _KEYS: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _MIRROR: Final = "http://deb.debian.org/debian"
-_SECONDS: Final = 600
 
 
 def unpack_packages(
@@ -60,27 +59,12 @@ def _unpack_suite(
         'APT::Sandbox::User "";\n'
     )
     environment = {**os.environ, "APT_CONFIG": str(config)}
-    _run(["apt-get", "update", "-qq"], apt, environment)
-    _run(["apt-get", "download", "-qq", *packages], apt / "debs", environment)
+
+    def run(command: Sequence[str], folder: Path) -> None:
+        failure = f"Debian's packages cannot be had (is there a network?): {' '.join(command)}"
+        run_program(command, failure, folder=folder, environment=environment)
+
+    run(["apt-get", "update", "-qq"], apt)
+    run(["apt-get", "download", "-qq", *packages], apt / "debs")
     for package in sorted((apt / "debs").glob("*.deb")):
-        _run(["dpkg", "-x", str(package), str(root)], apt, environment)
-
-
-def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
-    """Run a command that gathers something, or raise what it printed."""
-    failure = f"Debian's packages cannot be had (is there a network?): {' '.join(command)}"
-    try:
-        done = subprocess.run(  # noqa: S603  a command of ours
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolchainError(f"{failure}: {error}") from error
-    if done.returncode:
-        raise ToolchainError(f"{failure}: {(done.stderr or done.stdout).strip()[-300:]}")
+        run(["dpkg", "-x", str(package), str(root)], apt)

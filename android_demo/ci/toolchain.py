@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from benchmarks.debian import unpack_packages
+from benchmarks.programs import run_program
 from mobilevit_edge.errors import ToolchainError
 
 KOTLIN: Final = "kotlin-compiler@2.4.20"
@@ -35,7 +35,6 @@ SUITES: Final = {
     "trixie": ("libonnxruntime-dev",),
 }
 _TOOLS: Final = ("java", "javac", "gcc", "npm", "apt-get", "dpkg")
-_SECONDS: Final = 600
 
 
 @dataclass(frozen=True)
@@ -112,26 +111,8 @@ def gather(cache: Path, say: Callable[[str], None]) -> Toolchain:
 
 def _fetch_kotlin(folder: Path) -> None:
     folder.mkdir()
-    _fetch(["npm", "pack", "--silent", KOTLIN], folder)
+    command = ["npm", "pack", "--silent", KOTLIN]
+    run_program(command, f"{' '.join(command)} failed (is there a network?)", folder=folder)
     (archive,) = folder.glob("*.tgz")
     shutil.unpack_archive(archive, folder, filter="data")
     archive.unlink()
-
-
-def _fetch(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
-    """Run a command that gathers something, or raise what it printed."""
-    try:
-        done = subprocess.run(  # noqa: S603  a command of ours
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolchainError(f"{command[0]} did not end: is there a network?") from error
-    if done.returncode:
-        reason = (done.stderr or done.stdout).strip()[-300:]
-        raise ToolchainError(f"{' '.join(command)} failed (is there a network?): {reason}")

@@ -80,7 +80,7 @@ def count(
     """
     if job.row.not_run is not None:
         return job.row
-    inputs = _inputs(job.bundle, images)
+    inputs = inputs_of(job.bundle, images)
     show(f"emulating {job.row.id}, {len(inputs)} inputs")
     loaded = load_bundle_model(job.bundle)
     expected = np.stack([loaded.run(x)[0] for x in inputs])
@@ -96,7 +96,7 @@ def count(
     return replace(job.row, counts=found.counts, agreement=agreement(expected, found.outputs))
 
 
-def _inputs(bundle: Bundle, images: Path | None) -> list[Array]:
+def inputs_of(bundle: Bundle, images: Path | None) -> list[Array]:
     """The golden image and up to ``MAX_IMAGES`` photos, as the bundle wants them."""
     info, size = bundle.manifest.input, bundle.manifest.model.image_size
     pixels = [golden_image(bundle.manifest.golden, size)]

@@ -40,17 +40,16 @@ def main() -> None:
     parser.add_argument("--toolchain", type=Path, default=default_folder(), metavar="DIR")
     arguments = parser.parse_args()
     toolchain = set_up(arguments.toolchain.resolve(), lambda step: None)
-    processor = PROCESSORS[arguments.cpu]
+    processor, shape = PROCESSORS[arguments.cpu], arguments.shape
     rows = []
     for name in track(arguments.operators, "counting", console=Console(stderr=True)):
-        model = operator_model(name, arguments.shape, arguments.precision)
-        counts = count_model(toolchain, processor, model)
-        rows.append((name, f"{counts / _MEGA:.2f}", f"{counts / np.prod(arguments.shape):.1f}"))
+        count = count_operator(toolchain, processor, name, shape, arguments.precision)
+        rows.append((name, f"{count / _MEGA:.2f}", f"{count / np.prod(shape):.1f}"))
     print_table(
         wide_console(),
         Table(
             title=f"ARM instruction count (emulated {processor.name}), ONNX Runtime, "
-            f"{arguments.precision}, {'x'.join(map(str, arguments.shape))}",
+            f"{arguments.precision}, {'x'.join(map(str, shape))}",
             columns=("operator", "millions", "a number"),
             rows=tuple(rows),
         ),
@@ -79,16 +78,14 @@ def operator_model(name: str, shape: tuple[int, ...], precision: str) -> onnx.Mo
     return model
 
 
-def count_model(toolchain: Toolchain, processor: Processor, model: onnx.ModelProto) -> int:
+def count_operator(
+    toolchain: Toolchain, processor: Processor, name: str, shape: tuple[int, ...], precision: str
+) -> int:
     """Instructions of one inference on numbers between 0 and 1."""
-    (shape,) = (
-        tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
-        for value in model.graph.input
-    )
     numbers = np.random.default_rng(0).random(shape, np.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "operator.onnx"
-        onnx.save(model, path)
+        onnx.save(operator_model(name, shape, precision), path)
         return emulate(toolchain, processor, "onnx", path, [[numbers]]).counts["all"]
 
 

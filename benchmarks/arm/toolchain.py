@@ -12,10 +12,9 @@ import importlib.metadata
 import json
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Final, Literal, TypeAlias
 
 from benchmarks.arm.processors import PROCESSORS, Processor, cpuinfo
 from benchmarks.debian import unpack_packages
+from benchmarks.programs import run_program
 from mobilevit_edge.errors import MissingPackageError, ToolchainError
 from mobilevit_edge.files import folder_transaction
 
@@ -46,7 +46,6 @@ _EXECUTORCH_LIBRARIES: Final = (
 )
 _ONNX_LIBRARY: Final = "libonnxruntime.so.1"
 _STAMP: Final = "toolchain.json"
-_SECONDS: Final = 600
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _require_host_tools() -> None:
             f"this needs {QEMU} and {_COMPILER}, which are not installed; "
             f"on Debian 12 run: sudo {' '.join(install)}"
         )
-    _run(install, "Debian's packages of QEMU and the cross compiler cannot be installed")
+    run_program(install, "Debian's packages of QEMU and the cross compiler cannot be installed")
 
 
 def _unpack_wheels(folder: Path) -> None:
@@ -159,7 +158,7 @@ def _unpack_wheels(folder: Path) -> None:
     command += [part for platform in _PLATFORMS for part in ("--platform", platform)]
     command += ["--dest", str(wheels)]
     command += [f"{name}=={_version(name)}" for name in _RUNTIMES]
-    _run(command, "the runtimes' aarch64 wheels cannot be had")
+    run_program(command, "the runtimes' aarch64 wheels cannot be had")
     for wheel in sorted(wheels.iterdir()):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder / "site")
@@ -168,7 +167,7 @@ def _unpack_wheels(folder: Path) -> None:
 
 def _build(toolchain: Toolchain) -> None:
     folder, native = toolchain.folder, _native()
-    _run(
+    run_program(
         [
             *("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o"),
             *(toolchain.counter, native / "blocks.c"),
@@ -210,7 +209,7 @@ def _build_runner(
     command += [f"-L{toolchain.folder / libraries}", *arguments]
     # What the libraries lack themselves belongs to torch, which a runner does not need.
     command += ["-Wl,--allow-shlib-undefined", f"-Wl,-rpath,$ORIGIN/{libraries}"]
-    _run(command, f"the {target} runner cannot be built")
+    run_program(command, f"the {target} runner cannot be built")
 
 
 def _make_roots(folder: Path) -> None:
@@ -224,23 +223,7 @@ def _make_roots(folder: Path) -> None:
 
 def _try(toolchain: Toolchain) -> None:
     for target in EMULATED_TARGETS:
-        _run(
+        run_program(
             [*toolchain.emulator(PROCESSORS["cortex-a76"]), toolchain.runner(target), "--version"],
             f"the emulated {target} runner does not start",
         )
-
-
-def _run(command: Sequence[str | Path], failure: str) -> None:
-    try:
-        finished = subprocess.run(  # noqa: S603  a command of ours
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolchainError(f"{failure}: {error}") from error
-    if finished.returncode != 0:
-        raise ToolchainError(f"{failure}: {(finished.stderr or finished.stdout)[-500:].strip()}")

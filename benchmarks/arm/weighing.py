@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -22,12 +21,13 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.arm.blocks import Block
+from benchmarks.arm.counting import inputs_of
 from benchmarks.arm.emulation import emulate
-from benchmarks.arm.processors import PROCESSORS, Processor
-from benchmarks.arm.toolchain import EmulatedTarget, Toolchain, default_folder, set_up
+from benchmarks.arm.processors import PROCESSORS
+from benchmarks.arm.toolchain import EmulatedTarget, default_folder, set_up
+from benchmarks.programs import run_program
 from benchmarks.table import Table, print_table, wide_console
-from converters.predict import input_array
-from mobilevit_edge.bundle import golden_image, read_bundle
+from mobilevit_edge.bundle import read_bundle
 from mobilevit_edge.errors import ToolchainError
 
 _CORES: Final = ("neoverse-n1", "cortex-a55", "neoverse-v2", "cortex-a510")
@@ -37,9 +37,8 @@ _DISASSEMBLER: Final = "aarch64-linux-gnu-objdump"
 _HOTTEST: Final = 150
 _REPEATED: Final = 100
 _MEGA: Final = 1e6
-_ADDRESS: Final = re.compile(r"0x[0-9a-f]+(?: <.*>)?$")
-_TO_ADDRESSES: Final = re.compile(r"(b|bl|b\.\w+|cbn?z|tbn?z|adrp?)\s")
-_LOAD_FROM_ADDRESS: Final = re.compile(r"ldr(sw)?\s+\w+, 0x")
+_ADDRESS: Final = re.compile(r"(?<!#)0x[0-9a-f]+(?: <.*>)?$")
+_OF_ADDRESSES: Final = re.compile(r"(b|bl|b\.\w+|cbn?z|tbn?z|adrp?|ldr(sw)?)\s")
 
 
 def main() -> None:
@@ -56,7 +55,11 @@ def main() -> None:
     rows: list[tuple[str, ...]] = []
     first: list[float] = []
     for path in track(arguments.bundles, "weighing", console=Console(stderr=True)):
-        blocks = _blocks_of(path, PROCESSORS[arguments.cpu], toolchain)
+        bundle = read_bundle(path)
+        target = cast("EmulatedTarget", bundle.manifest.target)
+        calls = [inputs_of(bundle, None)]
+        found = emulate(toolchain, PROCESSORS[arguments.cpu], target, bundle.model_path, calls)
+        blocks = found.blocks
         hottest, every = blocks[:_HOTTEST], sum(block.instructions for block in blocks)
         listing = disassemble(hottest)
         weights = [weigh(hottest, listing, core) / _MEGA for core in arguments.core]
@@ -81,7 +84,8 @@ def disassemble(blocks: Sequence[Block]) -> list[list[str]]:
         code = Path(folder) / "code"
         code.write_bytes(words.tobytes())
         command = [_DISASSEMBLER, "--disassemble-all", "--disassemble-zeroes"]
-        text = _run([*command, "--target=binary", "--architecture=aarch64", str(code)])
+        command += ["--target=binary", "--architecture=aarch64", str(code)]
+        text = run_program(command, f"{_DISASSEMBLER} failed")
     # "   4:\t4e22c400 \tfmaxnm\tv0.4s, v0.4s, v2.4s  // a remark"
     fields = (
         line.split("\t", 2) for line in text.splitlines() if re.match(r"\s*[0-9a-f]+:\t", line)
@@ -92,9 +96,7 @@ def disassemble(blocks: Sequence[Block]) -> list[list[str]]:
 
 def _assembler(text: str) -> str:
     text = text.split("//")[0].strip().replace("\t", " ")
-    if _TO_ADDRESSES.match(text) or _LOAD_FROM_ADDRESS.match(text):
-        return _ADDRESS.sub("loop", text)
-    return text
+    return _ADDRESS.sub("loop", text) if _OF_ADDRESSES.match(text) else text
 
 
 def weigh(blocks: Sequence[Block], listing: Sequence[Sequence[str]], core: str) -> float:
@@ -108,33 +110,12 @@ def weigh(blocks: Sequence[Block], listing: Sequence[Sequence[str]], core: str) 
         source += ["# LLVM-MCA-BEGIN", *instructions, "# LLVM-MCA-END"]
     command = [_WEIGHER, "-mtriple=aarch64-linux-gnu", "-mattr=+v8.2a,+dotprod,+fullfp16"]
     command += [f"-mcpu={core}", f"-iterations={_REPEATED}", "-instruction-info=0"]
-    text = _run([*command, "-resource-pressure=0"], "\n".join(source) + "\n")
-    cycles = list(_total_cycles(text))
+    command += ["-resource-pressure=0"]
+    text = run_program(command, f"{_WEIGHER} failed", given="\n".join(source) + "\n")
+    cycles = [int(total) for total in re.findall(r"^Total Cycles:\s+(\d+)$", text, re.MULTILINE)]
     if len(cycles) != len(blocks):
         raise ToolchainError(f"{_WEIGHER} weighed {len(cycles)} of {len(blocks)} blocks")
     return sum(block.times * total / _REPEATED for block, total in zip(blocks, cycles, strict=True))
-
-
-def _total_cycles(text: str) -> Iterator[int]:
-    for found in re.finditer(r"^Total Cycles:\s+(\d+)$", text, re.MULTILINE):
-        yield int(found[1])
-
-
-def _blocks_of(path: Path, processor: Processor, toolchain: Toolchain) -> tuple[Block, ...]:
-    bundle = read_bundle(path)
-    manifest = bundle.manifest
-    image = input_array(manifest.input, golden_image(manifest.golden, manifest.model.image_size))
-    target = cast("EmulatedTarget", manifest.target)
-    return emulate(toolchain, processor, target, bundle.model_path, [[image]]).blocks
-
-
-def _run(command: Sequence[str], given: str = "") -> str:
-    finished = subprocess.run(  # noqa: S603  a command of ours
-        command, input=given, capture_output=True, text=True, check=False
-    )
-    if finished.returncode != 0:
-        raise ToolchainError(f"{command[0]} failed: {finished.stderr[:500].strip()}")
-    return finished.stdout
 
 
 if __name__ == "__main__":

@@ -122,6 +122,11 @@ def test_the_absolute_error_is_the_largest_of_all_outputs(
 # Verifying against a stand-in for the artifact.
 
 
+RANDOM = ExportOptions(
+    target="onnx", weights="random", output=None, model="mobilevitv2_050", image_size=(32, 32)
+)
+
+
 @dataclass
 class StandIn:
     """An artifact that answers as the reference, then through ``fault``; keeps its inputs."""
@@ -185,15 +190,7 @@ def test_a_wrong_answer_is_refused(
 
 
 def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
-    options = ExportOptions(
-        target="onnx",
-        weights="random",
-        output=None,
-        model="mobilevitv2_050",
-        image_size=(32, 32),
-        batch=2,
-        softmax=True,
-    )
+    options = replace(RANDOM, batch=2, softmax=True)
     prepared = prepare(options)
     case = list(verification_cases(prepared, options))[:1]
     reference = Reference(prepared, softmax=True)
@@ -208,15 +205,7 @@ def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
 # Quantised artifacts: photos of which the model itself is unsure.
 
 
-INT8 = ExportOptions(
-    target="onnx",
-    weights="random",
-    output=None,
-    model="mobilevitv2_050",
-    image_size=(32, 32),
-    precision="int8",
-    calibration=Path("photos"),
-)
+INT8 = replace(RANDOM, precision="int8", calibration=Path("photos"))
 
 
 @functools.cache

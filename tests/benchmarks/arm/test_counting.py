@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from benchmarks.arm import counting
 from benchmarks.arm.blocks import Block
 from benchmarks.arm.counting import count, jobs_of
-from benchmarks.arm.emulation import Array, Emulated
+from benchmarks.arm.emulation import Emulated
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.rows import arm_table, run_of
 from benchmarks.arm.toolchain import Toolchain
@@ -21,7 +21,6 @@ from mobilevit_edge.errors import BundleError, ConversionError
 from mobilevit_edge.report import Report, report_from_json, report_to_json
 
 TOOLCHAIN = Toolchain(Path("nowhere"))
-NOP, FMLA = 0xD503201F, 0x4E21CC00
 PAIR = [PROCESSORS["cortex-a53"], PROCESSORS["cortex-a76"]]
 
 
@@ -30,18 +29,9 @@ def silent(step: str) -> None:
 
 
 def test_a_bundle_is_counted_on_every_processor_and_reported(
-    exported: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Path, emulating: Callable[[float], list[str]]
 ) -> None:
-    def emulated(
-        toolchain: object, processor: object, target: str, model: Path, calls: Sequence[object]
-    ) -> Emulated:
-        from converters.onnx import load
-
-        loaded = load(model)
-        outputs: Array = np.concatenate([loaded.run(call[0]) for call in calls])  # type: ignore[index]
-        return Emulated(outputs, (Block(1_000_000, (NOP, FMLA)),))
-
-    monkeypatch.setattr(counting, "emulate", emulated)
+    emulating(0.0)
     rows = [count(job, TOOLCHAIN, None, silent) for job in jobs_of([exported], PAIR)]
     assert [row.id for row in rows] == ["bundle cortex-a53", "bundle cortex-a76"]
     assert rows[0].agreement is not None
@@ -72,7 +62,7 @@ def test_an_emulated_runtime_that_fails_is_a_reason_in_its_row(
 def test_an_answer_that_is_no_number_is_a_reason_in_its_row(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = Emulated(np.array([[1.0, np.nan]]), (Block(1, (NOP,)),))
+    answer = Emulated(np.array([[1.0, np.nan]]), (Block(1, (0xD503201F,)),))
     monkeypatch.setattr(counting, "emulate", lambda *arguments: answer)
     (job,) = jobs_of([exported], PAIR[:1])
     row = count(job, TOOLCHAIN, None, silent)

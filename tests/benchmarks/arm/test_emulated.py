@@ -16,7 +16,7 @@ import pytest
 import benchmarks.arm
 from benchmarks.arm.blocks import count_kinds, parse_blocks
 from benchmarks.arm.emulation import emulate
-from benchmarks.arm.operators import count_model, operator_model
+from benchmarks.arm.operators import count_operator
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.toolchain import Toolchain, default_folder, find_toolchain, set_up
 from mobilevit_edge.errors import ConversionError, ToolchainError
@@ -134,7 +134,7 @@ def test_an_operator_of_eight_times_the_numbers_takes_up_to_eight_times_the_inst
     toolchain: Toolchain,
 ) -> None:
     small, large = (
-        count_model(toolchain, PROCESSORS["cortex-a76"], operator_model("Sigmoid", shape, "fp32"))
+        count_operator(toolchain, PROCESSORS["cortex-a76"], "Sigmoid", shape, "fp32")
         for shape in ((64, 64), (512, 64))
     )
     # At least one for four numbers; the rest of a call does not grow.

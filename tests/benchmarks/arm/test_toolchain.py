@@ -50,7 +50,7 @@ def test_a_step_that_fails_leaves_nothing_and_says_which(
     monkeypatch.setattr(toolchain, "unpack_packages", lambda *arguments: arguments[1].mkdir())
 
     def fail(folder: Path) -> None:
-        toolchain._run(["false"], "the runtimes' aarch64 wheels cannot be had")
+        toolchain.run_program(["false"], "the runtimes' aarch64 wheels cannot be had")
 
     monkeypatch.setattr(toolchain, "_unpack_wheels", fail)
     with pytest.raises(ToolchainError, match="aarch64 wheels cannot be had"):
