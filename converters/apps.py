@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from converters.options import ExportOptions
-from mobilevit_edge.archive import app_name, zip_bundle
-from mobilevit_edge.bundle import MANIFEST_FILE, holds_only_a_bundle, read_bundle
+from converters.export.options import ExportOptions
 from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import folder_transaction
+from mobilevit_edge.formats.archive import app_name, zip_bundle
+from mobilevit_edge.formats.bundle import MANIFEST_FILE, holds_only_a_bundle, read_bundle
 
 _ANDROID_FOLDER: Final = "bundles"
 """Where the app looks among its assets."""

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from converters.options import (
+from converters.export.options import (
     CoreMLOptions,
     DeploymentTarget,
     ExportOptions,
@@ -25,7 +25,7 @@ from mobilevit_edge.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
 
 if TYPE_CHECKING:
-    from converters.pipeline import Exported
+    from converters.export.pipeline import Exported
     from converters.predict import Prediction
 
 _TARGETS = ("coreml", "onnx", "executorch")
@@ -63,7 +63,7 @@ def _export_parser() -> ArgumentParser:
         "checkpoint in this package",
     )
     parser.add_argument(
-        "--model", default="auto", metavar="NAME", help="default: recognised from the checkpoint"
+        "--model", default="auto", metavar="NAME", help="default: recognized from the checkpoint"
     )
     parser.add_argument(
         "--labels",
@@ -109,7 +109,7 @@ def _export_parser() -> ArgumentParser:
         "--max-accuracy-drop",
         type=_points,
         metavar="POINTS",
-        help="how many percentage points of top-1 the artifact may lose on --verify's labelled "
+        help="how many percentage points of top-1 the artifact may lose on --verify's labeled "
         "images (default 1)",
     )
     parser.add_argument(
@@ -173,7 +173,7 @@ def _export_parser() -> ArgumentParser:
         help="further image sizes, each a function of its own with the same weights (iOS18)",
     )
     group.add_argument("--author", metavar="TEXT", help="what Xcode shows")
-    group.add_argument("--licence", "--license", metavar="TEXT", help="what Xcode shows")
+    group.add_argument("--license", metavar="TEXT", help="what Xcode shows")
     group = parser.add_argument_group(
         "preprocessing", "default: what the checkpoint's source does; the manifest says which"
     )
@@ -230,7 +230,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _export(arguments: Namespace) -> None:
     if arguments.list:
-        from converters.tables import print_models
+        from converters.text import print_models
 
         print_models(as_json=arguments.json)
         return
@@ -264,7 +264,7 @@ def _export(arguments: Namespace) -> None:
             flexible_sizes=arguments.flexible_sizes,
             function_sizes=arguments.function_sizes,
             author=arguments.author,
-            licence=arguments.licence,
+            license=arguments.license,
         ),
         without=frozenset(arguments.no_rewrite),
     )
@@ -284,7 +284,7 @@ def _export(arguments: Namespace) -> None:
         check_ios_resources(options, arguments.ios_resources)
     with progress() as show:
         show("loading PyTorch")
-        from converters.pipeline import export_bundle
+        from converters.export.pipeline import export_bundle
 
         exported = export_bundle(options, show)
     _print_exported(exported, as_json=arguments.json)
@@ -305,28 +305,28 @@ def _explain(options: ExportOptions, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(asdict(explanation)))
         return
-    from converters.tables import print_explanation
+    from converters.text import print_explanation
 
     print_explanation(explanation)
 
 
 def _print_exported(exported: Exported, *, as_json: bool) -> None:
-    from mobilevit_edge.bundle import manifest_to_json
+    from mobilevit_edge.formats.bundle import manifest_to_json
 
     manifest = exported.manifest
     if as_json:
         content = json.loads(manifest_to_json(manifest))
         print(json.dumps({"bundle": str(exported.path), "manifest": content}))
         return
-    from converters.tables import print_export
+    from converters.text import print_export
 
     print_export(exported)
 
 
 def _predict(arguments: Namespace) -> None:
-    from converters.backend import load_bundle_model
     from converters.predict import check_golden, predict
-    from mobilevit_edge.bundle import read_bundle
+    from converters.targets.base import load_bundle_model
+    from mobilevit_edge.formats.bundle import read_bundle
 
     bundle = read_bundle(arguments.bundle)
     loaded = load_bundle_model(bundle)
@@ -337,7 +337,7 @@ def _predict(arguments: Namespace) -> None:
         return
     if loaded.is_reference:
         print(f"answered by the {loaded.runtime}, not by Core ML itself", file=sys.stderr)
-    from converters.tables import print_predictions
+    from converters.text import print_predictions
 
     print_predictions(predictions)
 

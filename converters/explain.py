@@ -12,11 +12,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from converters.backend import get_backend
-from converters.deploy import choose_rewrites
-from converters.options import ExportOptions
-from converters.prepare import prepare
+from converters.export.options import ExportOptions
+from converters.export.source import prepare
+from converters.export.wrapping import choose_rewrites
 from converters.rewrites.base import apply_rewrites
+from converters.targets.base import get_backend
 from mobilevit_edge.models.network import MobileViT
 
 _VIEWS: Final = frozenset(

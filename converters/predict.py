@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from converters.backend import Array, LoadedModel
-from mobilevit_edge.bundle import Bundle, InputInfo, golden_image
+from converters.targets.base import Array, LoadedModel
 from mobilevit_edge.errors import BundleError, ConversionError, VerificationError
+from mobilevit_edge.formats.bundle import Bundle, InputInfo, golden_image
 from mobilevit_edge.preprocess import Preprocessing, load_image, resize_and_crop, scale_pixels
 
 

@@ -1,7 +1,7 @@
 """The one definition of how an image becomes the network's input.
 
 Decode (EXIF orientation applied, converted to RGB), resize with Pillow's antialiased filters, crop
-the centre, scale to 0..1, order the channels as the weights expect them. No mean is subtracted:
+the center, scale to 0..1, order the channels as the weights expect them. No mean is subtracted:
 no MobileViT was trained with one.
 """
 
@@ -54,7 +54,7 @@ class Preprocessing:
     """What a checkpoint's source does to an image.
 
     ``resize="crop"`` scales the image, keeping its proportions, until it just covers
-    ``size / crop_fraction``, and takes the centre; ``"stretch"`` scales straight to the size.
+    ``size / crop_fraction``, and takes the center; ``"stretch"`` scales straight to the size.
     ``image_size`` (height, width) is the size that the source evaluates at. ``provenance`` says
     where the values come from, for the manifest.
     """

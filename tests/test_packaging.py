@@ -47,7 +47,7 @@ def test_the_wheel_holds_every_source_file_of_its_packages(wheel: zipfile.ZipFil
     assert found == expected
 
 
-def test_the_wheel_declares_its_commands_and_its_licence(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_declares_its_commands_and_its_license(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     (entry_points,) = [n for n in names if n.endswith("entry_points.txt")]
     text = wheel.read(entry_points).decode()

@@ -145,7 +145,7 @@ def test_what_the_scaled_image_must_cover(fraction: float, size: int, cover: int
 
 
 @pytest.mark.parametrize("given_size", [(1, 5000), (5000, 1), (1, 20_000), (20_000, 3)])
-def test_extreme_strips_give_their_centre_without_a_giant_image(
+def test_extreme_strips_give_their_center_without_a_giant_image(
     given_size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = photo(*given_size)
@@ -289,7 +289,7 @@ def test_images_of_every_mode_become_rgb_without_their_alpha(tmp_path: Path, kin
 
 def test_the_first_frame_of_an_animation_counts(tmp_path: Path) -> None:
     path = tmp_path / "animation.gif"
-    red, blue = (Image.new("RGB", (4, 4), colour) for colour in ("red", "blue"))
+    red, blue = (Image.new("RGB", (4, 4), color) for color in ("red", "blue"))
     red.save(path, save_all=True, append_images=[blue])
     assert load_image(path).getpixel((0, 0)) == (255, 0, 0)
 

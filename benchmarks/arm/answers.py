@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from benchmarks.arm.emulation import Array
-from converters.verify import device_tolerance
+from converters.checks.numerics import device_tolerance
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.report import Agreement, InstructionRow
+from mobilevit_edge.formats.report import Agreement, InstructionRow
 
 if TYPE_CHECKING:
-    from converters.options import Precision
+    from converters.export.options import Precision
 
 
 def agreement(expected: Array, found: Array) -> Agreement:

@@ -13,15 +13,15 @@ from benchmarks.arm.answers import agreement
 from benchmarks.arm.emulation import Array, emulate
 from benchmarks.arm.processors import Processor
 from benchmarks.arm.toolchain import EMULATED_TARGETS, EmulatedTarget, Toolchain
-from benchmarks.bundles import bundle_group
-from benchmarks.plan import FileSource
-from converters.backend import load_bundle_model
+from benchmarks.harness.plan import FileSource
+from benchmarks.workloads.bundles import bundle_group
+from converters.checks.numerics import find_images
 from converters.predict import input_array, preprocessing_of
-from converters.verify import find_images
-from mobilevit_edge.bundle import Bundle, golden_image, read_bundle
+from converters.targets.base import load_bundle_model
 from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.formats.bundle import Bundle, golden_image, read_bundle
+from mobilevit_edge.formats.report import InstructionRow
 from mobilevit_edge.preprocess import load_image, resize_and_crop
-from mobilevit_edge.report import InstructionRow
 
 EXPERIMENT: Final = "arm"
 MAX_IMAGES: Final = 16

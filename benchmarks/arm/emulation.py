@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.arm.blocks import Block, count_kinds, parse_blocks
+from benchmarks.arm.machine_code import Block, count_kinds, parse_blocks
 from benchmarks.arm.processors import Processor
 from benchmarks.arm.toolchain import EmulatedTarget, Toolchain
 from mobilevit_edge.errors import ConversionError

@@ -11,7 +11,7 @@ import jsonschema
 
 from mobilevit_edge.errors import ReportError, VerificationError
 from mobilevit_edge.files import write_atomically
-from mobilevit_edge.report import InstructionRow
+from mobilevit_edge.formats.report import InstructionRow
 
 TOLERANCE: Final = 0.005
 """A count repeats exactly; another installation moves it by up to 0.05 %, since paths lie on the

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-import benchmarks.machine as machine
+import benchmarks.harness.machine as machine
 from benchmarks.arm.processors import PROCESSORS
-from benchmarks.child import utc_now
-from benchmarks.table import Table
+from benchmarks.harness.parent import utc_now
+from benchmarks.output.table import Table
 from mobilevit_edge import __version__
-from mobilevit_edge.report import Affinity, InstructionRow, Protocol, Run, Tool
+from mobilevit_edge.formats.report import Affinity, InstructionRow, Protocol, Run, Tool
 
 _MEGA: Final = 1e6
 

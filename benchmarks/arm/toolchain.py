@@ -20,11 +20,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from benchmarks.arm.debian import unpack_packages
 from benchmarks.arm.processors import PROCESSORS, Processor, cpuinfo
-from benchmarks.debian import unpack_packages
-from benchmarks.programs import run_program
 from mobilevit_edge.errors import MissingPackageError, ToolchainError
 from mobilevit_edge.files import folder_transaction
+from mobilevit_edge.programs import run_program
 
 EmulatedTarget: TypeAlias = Literal["onnx", "executorch"]
 EMULATED_TARGETS: Final[tuple[EmulatedTarget, ...]] = ("onnx", "executorch")

@@ -67,9 +67,9 @@ def _arm(arguments: Namespace) -> None:
     from benchmarks.arm.counting import count, jobs_of
     from benchmarks.arm.record import check_record, read_record, write_record
     from benchmarks.arm.rows import arm_summary, arm_table, run_of
-    from benchmarks.table import print_table, wide_console
+    from benchmarks.output.table import print_table, wide_console
     from mobilevit_edge.errors import ReportError
-    from mobilevit_edge.report import SCHEMA_VERSION, Report, write_report
+    from mobilevit_edge.formats.report import SCHEMA_VERSION, Report, write_report
 
     # Before minutes of work: are they bundles, and is it a record?
     if arguments.check is not None:

@@ -18,7 +18,7 @@ from benchmarks.commands.options import (
 from mobilevit_edge.console import add_common_arguments
 
 if TYPE_CHECKING:
-    from mobilevit_edge.report import Run
+    from mobilevit_edge.formats.report import Run
 
 _LEAST, _MOST = 64, 65_536
 
@@ -51,14 +51,14 @@ def _tokens(text: str) -> int:
 
 
 def _attention(arguments: Namespace) -> None:
-    from benchmarks.experiments.attention import attention_groups
-    from benchmarks.machine import this_device
+    from benchmarks.harness.machine import this_device
+    from benchmarks.workloads.attention import attention_groups
 
     groups = attention_groups(arguments.max_tokens, this_device().memory_bytes)
     plan = plan_of(arguments, groups)
     run = _profiled(measure(plan, arguments.output, resume=arguments.resume), arguments.output)
-    from benchmarks.attention_tables import attention_summary, attention_tables
-    from benchmarks.tables import print_tables
+    from benchmarks.output.attention import attention_summary, attention_tables
+    from benchmarks.output.summaries import print_tables
 
     if arguments.json:
         print(json.dumps({"report": str(arguments.output), **attention_summary(run)}))
@@ -68,8 +68,8 @@ def _attention(arguments: Namespace) -> None:
 
 def _profiled(run: Run, output: Path) -> Run:
     """The run with the operators of each unit at 256 tokens, saved again."""
-    from benchmarks.experiments.attention import PROFILED_TOKENS, profile_unit
-    from mobilevit_edge.report import SCHEMA_VERSION, LatencyRow, Report, write_report
+    from benchmarks.workloads.attention import PROFILED_TOKENS, profile_unit
+    from mobilevit_edge.formats.report import SCHEMA_VERSION, LatencyRow, Report, write_report
     from mobilevit_edge.specs import ATTENTIONS
 
     profiled = {f"{kind} {PROFILED_TOKENS}": kind for kind in ATTENTIONS}

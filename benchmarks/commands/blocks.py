@@ -47,7 +47,7 @@ def register(subparsers: Any) -> None:
 
 
 def _blocks(arguments: Namespace) -> None:
-    from benchmarks.experiments.blocks import block_groups
+    from benchmarks.workloads.blocks import block_groups
     from mobilevit_edge.console import progress
 
     with progress() as show:
@@ -56,8 +56,8 @@ def _blocks(arguments: Namespace) -> None:
         )
     plan = plan_of(arguments, groups)
     run = measure(plan, arguments.output, resume=arguments.resume)
-    from benchmarks.blocks_tables import blocks_summary, blocks_tables
-    from benchmarks.tables import print_tables
+    from benchmarks.output.blocks import blocks_summary, blocks_tables
+    from benchmarks.output.summaries import print_tables
 
     if arguments.json:
         print(json.dumps({"report": str(arguments.output), **blocks_summary(run)}))

@@ -12,8 +12,8 @@ from mobilevit_edge.console import add_common_arguments
 from mobilevit_edge.errors import ReportError, UsageError
 
 if TYPE_CHECKING:
-    from benchmarks.comparison_text import Comparison
-    from mobilevit_edge.report import LatencyRow
+    from benchmarks.output.compare import Comparison
+    from mobilevit_edge.formats.report import LatencyRow
 
 
 def register(subparsers: Any) -> None:
@@ -46,7 +46,7 @@ def _compare(arguments: Namespace) -> None:
         raise UsageError("--output is for bundles: comparing reports measures nothing")
     else:
         comparisons = _compare_reports(*paths)
-    from benchmarks.comparison_text import comparison_summary, print_comparison
+    from benchmarks.output.compare import comparison_summary, print_comparison
 
     if arguments.json:
         print(json.dumps({"comparisons": [comparison_summary(c) for c in comparisons]}))
@@ -56,10 +56,10 @@ def _compare(arguments: Namespace) -> None:
 
 
 def _compare_bundles(arguments: Namespace) -> Comparison:
-    from benchmarks.bundles import bundle_group
-    from benchmarks.comparison import compare_in_run
-    from benchmarks.comparison_text import Comparison
-    from mobilevit_edge.report import LatencyRow
+    from benchmarks.analysis.comparison import compare_in_run
+    from benchmarks.output.compare import Comparison
+    from benchmarks.workloads.bundles import bundle_group
+    from mobilevit_edge.formats.report import LatencyRow
 
     plan = plan_of(arguments, [bundle_group([arguments.a, arguments.b], "compare")])
     run = measure(plan, arguments.output, resume=False)
@@ -71,8 +71,8 @@ def _compare_bundles(arguments: Namespace) -> Comparison:
 
 
 def _compare_reports(path_a: Path, path_b: Path) -> list[Comparison]:
-    from benchmarks.comparison import compare_across_runs
-    from benchmarks.comparison_text import Comparison
+    from benchmarks.analysis.comparison import compare_across_runs
+    from benchmarks.output.compare import Comparison
 
     a, b = (_measured_rows(path) for path in (path_a, path_b))
     pairs = [(a[name], b[name]) for name in a if name in b]
@@ -89,8 +89,8 @@ def _compare_reports(path_a: Path, path_b: Path) -> list[Comparison]:
 
 def _measured_rows(path: Path) -> dict[str, LatencyRow]:
     """Rows with samples by name. Raises ReportError if there are none, or two of one name."""
-    from benchmarks.judgement import usable_series
-    from mobilevit_edge.report import LatencyRow, read_report
+    from benchmarks.analysis.quality_flags import usable_series
+    from mobilevit_edge.formats.report import LatencyRow, read_report
 
     rows: dict[str, LatencyRow] = {}
     for row in (row for run in read_report(path).runs for row in run.rows):

@@ -11,7 +11,7 @@ from benchmarks.devices.plan import DevicePlan
 from mobilevit_edge.console import add_common_arguments, progress
 
 if TYPE_CHECKING:
-    from mobilevit_edge.report import Report
+    from mobilevit_edge.formats.report import Report
 
 _TIMEOUT = 1800.0
 
@@ -64,9 +64,9 @@ def register(subparsers: Any) -> None:
 
 
 def _device(arguments: Namespace) -> None:
-    from benchmarks.run_tables import run_summary, run_tables
-    from benchmarks.tables import print_tables
-    from mobilevit_edge.report import merge_reports, read_report, write_report
+    from benchmarks.output.run import run_summary, run_tables
+    from benchmarks.output.summaries import print_tables
+    from mobilevit_edge.formats.report import merge_reports, read_report, write_report
 
     earlier = [read_report(arguments.output)] if arguments.output.exists() else []
     plan = DevicePlan(

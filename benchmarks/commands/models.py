@@ -63,8 +63,8 @@ def register(subparsers: Any) -> None:
 
 
 def _models(arguments: Namespace) -> None:
-    from benchmarks.experiments.models import EXPERIMENT, model_contenders, variants
-    from benchmarks.plan import Group
+    from benchmarks.harness.plan import Group
+    from benchmarks.workloads.models import EXPERIMENT, model_contenders, variants
     from mobilevit_edge.console import progress
     from mobilevit_edge.specs import SPECS
 
@@ -79,8 +79,8 @@ def _models(arguments: Namespace) -> None:
         contenders = model_contenders(wanted, arguments.artifacts, arguments.calibration, show)
     plan = plan_of(arguments, [Group(EXPERIMENT, contenders)], cold_starts=True)
     run = measure(plan, arguments.output, resume=arguments.resume)
-    from benchmarks.models_tables import models_summary, models_tables
-    from benchmarks.tables import print_tables
+    from benchmarks.output.models import models_summary, models_tables
+    from benchmarks.output.summaries import print_tables
 
     if arguments.json:
         summary = models_summary(run, arguments.budget_ms)

@@ -13,8 +13,8 @@ from mobilevit_edge.console import INTERRUPTED, progress
 from mobilevit_edge.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from benchmarks.plan import Group, Plan
-    from mobilevit_edge.report import Run
+    from benchmarks.harness.plan import Group, Plan
+    from mobilevit_edge.formats.report import Run
 
 _MAX_PROCESSES = 100
 _MAX_SECONDS = 3600
@@ -86,7 +86,7 @@ def _core_of(arguments: Namespace) -> int | None:
     """
     import os
 
-    from benchmarks.machine import default_core
+    from benchmarks.harness.machine import default_core
 
     if arguments.core is None:
         return default_core()
@@ -106,8 +106,8 @@ def measure(plan: Plan, output: Path | None, *, resume: bool) -> Run:
         ReportError: the report to go on with is not valid.
         UsageError: it was begun by another plan.
     """
-    from benchmarks.engine import Surroundings, run_plan
-    from mobilevit_edge.report import SCHEMA_VERSION, Report, read_report, write_report
+    from benchmarks.harness.engine import Surroundings, run_plan
+    from mobilevit_edge.formats.report import SCHEMA_VERSION, Report, read_report, write_report
 
     previous = None
     if output is not None and output.exists():
@@ -144,7 +144,7 @@ def plan_of(
     Raises:
         UsageError: there is no such core.
     """
-    from benchmarks.plan import Plan
+    from benchmarks.harness.plan import Plan
 
     return Plan(
         groups=tuple(groups),

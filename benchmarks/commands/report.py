@@ -28,8 +28,8 @@ def _report(arguments: Namespace) -> None:
 
     import cattrs
 
-    from benchmarks.rendering.content import sections_of
-    from mobilevit_edge.report import merge_reports, read_report
+    from benchmarks.output.rendering.content import sections_of
+    from mobilevit_edge.formats.report import merge_reports, read_report
 
     report = merge_reports([read_report(path) for path in arguments.files])
     if arguments.json:
@@ -37,11 +37,11 @@ def _report(arguments: Namespace) -> None:
         return
     sections = sections_of(report)
     if arguments.html is None:
-        from benchmarks.rendering.markdown import to_markdown
+        from benchmarks.output.rendering.markdown import to_markdown
 
         print(to_markdown(sections), end="")
         return
-    from benchmarks.rendering.html import to_html
+    from benchmarks.output.rendering.html import to_html
     from mobilevit_edge.files import write_atomically
 
     page = to_html(report, sections)

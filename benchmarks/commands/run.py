@@ -35,7 +35,7 @@ def register(subparsers: Any) -> None:
 
 
 def _run(arguments: Namespace) -> None:
-    from benchmarks.bundles import bundle_group
+    from benchmarks.workloads.bundles import bundle_group
 
     plan = plan_of(
         arguments,
@@ -44,8 +44,8 @@ def _run(arguments: Namespace) -> None:
         profile=arguments.profile,
     )
     run = measure(plan, arguments.output, resume=arguments.resume)
-    from benchmarks.run_tables import run_summary, run_tables
-    from benchmarks.tables import print_tables
+    from benchmarks.output.run import run_summary, run_tables
+    from benchmarks.output.summaries import print_tables
 
     if arguments.json:
         print(json.dumps({"report": str(arguments.output), **run_summary(run)}))

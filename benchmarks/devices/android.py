@@ -15,10 +15,10 @@ from typing import Final
 
 from benchmarks.devices.plan import DevicePlan
 from benchmarks.devices.program import last_words, talk
-from mobilevit_edge.archive import zip_bundle
-from mobilevit_edge.bundle import Bundle, Target
 from mobilevit_edge.errors import DeviceError, ReportError, ToolchainError
-from mobilevit_edge.report import Report, read_report
+from mobilevit_edge.formats.archive import zip_bundle
+from mobilevit_edge.formats.bundle import Bundle, Target
+from mobilevit_edge.formats.report import Report, read_report
 
 PACKAGE: Final = "org.mobilevitedge.app"
 TARGETS: Final[tuple[Target, ...]] = ("onnx", "executorch")

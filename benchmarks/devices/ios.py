@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from benchmarks.devices.plan import DevicePlan
 from benchmarks.devices.program import SECONDS, last_words, talk
-from mobilevit_edge.bundle import Target
 from mobilevit_edge.errors import DeviceError, ReportError, ToolchainError
-from mobilevit_edge.report import Report, read_report
+from mobilevit_edge.formats.bundle import Target
+from mobilevit_edge.formats.report import Report, read_report
 
 PACKAGE: Final = "org.mobilevitedge.app"
 TARGETS: Final[tuple[Target, ...]] = ("coreml",)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobilevit_edge.archive import app_name
-from mobilevit_edge.bundle import Bundle, Target, read_bundle
 from mobilevit_edge.errors import UsageError
+from mobilevit_edge.formats.archive import app_name
+from mobilevit_edge.formats.bundle import Bundle, Target, read_bundle
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def fold_affine(
     return projection_like(layer, weight, bias)
 
 
-def centre_outputs(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+def center_outputs(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
     """The projection less its mean over output channels: ``(I - 11'/d) (W x + b)``."""
     weight, bias = matrix_of(layer)
     weight = weight - weight.mean(0, keepdim=True)

@@ -2,7 +2,7 @@
 
 softmax(s) V = (exp(s) V) / (exp(s) 1) for any s. The maximum that a softmax subtracts first only
 keeps exp finite. Here it need not: the tokens x come from a layer norm without scale and shift, so
-they are centred and no longer than sqrt(d). With P = I - 11'/d, a score (Q x_i + q)' K x_j of a
+they are centered and no longer than sqrt(d). With P = I - 11'/d, a score (Q x_i + q)' K x_j of a
 head is at most d |P Q' K P| + sqrt(d) |P K' q|, the first being a spectral norm. A unit whose bound
 is too large keeps its softmax.
 

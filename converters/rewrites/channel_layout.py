@@ -6,7 +6,7 @@ softmax(q^T k) = softmax over keys of [.., e, N]^T [.., e, N] and v (scores)^T. 
 2x2 patches lie on the batch axis, so that attention and projections stay in rank 4. Apple's Neural
 Engine wants its data so: channels on the second axis, the long axis last.
 
-The residual stream has zero mean by construction (its writers are centred, see
+The residual stream has zero mean by construction (its writers are centered, see
 layer_norm_as_projections), so a layer norm is x / sqrt(mean(x^2) + eps).
 """
 
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from converters.rewrites.algebra import centre_outputs, make_conv, matrix_of
+from converters.rewrites.algebra import center_outputs, make_conv, matrix_of
 from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
 from converters.rewrites.explicit_attention import ExplicitAttention
 from converters.rewrites.shuffled_patches import PHASES, PatchConv
@@ -66,11 +66,11 @@ class ChannelTokenBlock(nn.Module):
         assert block.spec.fusion is not None
         self.spec = block.spec
         self.local = block.local
-        # Where the fusion reads the local features, they keep their mean: the stream is centred
+        # Where the fusion reads the local features, they keep their mean: the stream is centered
         # after them.
         self.fuses_local = block.spec.fusion.features == "local"
         if not self.fuses_local:
-            self.local.pointwise = centre_outputs(self.local.pointwise)  # type: ignore[assignment]
+            self.local.pointwise = center_outputs(self.local.pointwise)  # type: ignore[assignment]
         self.split = PatchConv(block.spec.dim)
         self.layers = block.layers
         self.norm = block.norm
@@ -88,7 +88,7 @@ class ChannelTokenBlock(nn.Module):
         return x + y if self.spec.add_input else y  # type: ignore[no-any-return]
 
     def _enter(self, x: Tensor) -> Tensor:
-        """``[B, d, 2h, 2w] -> [4 B, d, h, w]``, phases outermost, centred."""
+        """``[B, d, 2h, 2w] -> [4 B, d, h, w]``, phases outermost, centered."""
         if self.fuses_local:
             x = x - x.mean(1, keepdim=True)
         b, d, height, width = x.shape
@@ -114,10 +114,10 @@ def _as_conv(linear: nn.Linear) -> nn.Conv2d:
 def _rewrite_layer(layer: TokenTransformerLayer) -> None:
     assert isinstance(layer.attention, ExplicitAttention)
     attention = ChannelAttention(layer.attention)
-    attention.out = centre_outputs(attention.out)  # type: ignore[assignment]
+    attention.out = center_outputs(attention.out)  # type: ignore[assignment]
     swap(layer, "attention", attention)
     swap(layer, "ffn_in", _as_conv(layer.ffn_in))
-    swap(layer, "ffn_out", centre_outputs(_as_conv(layer.ffn_out)))
+    swap(layer, "ffn_out", center_outputs(_as_conv(layer.ffn_out)))
     for name in ("attention_norm", "ffn_norm"):
         norm = layer.get_submodule(name)
         assert isinstance(norm, nn.LayerNorm)

@@ -2,7 +2,7 @@
 
 LayerNorm over d channels of tokens is instance norm with the tokens as channels and d positions;
 GroupNorm(1) over a map is instance norm of one long channel. ONNX Runtime's instance norm is its
-fastest norm kernel, and its optimiser does not fuse it with the residual sum before it (the fused
+fastest norm kernel, and its optimizer does not fuse it with the residual sum before it (the fused
 kernel costs three times the two apart).
 """
 

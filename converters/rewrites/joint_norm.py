@@ -1,8 +1,8 @@
 """GroupNorm with one group as means over channels and positions together.
 
 norm(x) = c / sqrt(mean(c^2) + eps) with c = x - mean(x), both means over all but the batch: rank 4
-throughout, where the operator itself is taken apart by way of rank 5. Centring first keeps a large
-mean from cancelling.
+throughout, where the operator itself is taken apart by way of rank 5. Centering first keeps a large
+mean from canceling.
 """
 
 from __future__ import annotations

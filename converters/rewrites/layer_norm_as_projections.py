@@ -1,7 +1,7 @@
 """LayerNorm over channels becomes a projection, on a residual stream of zero mean.
 
 Every reader of the stream of tokens is a layer norm, which subtracts the mean over channels. So all
-writers to it (the entrance, attention's output, the feed-forward's) are centred in their weights,
+writers to it (the entrance, attention's output, the feed-forward's) are centered in their weights,
 (I - 11'/d)(W x + b): the mean is zero by construction, at no cost. What is left of the norm is
 x / sqrt(mean(x^2) + eps), whose mean is a linear layer with the weights 1/d and the bias eps.
 """
@@ -11,14 +11,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from converters.rewrites.algebra import centre_outputs, make_linear
+from converters.rewrites.algebra import center_outputs, make_linear
 from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
 from converters.rewrites.token_layout import PixelTokenBlock
 from mobilevit_edge.models.blocks import TokenTransformerLayer
 from mobilevit_edge.models.network import MobileViT
 
 
-class CentredNorm(nn.Module):
+class CenteredNorm(nn.Module):
     """LayerNorm without scale and shift, of tokens with zero mean. ``[B, N, d] -> same``."""
 
     def __init__(self, dim: int, eps: float) -> None:
@@ -35,12 +35,12 @@ def _mean_of_channels(dim: int) -> nn.Linear:
 
 
 def _rewrite_layer(layer: TokenTransformerLayer) -> None:
-    layer.attention.out = centre_outputs(layer.attention.out)  # type: ignore[arg-type]
-    layer.ffn_out = centre_outputs(layer.ffn_out)  # type: ignore[assignment]
+    layer.attention.out = center_outputs(layer.attention.out)  # type: ignore[arg-type]
+    layer.ffn_out = center_outputs(layer.ffn_out)  # type: ignore[assignment]
     for name in ("attention_norm", "ffn_norm"):
         norm = layer.get_submodule(name)
         assert isinstance(norm, nn.LayerNorm)
-        swap(layer, name, CentredNorm(norm.normalized_shape[0], norm.eps))
+        swap(layer, name, CenteredNorm(norm.normalized_shape[0], norm.eps))
 
 
 def _apply(model: MobileViT, context: Context) -> int:
@@ -51,21 +51,21 @@ def _apply(model: MobileViT, context: Context) -> int:
             raise RefusedError("a layer norm has scale and shift")
     for block in blocks:
         if block.fuses_local:
-            # The fusion reads the local features with their mean, so the tokens are centred apart.
-            block.centre = _mean_of_channels(block.spec.dim)
+            # The fusion reads the local features with their mean, so the tokens are centered apart.
+            block.center = _mean_of_channels(block.spec.dim)
         else:
-            block.enter = centre_outputs(block.enter)
+            block.enter = center_outputs(block.enter)
         for _, layer in parts_of(block, TokenTransformerLayer):
             _rewrite_layer(layer)
             sites += 2
-        swap(block, "norm", CentredNorm(block.spec.dim, block.norm.eps))
+        swap(block, "norm", CenteredNorm(block.spec.dim, block.norm.eps))
         sites += 1
     return sites
 
 
 REWRITE = Rewrite(
     name="layer_norm_as_projections",
-    identity="norm(x) = x / sqrt((1/d) 1'x^2 + eps) where every writer of x is centred",
+    identity="norm(x) = x / sqrt((1/d) 1'x^2 + eps) where every writer of x is centered",
     requires=("norm_affine_fold", "token_layout"),
     apply=_apply,
 )

@@ -1,8 +1,8 @@
 """GroupNorm with one group, computed from global average pools.
 
 With m(x) = mean over channels and positions, taken as a pool over positions and a mean of the
-pooled channels: norm(x) = (x - m(x)) / sqrt(m((x - m(x))^2) + eps). Centring first keeps a large
-mean from cancelling in m(x^2) - m(x)^2.
+pooled channels: norm(x) = (x - m(x)) / sqrt(m((x - m(x))^2) + eps). Centering first keeps a large
+mean from canceling in m(x^2) - m(x)^2.
 """
 
 from __future__ import annotations

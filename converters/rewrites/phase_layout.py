@@ -124,7 +124,7 @@ class PhaseAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, _, h, w = x.shape
         # One channel: reshaping to rank 3 moves no data. Softmax must not see rank 4 here: XNNPACK
-        # would take the map's channels-last order and normalise over the wrong axis.
+        # would take the map's channels-last order and normalize over the wrong axis.
         scores = torch.softmax(self.query(x).reshape(b, 1, h * w), dim=-1).reshape(b, 1, h, w)
         # A sum over positions as a mean: runtimes have a kernel for global average pools.
         context = self.key((x * scores).mean((2, 3), keepdim=True) * float(h * w))

@@ -15,7 +15,7 @@ def _apply(model: MobileViT, context: Context) -> int:
     if context.raw_channel_order is None:
         return 0
     stem = model.stem.conv
-    # [out, 3, 3, 3]: dimension 1 is the colour.
+    # [out, 3, 3, 3]: dimension 1 is the color.
     weight = stem.weight.flip(1) if context.raw_channel_order == "BGR" else stem.weight
     stem.weight.copy_(weight / 255)
     return 1

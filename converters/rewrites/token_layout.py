@@ -43,7 +43,7 @@ class PixelTokenBlock(nn.Module):
     """Block of V1's line that moves whole pixels. ``[B, C, H, W] -> same``.
 
     ``enter`` is a linear layer on tokens, or, where the fusion reads the local features (V3), the
-    reference's 1x1 convolution on the map. ``centre``, if set, is subtracted from the tokens.
+    reference's 1x1 convolution on the map. ``center``, if set, is subtracted from the tokens.
     """
 
     def __init__(self, block: TokenBlock) -> None:
@@ -55,7 +55,7 @@ class PixelTokenBlock(nn.Module):
         self.enter: nn.Conv2d | nn.Linear = block.local.pointwise
         if not self.fuses_local:
             self.enter = make_linear(matrix_of(block.local.pointwise)[0], None)
-        self.centre: nn.Linear | None = None
+        self.center: nn.Linear | None = None
         self.layers = block.layers
         self.norm = block.norm
         self.exit = make_linear(*matrix_of(block.projection.conv))
@@ -71,8 +71,8 @@ class PixelTokenBlock(nn.Module):
             tokens = to_tokens(resize_map(local, even, align_corners=False))
         else:
             tokens = self.enter(to_tokens(resize_map(local, even, align_corners=False)))
-        if self.centre is not None:
-            tokens = tokens - self.centre(tokens)
+        if self.center is not None:
+            tokens = tokens - self.center(tokens)
         for layer in self.layers:
             tokens = layer(tokens)
         y = self.exit(self.norm(tokens))

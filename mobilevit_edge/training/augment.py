@@ -59,7 +59,7 @@ def crop_box(
     """A box (left, top, right, bottom) of random area and aspect (Inception's crop).
 
     Szegedy et al. 2014, arXiv:1409.4842, section 6. Where no try fits inside the image's ``size``
-    (width, height), the largest centred box within ``ratio``.
+    (width, height), the largest centered box within ``ratio``.
     """
     width, height = size
     for _ in range(_ATTEMPTS):
@@ -132,7 +132,7 @@ def _contrast(image: Image.Image, strength: float) -> Image.Image:
     return ImageEnhance.Contrast(image).enhance(1 + _MAX_ENHANCE * strength)
 
 
-def _colour(image: Image.Image, strength: float) -> Image.Image:
+def _color(image: Image.Image, strength: float) -> Image.Image:
     return ImageEnhance.Color(image).enhance(1 + _MAX_ENHANCE * strength)
 
 
@@ -140,15 +140,15 @@ def _sharpness(image: Image.Image, strength: float) -> Image.Image:
     return ImageEnhance.Sharpness(image).enhance(1 + _MAX_ENHANCE * strength)
 
 
-def _posterise(image: Image.Image, strength: float) -> Image.Image:
+def _posterize(image: Image.Image, strength: float) -> Image.Image:
     return ImageOps.posterize(image, 8 - round(4 * abs(strength)))
 
 
-def _solarise(image: Image.Image, strength: float) -> Image.Image:
+def _solarize(image: Image.Image, strength: float) -> Image.Image:
     return ImageOps.solarize(image, 256 - round(256 * abs(strength)))
 
 
-def _equalise(image: Image.Image, strength: float) -> Image.Image:
+def _equalize(image: Image.Image, strength: float) -> Image.Image:
     return ImageOps.equalize(image)
 
 
@@ -165,10 +165,10 @@ _OPERATIONS: Final[tuple[Callable[[Image.Image, float], Image.Image], ...]] = (
     _rotate,
     _brightness,
     _contrast,
-    _colour,
+    _color,
     _sharpness,
-    _posterise,
-    _solarise,
-    _equalise,
+    _posterize,
+    _solarize,
+    _equalize,
     _autocontrast,
 )

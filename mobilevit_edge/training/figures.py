@@ -68,9 +68,9 @@ def write_confusion(folder: Path, confusion: npt.NDArray[np.int64], classes: Seq
         axes.set_yticks(range(count), labels=classes)
     if count <= _MAX_NUMBERED_CLASSES:
         for (row, column), share in np.ndenumerate(shares):
-            colour = "white" if share > 0.5 else "black"
+            color = "white" if share > 0.5 else "black"
             text = f"{100 * share:.0f}"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
     _write_png(folder / CONFUSION, figure)
 
 

@@ -1,4 +1,4 @@
-"""What learns: the network with its optimiser, learning rate, gradient scaler and average."""
+"""What learns: the network with its optimizer, learning rate, gradient scaler and average."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.training.optimise import make_average, make_optimiser, make_scheduler
+from mobilevit_edge.training.optimize import make_average, make_optimizer, make_scheduler
 from mobilevit_edge.training.ranks import Ranks
 from mobilevit_edge.training.recipe import Recipe
 
@@ -23,7 +23,7 @@ def half_precision(device: torch.device) -> torch.dtype | None:
 
 
 class Learner:
-    """One optimisation step at a time; everything that steps change is in :meth:`state`.
+    """One optimization step at a time; everything that steps change is in :meth:`state`.
 
     Args:
         network: trained in place; moved to the ranks' device.
@@ -45,8 +45,8 @@ class Learner:
         # A frozen backbone keeps its batch statistics too.
         self._network.train(not recipe.freeze_backbone)
         self._average = make_average(self._network, recipe)
-        self._optimiser = make_optimiser(self._network, recipe)
-        self._scheduler = make_scheduler(self._optimiser, total_steps, recipe)
+        self._optimizer = make_optimizer(self._network, recipe)
+        self._scheduler = make_scheduler(self._optimizer, total_steps, recipe)
         self._scaler = torch.amp.GradScaler(ranks.device.type, enabled=self._half is torch.float16)
         self._wrapped = ranks.wrap(self._network)
 
@@ -77,11 +77,11 @@ class Learner:
         # images, so that the result is the gradient of the whole batch's mean.
         share = len(targets) * self._ranks.world_size / global_images
         self._scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
-        self._scaler.unscale_(self._optimiser)
+        self._scaler.unscale_(self._optimizer)
         nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.gradient_norm)
-        self._scaler.step(self._optimiser)
+        self._scaler.step(self._optimizer)
         self._scaler.update()
-        self._optimiser.zero_grad()
+        self._optimizer.zero_grad()
         self._scheduler.step()
         self._average.update_parameters(self._network)
         return loss.item() * len(targets)
@@ -91,7 +91,7 @@ class Learner:
         return {
             "network": self._network.state_dict(),
             "average": self._average.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
             "scheduler": self._scheduler.state_dict(),
             "scaler": self._scaler.state_dict(),
         }
@@ -100,6 +100,6 @@ class Learner:
         """Continue from what :meth:`state` returned."""
         self._network.load_state_dict(state["network"])
         self._average.load_state_dict(state["average"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimizer.load_state_dict(state["optimizer"])
         self._scheduler.load_state_dict(state["scheduler"])
         self._scaler.load_state_dict(state["scaler"])

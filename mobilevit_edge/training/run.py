@@ -43,7 +43,7 @@ class Run:
     def preprocessing(self) -> Preprocessing:
         """How evaluation, and every export of the checkpoint, prepares an image.
 
-        The centre square as a whole: small images, such as CIFAR's, have no border to spare.
+        The center square as a whole: small images, such as CIFAR's, have no border to spare.
         """
         side = self.recipe.image_size
         provenance = "mobilevit-train"

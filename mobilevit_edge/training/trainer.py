@@ -64,7 +64,7 @@ class Trainer:
         folder: where its files go.
         train: images to learn from.
         validation: held-out images.
-        learner: the network and its optimiser.
+        learner: the network and its optimizer.
         schedule: :func:`make_schedule` of the run.
         ranks: the processes that share the run.
         workers: processes that prepare images; 0 prepares them in this one.

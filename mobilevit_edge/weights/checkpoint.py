@@ -28,7 +28,7 @@ StateDict: TypeAlias = Mapping[str, Tensor]
 class Checkpoint:
     """Weights under their source's names, without wrappers and prefixes.
 
-    ``ignored`` are the file's tensors outside the network (a segmentation head, an optimiser);
+    ``ignored`` are the file's tensors outside the network (a segmentation head, an optimizer);
     ``wrapper`` is the path of the state dict inside the file, such as ``"ema"``. ``config`` and
     ``processor`` are the JSON files of a Hugging Face folder, empty elsewhere.
     """

@@ -15,7 +15,7 @@ from torch import Tensor
 from mobilevit_edge.errors import CheckpointError
 
 MAX_CHECKPOINT_BYTES: Final = 2 * 1024**3
-"""The largest model has 74 MB in fp32, a training checkpoint with optimiser and EMA 300 MB."""
+"""The largest model has 74 MB in fp32, a training checkpoint with optimizer and EMA 300 MB."""
 MAX_CONFIG_BYTES: Final = 4 * 1024**2
 
 _REFUSED_GLOBAL: Final = re.compile(r"nsupported (?:global: )?GLOBAL ([\w.]+)")

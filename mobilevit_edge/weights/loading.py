@@ -69,7 +69,7 @@ def load_model(source: Source, *, model: str = "auto") -> MobileViT:
 
     Args:
         source: see :func:`read_checkpoint`.
-        model: a model name, or ``"auto"`` to recognise it by names and shapes.
+        model: a model name, or ``"auto"`` to recognize it by names and shapes.
 
     Raises:
         CheckpointError: unreadable, no known architecture, or it does not fit ``model``.
@@ -157,7 +157,7 @@ def _translated_state(
         raise CheckpointError(
             f"{checkpoint.origin} ({checkpoint.naming} naming) does not fit {spec.name}:\n"
             f"{_difference(expected, found)}\n"
-            f"choose another model, or let it be recognised from the checkpoint"
+            f"choose another model, or let it be recognized from the checkpoint"
         )
     state = {}
     for key, tensor in wanted.items():

@@ -24,7 +24,7 @@ NAMINGS: Final[tuple[Naming, ...]] = ("cvnets", "timm", "transformers")
 class _Scheme:
     """``parts`` serve both lines of blocks; ``tokens`` and ``maps`` add what differs.
 
-    ``stem`` is the name of the first convolution's weight, by which a scheme is recognised, and
+    ``stem`` is the name of the first convolution's weight, by which a scheme is recognized, and
     ``conv``, ``norm`` the names inside a convolution with batch norm.
     """
 
@@ -217,7 +217,7 @@ def with_base_prefix(name: str, spec: ModelSpec, naming: Naming) -> str:
 
 @dataclass(frozen=True)
 class FoundNaming:
-    """A recognised scheme; ``prefix`` stands before every name of the model in the file."""
+    """A recognized scheme; ``prefix`` stands before every name of the model in the file."""
 
     naming: Naming
     prefix: str

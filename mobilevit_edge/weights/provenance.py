@@ -166,8 +166,8 @@ def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:
 def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Preprocessing:
     """Transformers' ``preprocessor_config.json``."""
     mean, std = processor.get("image_mean"), processor.get("image_std")
-    normalises = processor.get("do_normalize", False)
-    if normalises and (any(v != 0 for v in mean or ()) or any(v != 1 for v in std or ())):
+    normalizes = processor.get("do_normalize", False)
+    if normalizes and (any(v != 0 for v in mean or ()) or any(v != 1 for v in std or ())):
         raise ValueError(f"it subtracts the mean {mean} and divides by {std}")
     factor = processor.get("rescale_factor", 1 / 255)
     if not processor.get("do_rescale", True) or abs(factor * 255 - 1) > _RESCALE_TOLERANCE:
@@ -216,7 +216,7 @@ def _from_timm_config(config: Mapping[str, Any], default: Preprocessing) -> Prep
     if any(v != 0 for v in settings.get("mean", ())) or any(
         v != 1 for v in settings.get("std", ())
     ):
-        raise ValueError(f"it normalises by mean {settings.get('mean')}, std {settings.get('std')}")
+        raise ValueError(f"it normalizes by mean {settings.get('mean')}, std {settings.get('std')}")
     interpolation = settings.get("interpolation", default.interpolation)
     if interpolation not in _PILLOW_FILTERS.values():
         raise ValueError(f"interpolation {interpolation!r} is neither bilinear nor bicubic")

@@ -1,6 +1,6 @@
 """The Android app on this machine: compiled, tested on the JVM, packed and signed.
 
-``android_demo/ci/check.py`` does it, with what ``make android`` gathers.
+``tools/android/check.py`` does it, with what ``make android`` gathers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-CHECK = Path(__file__).parents[2] / "android_demo" / "ci" / "check.py"
+CHECK = Path(__file__).parents[2] / "tools" / "android" / "check.py"
 MISSING = 4
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.child import Job, Outcome
-from benchmarks.plan import Contender, FactorySource, Group, Plan, latency_row, subject
-from mobilevit_edge.report import LatencyRow, Run, Runtime
+from benchmarks.harness.parent import Job, Outcome
+from benchmarks.harness.plan import Contender, FactorySource, Group, Plan, latency_row, subject
+from mobilevit_edge.formats.report import LatencyRow, Run, Runtime
 
 STATE = {
     "clock_mhz": 2000.0,
@@ -130,8 +130,8 @@ def named(*row_ids: str) -> Sequence[Contender]:
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small real bundle."""
-    from converters.options import ExportOptions
-    from converters.pipeline import export_bundle
+    from converters.export.options import ExportOptions
+    from converters.export.pipeline import export_bundle
 
     options = ExportOptions(
         target="onnx",

@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import engine
-from benchmarks.bundles import bundle_group
-from benchmarks.child import Job, Outcome
 from benchmarks.cli import main
-from mobilevit_edge.report import LatencyRow, read_report
+from benchmarks.harness import engine
+from benchmarks.harness.parent import Job, Outcome
+from benchmarks.workloads.bundles import bundle_group
+from mobilevit_edge.formats.report import LatencyRow, read_report
 from tests.benchmarks.conftest import Launcher, rows_of
 
 QUICK = ("--seconds", "0.05", "--processes", "3")
@@ -243,7 +243,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     launcher = Launcher(fail=lambda job, n: ("enough", 0) if job.task == "measure" else None)
     monkeypatch.setattr(launcher, "_measure", lambda *arguments: None)
 
-    from benchmarks.plan import Group, Plan
+    from benchmarks.harness.plan import Group, Plan
 
     core = killed.affinity.asked[0] if killed.affinity.asked else None
     plan = Plan((Group("run", contenders),), 20, 0.05, 0, core, None, True, False)

@@ -166,7 +166,7 @@ def reference(checkpoint: Callable[[str], Path]) -> Callable[[str, Any], np.ndar
 def converts_to(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path], object]], None]:
     """Replace the conversion to ONNX, which takes seconds, by a function that writes the file."""
     # Not by attribute: tests of a missing package import the backend anew for a while.
-    backend = importlib.import_module("converters.onnx")
+    backend = importlib.import_module("converters.targets.onnx.conversion")
 
     def install(write: Callable[[Path], object]) -> None:
         def convert(*arguments: object, **named: object) -> None:

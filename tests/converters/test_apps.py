@@ -11,9 +11,9 @@ import pytest
 
 from converters.apps import add_to_ios
 from converters.cli import export_main
-from mobilevit_edge.archive import app_name, zip_bundle
-from mobilevit_edge.bundle import read_bundle
 from mobilevit_edge.errors import OutputError
+from mobilevit_edge.formats.archive import app_name, zip_bundle
+from mobilevit_edge.formats.bundle import read_bundle
 
 SMALL = ("--target", "onnx", "--weights", "demo", "--image-size", "32")
 

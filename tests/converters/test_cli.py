@@ -23,7 +23,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mobilevit_edge.bundle import manifest_from_json, read_bundle
+from mobilevit_edge.formats.bundle import manifest_from_json, read_bundle
 from mobilevit_edge.specs import SPECS
 
 Command = Callable[..., Any]
@@ -70,7 +70,7 @@ def refused(finished: Any, code: int, *phrases: str) -> None:
             (*ONNX, "--weights", "random", "--model", "mobilevit_xxs", "--precision", "int3"),
             ("int3",),
         ),
-        ((*ONNX, "--weights", "random", "--colour", "red"), ("--colour",)),
+        ((*ONNX, "--weights", "random", "--color", "red"), ("--color",)),
         ((*ONNX, "--weights", "random", "--resize", "squeeze"), ("squeeze", "crop")),
         ((*ONNX, "--weights", "random", "--channel-order", "GBR"), ("GBR", "RGB")),
     ],
@@ -520,7 +520,7 @@ def test_a_missing_package_ends_with_3_and_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
     package: str,
 ) -> None:
-    monkeypatch.delitem(sys.modules, "converters.onnx", raising=False)
+    monkeypatch.delitem(sys.modules, "converters.targets.onnx.conversion", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     finished = export(*SMALL, "--weights", checkpoint("v1"), "--output", place / "bundle")
     refused(finished, 3, package, "mobilevit-edge[onnx]")

@@ -19,7 +19,7 @@ Reference = Callable[[str, np.ndarray], np.ndarray]
 
 
 def cropped(photo: Path) -> np.ndarray:
-    """The 100x80 photo by CVNets' rule for 64: the short side to 72, then the centre 64x64."""
+    """The 100x80 photo by CVNets' rule for 64: the short side to 72, then the center 64x64."""
     with Image.open(photo) as image:
         assert image.size == (100, 80)
         scaled = image.convert("RGB").resize((90, 72), Image.Resampling.BILINEAR)

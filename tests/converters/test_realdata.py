@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from mobilevit_edge.bundle import read_bundle
+from mobilevit_edge.formats.bundle import read_bundle
 
 Command = Callable[..., Any]
 CORN = ("Blight", "Common_Rust", "Gray_Leaf_Spot", "Healthy", "Unclassified")

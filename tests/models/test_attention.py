@@ -21,7 +21,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def randomised(module: nn.Module) -> nn.Module:
+def randomized(module: nn.Module) -> nn.Module:
     random = generator(1)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -52,7 +52,7 @@ def separable_by_loops(unit: SeparableSelfAttention, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def test_separable_attention_is_the_papers_formula() -> None:
-    unit = randomised(SeparableSelfAttention(6))
+    unit = randomized(SeparableSelfAttention(6))
     x = torch.randn(2, 6, 4, 5, generator=generator(), dtype=torch.double)
     torch.testing.assert_close(unit(x), separable_by_loops(unit, x), rtol=1e-12, atol=1e-12)
 
@@ -63,7 +63,7 @@ def test_separable_attention_is_the_papers_formula() -> None:
 def test_the_token_form_of_separable_attention_equals_the_map_form(
     dim: int, pixels: int, patches: int
 ) -> None:
-    on_maps = randomised(SeparableSelfAttention(dim))
+    on_maps = randomized(SeparableSelfAttention(dim))
     on_tokens = TokenSeparableSelfAttention(dim).double()
     for part in ("qkv", "out"):
         getattr(on_tokens, part).weight.copy_(getattr(on_maps, part).weight[:, :, 0, 0])
@@ -77,7 +77,7 @@ def test_the_token_form_of_separable_attention_equals_the_map_form(
 
 @torch.no_grad()
 def test_pixels_of_different_position_do_not_attend_to_each_other() -> None:
-    unit = randomised(SeparableSelfAttention(4))
+    unit = randomized(SeparableSelfAttention(4))
     x = torch.randn(1, 4, 4, 5, generator=generator(), dtype=torch.double)
     changed = x.clone()
     changed[:, :, 2, 3] += 1
@@ -89,7 +89,7 @@ def test_pixels_of_different_position_do_not_attend_to_each_other() -> None:
 @pytest.mark.parametrize(("dim", "heads"), [(8, 1), (8, 2), (12, 4), (12, 12)])
 @torch.no_grad()
 def test_multi_head_attention_equals_torchs_own(dim: int, heads: int) -> None:
-    unit = randomised(MultiHeadSelfAttention(dim, heads))
+    unit = randomized(MultiHeadSelfAttention(dim, heads))
     x = torch.randn(3, 7, dim, generator=generator(), dtype=torch.double)
     q, k, v = (
         part.unflatten(-1, (heads, dim // heads)).transpose(1, 2)
@@ -102,7 +102,7 @@ def test_multi_head_attention_equals_torchs_own(dim: int, heads: int) -> None:
 
 @torch.no_grad()
 def test_linformer_with_the_identity_as_projection_is_multi_head_attention() -> None:
-    linformer = randomised(LinformerSelfAttention(8, 2, max_tokens=6, projected_tokens=6))
+    linformer = randomized(LinformerSelfAttention(8, 2, max_tokens=6, projected_tokens=6))
     linformer.projection.copy_(torch.eye(6))
     full = MultiHeadSelfAttention(8, 2).double()
     full.load_state_dict({k: v for k, v in linformer.state_dict().items() if k != "projection"})
@@ -112,7 +112,7 @@ def test_linformer_with_the_identity_as_projection_is_multi_head_attention() -> 
 
 @torch.no_grad()
 def test_linformer_projects_keys_and_values_and_not_queries() -> None:
-    unit = randomised(LinformerSelfAttention(4, 1, max_tokens=6, projected_tokens=2))
+    unit = randomized(LinformerSelfAttention(4, 1, max_tokens=6, projected_tokens=2))
     x = torch.randn(1, 5, 4, generator=generator(), dtype=torch.double)
     q, k, v = F.linear(x[0], unit.qkv.weight, unit.qkv.bias).split(4, dim=-1)
     k, v = unit.projection[:, :5] @ k, unit.projection[:, :5] @ v

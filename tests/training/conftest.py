@@ -33,15 +33,15 @@ QUICK = (
 
 
 def write_images(root: Path, counts: dict[str, int], seed: int = 0) -> Path:
-    """Noisy pictures of each class's colour: ``root``/CLASS/NN.png."""
+    """Noisy pictures of each class's color: ``root``/CLASS/NN.png."""
     rng = np.random.default_rng(seed)
     for position, (name, count) in enumerate(counts.items()):
-        colour = tuple(COLOURS.values())[position % len(COLOURS)]
+        color = tuple(COLOURS.values())[position % len(COLOURS)]
         (root / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             side = 20 + 4 * (number % 3)
             noise = rng.normal(0, 25, (side, side + 8, 3))
-            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            pixels = np.clip(np.array(color) + noise, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / name / f"{number:02d}.png")
     return root
 

@@ -34,7 +34,7 @@ def test_crops_keep_to_area_and_aspect() -> None:
         assert 0.74 <= width / height <= 1.35
 
 
-def test_a_strip_gets_its_largest_centred_crop() -> None:
+def test_a_strip_gets_its_largest_centered_crop() -> None:
     box = crop_box((1000, 30), (0.9, 1.0), (3 / 4, 4 / 3), stream(0, 0, 0, 0))
     assert box == (480, 0, 520, 30)
 
@@ -90,7 +90,7 @@ def test_operations_keep_size_and_mode(operation: object, strength: float) -> No
     result = operation(image, strength)  # type: ignore[operator]
     assert result.size == (17, 23)
     assert result.mode == "RGB"
-    unconditional = ("_identity", "_equalise", "_autocontrast")
+    unconditional = ("_identity", "_equalize", "_autocontrast")
     name = operation.__name__  # type: ignore[attr-defined]
     if name not in unconditional:
         changed = result.tobytes() != image.tobytes()

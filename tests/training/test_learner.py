@@ -10,7 +10,7 @@ from torch import nn
 from mobilevit_edge.models.network import create_model
 from mobilevit_edge.training.evaluate import evaluate
 from mobilevit_edge.training.learner import Learner, half_precision
-from mobilevit_edge.training.optimise import make_average, make_optimiser, rate_at
+from mobilevit_edge.training.optimize import make_average, make_optimizer, rate_at
 from mobilevit_edge.training.ranks import Ranks
 from mobilevit_edge.training.recipe import Recipe
 
@@ -26,7 +26,7 @@ def batch(count: int = 4, side: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_norms_and_biases_are_not_decayed() -> None:
     network = create_model("mobilevitv2_050", num_classes=3)
-    decayed, spared = make_optimiser(network, Recipe(weight_decay=0.3)).param_groups
+    decayed, spared = make_optimizer(network, Recipe(weight_decay=0.3)).param_groups
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.3, 0.0)
     spared_ids = {id(parameter) for parameter in spared["params"]}
     for name, parameter in network.named_parameters():

@@ -31,7 +31,7 @@ def learned(images: torch.Tensor, targets: torch.Tensor, total: int, ranks: Rank
     recipe = Recipe(freeze_backbone=True, warmup=0.0, gradient_norm=1e6)
     learner = Learner(network, recipe, 2, ranks)
     losses = ranks.sums((learner.step(images, targets, total),))
-    moments = learner.state()["optimiser"]["state"]
+    moments = learner.state()["optimizer"]["state"]
     # AdamW's first moment after one step: a tenth of the gradient.
     gradients = torch.cat([10 * moment["exp_avg"].flatten() for moment in moments.values()])
     return [*losses, *gradients.tolist()]

@@ -23,7 +23,7 @@ CLASSES = (
 DEMO = Path(me.__file__).parent / "data" / "demo"
 
 
-def test_it_is_recognised_with_its_labels_and_preprocessing() -> None:
+def test_it_is_recognized_with_its_labels_and_preprocessing() -> None:
     checkpoint = read_checkpoint("demo")
     assert checkpoint.origin == "demo"
     assert labels_of(checkpoint) == CLASSES

@@ -184,7 +184,7 @@ def test_numpy_arrays_in_a_checkpoint_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [["notes.txt"], ["a/data.txt", "b.pt"], []])
-def test_a_zip_that_is_no_checkpoint_is_recognised(tmp_path: Path, names: list[str]) -> None:
+def test_a_zip_that_is_no_checkpoint_is_recognized(tmp_path: Path, names: list[str]) -> None:
     path = tmp_path / "weights.pt"
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
@@ -193,7 +193,7 @@ def test_a_zip_that_is_no_checkpoint_is_recognised(tmp_path: Path, names: list[s
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_torchscript_archive_is_recognised(tmp_path: Path) -> None:
+def test_a_torchscript_archive_is_recognized(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.jit.script(torch.nn.Linear(2, 2)).save(str(path))
     assert "TorchScript" in refusal(path)

@@ -171,12 +171,12 @@ def test_weights_that_are_not_finite_are_refused(state: State, key: str, value: 
     assert "NaN or Inf" in message
 
 
-def quantised(tensor: Tensor) -> Tensor:
+def quantized(tensor: Tensor) -> Tensor:
     return torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8)
 
 
 ODD_TENSORS: dict[str, Callable[[Tensor], Tensor]] = {
-    "quantised": quantised,
+    "quantized": quantized,
     "sparse": Tensor.to_sparse,
     "int8": lambda tensor: tensor.to(torch.int8),
     "bool": lambda tensor: tensor > 0,

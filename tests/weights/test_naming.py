@@ -93,7 +93,7 @@ def test_only_transformers_slices_the_joint_projection_and_only_of_tokens() -> N
         ("net.mobilevit.conv_stem.convolution.weight", FoundNaming("transformers", "net.")),
     ],
 )
-def test_a_scheme_is_recognised_by_its_stem_with_the_prefix_before_it(
+def test_a_scheme_is_recognized_by_its_stem_with_the_prefix_before_it(
     key: str, found: FoundNaming
 ) -> None:
     assert detect_naming(["other.weight", key]) == (found,)

@@ -161,8 +161,8 @@ def test_timms_config_is_followed(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"mean": [0.485, 0.456, 0.406]}, "normalises by mean"),
-        ({"std": [0.229, 0.224, 0.225]}, "normalises by mean"),
+        ({"mean": [0.485, 0.456, 0.406]}, "normalizes by mean"),
+        ({"std": [0.229, 0.224, 0.225]}, "normalizes by mean"),
         ({"interpolation": "lanczos"}, "'lanczos' is neither"),
         ({"crop_pct": 1.5}, r"crop_pct 1\.5"),
         ({"crop_pct": "big"}, "cannot be understood"),

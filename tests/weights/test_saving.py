@@ -52,7 +52,7 @@ def test_swapped_attention_units_round_trip(tmp_path: Path, attention: str, nami
 
 @pytest.mark.parametrize("name", list(SPECS))
 @pytest.mark.parametrize("naming", NAMINGS)
-def test_every_model_is_recognised_from_its_names_and_shapes(name: str, naming: str) -> None:
+def test_every_model_is_recognized_from_its_names_and_shapes(name: str, naming: str) -> None:
     weights = named_weights(create_meta_model(SPECS[name], 11), naming)
     assert detect_spec(me.read_checkpoint(weights)) is SPECS[name]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.arm import counting, toolchain
-from benchmarks.arm.blocks import Block
 from benchmarks.arm.emulation import Array, Emulated
+from benchmarks.arm.machine_code import Block
 from benchmarks.arm.toolchain import Toolchain
 
 NOP, FMLA = 0xD503201F, 0x4E21CC00
@@ -33,7 +33,7 @@ def emulating(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], list[str]]:
             model: Path,
             calls: Sequence[Sequence[Array]],
         ) -> Emulated:
-            from converters.onnx import load
+            from converters.targets.onnx.conversion import load
 
             asked.append(target)
             loaded = load(model)

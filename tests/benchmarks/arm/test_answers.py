@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks.arm import counting
 from benchmarks.arm.answers import agreement, check_answers
-from benchmarks.plan import subject
+from benchmarks.harness.plan import subject
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.report import Agreement, InstructionRow, Runtime
+from mobilevit_edge.formats.report import Agreement, InstructionRow, Runtime
 from tests.benchmarks.test_cli import bench
 
 ROW = InstructionRow(

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from benchmarks.arm import counting
-from benchmarks.arm.blocks import Block
 from benchmarks.arm.counting import count, jobs_of
 from benchmarks.arm.emulation import Emulated
+from benchmarks.arm.machine_code import Block
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.rows import arm_table, run_of
 from benchmarks.arm.toolchain import Toolchain
-from benchmarks.rendering.content import sections_of
-from benchmarks.rendering.markdown import to_markdown
+from benchmarks.output.rendering.content import sections_of
+from benchmarks.output.rendering.markdown import to_markdown
 from mobilevit_edge.errors import BundleError, ConversionError
-from mobilevit_edge.report import Report, report_from_json, report_to_json
+from mobilevit_edge.formats.report import Report, report_from_json, report_to_json
 
 TOOLCHAIN = Toolchain(Path("nowhere"))
 PAIR = [PROCESSORS["cortex-a53"], PROCESSORS["cortex-a76"]]

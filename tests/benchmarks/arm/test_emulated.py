@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 import benchmarks.arm
-from benchmarks.arm.blocks import count_kinds, parse_blocks
 from benchmarks.arm.emulation import emulate
-from benchmarks.arm.operators import count_operator
+from benchmarks.arm.machine_code import count_kinds, parse_blocks
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.toolchain import Toolchain, default_folder, find_toolchain, set_up
 from mobilevit_edge.errors import ConversionError, ToolchainError
-from mobilevit_edge.report import InstructionRow, read_report
+from mobilevit_edge.formats.report import InstructionRow, read_report
 from tests.benchmarks.test_cli import bench
+from tools.studies.arm_operators import count_operator
 
 RECORD = Path(benchmarks.arm.__file__).parent / "counts.json"
 MODELS = ("mobilevit_xxs", "mobilevitv2_050")
@@ -73,8 +73,8 @@ def toolchain() -> Toolchain:
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    from converters.options import ExportOptions
-    from converters.pipeline import export_bundle
+    from converters.export.options import ExportOptions
+    from converters.export.pipeline import export_bundle
 
     folder = tmp_path_factory.mktemp("arm")
     return [

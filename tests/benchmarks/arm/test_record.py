@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.arm.record import TOLERANCE, check_record, read_record, write_record
-from benchmarks.plan import subject
+from benchmarks.harness.plan import subject
 from mobilevit_edge.errors import ReportError, VerificationError
-from mobilevit_edge.report import InstructionRow, Runtime
+from mobilevit_edge.formats.report import InstructionRow, Runtime
 
 ROW = InstructionRow(
     id="xxs cortex-a76",

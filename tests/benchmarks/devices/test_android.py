@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.devices import android
-from mobilevit_edge.report import read_report
+from mobilevit_edge.formats.report import read_report
 from tests.benchmarks.test_cli import Finished, bench
 
 RECORDED = Path(__file__).parents[2] / "data" / "devices" / "android_report.json"

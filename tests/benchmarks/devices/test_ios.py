@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks.devices import ios
-from mobilevit_edge.report import read_report
+from mobilevit_edge.formats.report import read_report
 from tests.benchmarks.devices.test_android import RECORDED, SCRIPTED, Phone
 from tests.benchmarks.test_cli import Finished, bench
 

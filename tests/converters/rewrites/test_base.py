@@ -18,12 +18,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import converters.rewrites
-from converters.backend import get_backend
-from converters.options import ExportOptions, Precision
+from converters.export.options import ExportOptions, Precision
 from converters.rewrites import REWRITES, algebra, select_rewrites
 from converters.rewrites.base import Context, Outcome, RefusedError, Rewrite, apply_rewrites
-from mobilevit_edge.bundle import Target
+from converters.targets.base import get_backend
 from mobilevit_edge.errors import UsageError
+from mobilevit_edge.formats.bundle import Target
 from mobilevit_edge.models.network import MobileViT, create_meta_model
 from mobilevit_edge.specs import SPECS, Fusion, ModelSpec, with_blocks
 
@@ -91,7 +91,7 @@ def small_specs(*lines: str) -> st.SearchStrategy[ModelSpec]:
     )
 
 
-def randomise(module: nn.Module, seed: int = 0) -> None:
+def randomize(module: nn.Module, seed: int = 0) -> None:
     """Random weights and statistics, none at its default, norm scales of either sign."""
     random = torch.Generator().manual_seed(seed)
     for key, tensor in module.state_dict().items():
@@ -112,7 +112,7 @@ def randomise(module: nn.Module, seed: int = 0) -> None:
 def small_model(spec: ModelSpec, seed: int = 0, num_classes: int = 5) -> MobileViT:
     """A model in float64 whose numbers are those of float32."""
     model = create_meta_model(spec, num_classes).to_empty(device="cpu")
-    randomise(model, seed)
+    randomize(model, seed)
     return model.double()
 
 

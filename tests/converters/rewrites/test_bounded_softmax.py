@@ -36,7 +36,7 @@ from tests.converters.rewrites.test_base import (
     few,
     fingerprint,
     noise,
-    randomise,
+    randomize,
     ranks,
     rewritten,
     small_model,
@@ -73,7 +73,7 @@ def test_no_score_exceeds_the_bound_and_the_largest_come_near(
     heads: int, head_dim: int, tokens: int, scale: float, seed: int
 ) -> None:
     unit = MultiHeadSelfAttention(heads * head_dim, heads).double()
-    randomise(unit, seed)
+    randomize(unit, seed)
     unit.qkv.weight.mul_(scale)
     with exact_arithmetic():
         attention = ExplicitAttention.from_reference(unit)
@@ -91,13 +91,13 @@ def test_no_score_exceeds_the_bound_and_the_largest_come_near(
 @torch.no_grad()
 def test_the_bound_is_reached() -> None:
     unit = MultiHeadSelfAttention(6, 1).double()
-    randomise(unit)
+    randomize(unit)
     unit.qkv.bias.zero_()
     with exact_arithmetic():
         attention = ExplicitAttention.from_reference(unit)
     query, key = attention.query.weight, attention.key.weight
-    centred = torch.eye(6, dtype=torch.float64) - 1 / 6
-    left, _, right = torch.linalg.svd(centred @ query.T @ key @ centred)
+    centered = torch.eye(6, dtype=torch.float64) - 1 / 6
+    left, _, right = torch.linalg.svd(centered @ query.T @ key @ centered)
     a, b = math.sqrt(6) * left[:, 0], math.sqrt(6) * right[0]
     # Both are what a layer norm can give.
     for token in (a, b):

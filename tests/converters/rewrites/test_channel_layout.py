@@ -32,7 +32,7 @@ from tests.converters.rewrites.test_base import (
     exact_arithmetic,
     few,
     noise,
-    randomise,
+    randomize,
     relative_error,
     rewritten,
     small_model,
@@ -55,7 +55,7 @@ def test_the_network_stays_the_same(spec: ModelSpec, x: Tensor) -> None:
 def test_attention_on_maps_is_attention_on_tokens(b: int, dim: int, h: int, w: int) -> None:
     reference = MultiHeadSelfAttention(dim, 4)
     with torch.no_grad():
-        randomise(reference)
+        randomize(reference)
     reference = reference.double()
     with exact_arithmetic():
         attention = ChannelAttention(ExplicitAttention.from_reference(reference)).double()
@@ -71,7 +71,7 @@ def test_attention_on_maps_is_attention_on_tokens(b: int, dim: int, h: int, w: i
     shape=st.tuples(st.integers(1, 3), st.integers(2, 9), st.integers(1, 4), st.integers(1, 9)),
     scale=st.sampled_from([1e-4, 1.0, 1e4]),
 )
-def test_the_norm_is_layer_norm_of_centred_maps(
+def test_the_norm_is_layer_norm_of_centered_maps(
     shape: tuple[int, int, int, int], scale: float
 ) -> None:
     x = scale * noise(*shape)

@@ -22,7 +22,7 @@ from tests.converters.rewrites.test_base import (
     few,
     macs,
     noise,
-    randomise,
+    randomize,
     ranks,
     relative_error,
     rewritten,
@@ -54,7 +54,7 @@ def test_the_unit_stays_the_same_with_large_means_and_biases(
     heads: int, head_dim: int, batch: int, tokens: int, mean: float, bias: float
 ) -> None:
     unit = MultiHeadSelfAttention(heads * head_dim, heads).double()
-    randomise(unit)
+    randomize(unit)
     unit.qkv.bias.mul_(bias)
     with exact_arithmetic():
         changed = ExplicitAttention.from_reference(unit)
@@ -65,7 +65,7 @@ def test_the_unit_stays_the_same_with_large_means_and_biases(
 
 def test_it_is_two_batched_products_and_as_many_multiply_adds() -> None:
     unit = MultiHeadSelfAttention(12, 4).double()
-    randomise(unit)
+    randomize(unit)
     with exact_arithmetic():
         changed = ExplicitAttention.from_reference(unit)
     x = noise(3, 7, 12)

@@ -21,7 +21,7 @@ from tests.converters.rewrites.test_base import (
     few,
     macs,
     noise,
-    randomise,
+    randomize,
     relative_error,
     rewritten,
     small_model,
@@ -34,7 +34,7 @@ NAME = "key_after_pooling"
 
 def pair(dim: int) -> tuple[SeparableSelfAttention, PooledKeyAttention]:
     unit = SeparableSelfAttention(dim).double()
-    randomise(unit)
+    randomize(unit)
     with exact_arithmetic():
         return unit, PooledKeyAttention.from_reference(unit)
 
@@ -56,7 +56,7 @@ def test_the_unit_stays_the_same_whatever_the_queries_bias(
     dim: int, shape: tuple[int, int, int], mean: float
 ) -> None:
     unit = SeparableSelfAttention(dim).double()
-    randomise(unit)
+    randomize(unit)
     unit.qkv.bias[0] = 50.0
     with exact_arithmetic():
         changed = PooledKeyAttention.from_reference(unit)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from converters.rewrites import algebra
 from converters.rewrites.base import parts_of
-from converters.rewrites.layer_norm_as_projections import CentredNorm
+from converters.rewrites.layer_norm_as_projections import CenteredNorm
 from converters.rewrites.token_layout import PixelTokenBlock
 from mobilevit_edge.models.blocks import TokenTransformerLayer
 from mobilevit_edge.specs import ModelSpec
@@ -26,7 +26,7 @@ from tests.converters.rewrites.test_base import (
     exact_arithmetic,
     few,
     noise,
-    randomise,
+    randomize,
     rewritten,
     small_model,
     small_spec,
@@ -65,18 +65,18 @@ def test_a_large_mean_of_the_stream_is_gone_before_it_can_cancel() -> None:
     scale=st.sampled_from([0.0, 1e-4, 1.0, 1e3]),
 )
 @torch.no_grad()
-def test_the_norm_of_a_centred_projection_is_layer_norm_of_the_projection(
+def test_the_norm_of_a_centered_projection_is_layer_norm_of_the_projection(
     shape: tuple[int, int, int], mean: float, scale: float
 ) -> None:
     *_, dim = shape
     writer = nn.Linear(dim, dim).double()
-    randomise(writer)
+    randomize(writer)
     writer.weight.mul_(scale)
     x = noise(*shape, mean=mean)
     with exact_arithmetic():
-        norm, centred = CentredNorm(dim, 1e-5), algebra.centre_outputs(writer)
+        norm, centered = CenteredNorm(dim, 1e-5), algebra.center_outputs(writer)
     expected = nn.functional.layer_norm(writer(x), (dim,), eps=1e-5)
-    assert difference(norm(centred(x)), expected) < EXACT
+    assert difference(norm(centered(x)), expected) < EXACT
 
 
 @pytest.mark.parametrize("line", TOKEN_LINES)
@@ -84,7 +84,7 @@ def test_the_norm_of_a_centred_projection_is_layer_norm_of_the_projection(
 def test_no_layer_norm_is_left_and_every_norm_sees_a_mean_of_zero(line: str) -> None:
     model = small_model(small_spec(line, depth=2))
     changed, outcome = rewritten(model, chain(NAME))
-    assert outcome.sites == count(model, nn.LayerNorm) == count(changed, CentredNorm) == 15
+    assert outcome.sites == count(model, nn.LayerNorm) == count(changed, CenteredNorm) == 15
     assert count(changed, nn.LayerNorm) == 0
     means: list[float] = []
 
@@ -92,7 +92,7 @@ def test_no_layer_norm_is_left_and_every_norm_sees_a_mean_of_zero(line: str) -> 
         (x,) = inputs
         means.append(float(x.mean(-1).abs().max() / x.abs().max()))
 
-    for _, norm in parts_of(changed, CentredNorm):
+    for _, norm in parts_of(changed, CenteredNorm):
         norm.register_forward_pre_hook(record)
     changed(noise(2, 3, 72, 64, mean=10.0))
     assert len(means) == 15

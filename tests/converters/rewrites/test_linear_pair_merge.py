@@ -23,7 +23,7 @@ from tests.converters.rewrites.test_base import (
     few,
     macs,
     noise,
-    randomise,
+    randomize,
     relative_error,
     rewritten,
     small_model,
@@ -62,8 +62,8 @@ def test_the_product_of_two_convolutions_is_both_in_a_row(
     channels: tuple[int, int, int], mean: float
 ) -> None:
     first, second = (nn.Conv2d(a, b, 1).double() for a, b in pairwise(channels))
-    randomise(first, 1)
-    randomise(second, 2)
+    randomize(first, 1)
+    randomize(second, 2)
     with exact_arithmetic():
         merged = algebra.compose(first, second)
     x = noise(2, channels[0], 3, 5, mean=mean)

@@ -28,7 +28,7 @@ from tests.converters.rewrites.test_base import (
     exact_arithmetic,
     few,
     noise,
-    randomise,
+    randomize,
     rewritten,
     small_model,
     small_spec,
@@ -56,8 +56,8 @@ def test_a_projection_of_normed_and_other_channels_keeps_the_others(
     start: int, scale: float, shift: float, mean: float
 ) -> None:
     norm, layer = nn.GroupNorm(1, 4).double(), nn.Conv2d(7, 5, 1).double()
-    randomise(norm, 1)
-    randomise(layer, 2)
+    randomize(norm, 1)
+    randomize(layer, 2)
     norm.weight.mul_(scale)
     norm.bias.add_(shift)
     columns = slice(start, start + 4)

@@ -58,10 +58,10 @@ def test_the_norm_is_group_norm_with_one_group(
 @pytest.mark.parametrize(
     ("dtype", "mean", "scale", "tolerance"),
     [
-        # The mean's own rounding, 1e3 * 6e-8 of a deviation of 1, remains; uncentred squares
+        # The mean's own rounding, 1e3 * 6e-8 of a deviation of 1, remains; uncentered squares
         # would be off by 1e6 * 6e-8.
         (torch.float32, 1e3, 1.0, 1e-3),
-        # Uncentred squares of 1e3 would overflow.
+        # Uncentered squares of 1e3 would overflow.
         (torch.float16, 1e3, 30.0, 2e-2),
     ],
 )

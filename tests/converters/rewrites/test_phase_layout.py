@@ -37,7 +37,7 @@ from tests.converters.rewrites.test_base import (
     few,
     macs,
     noise,
-    randomise,
+    randomize,
     ranks,
     relative_error,
     rewritten,
@@ -58,7 +58,7 @@ def phases_of(x: Tensor) -> Tensor:
 
 def phase_conv(channels: int, groups: int) -> tuple[ConvNormAct, PhaseConv]:
     module = ConvNormAct(channels, channels, 3, groups=groups).double().eval()
-    randomise(module)
+    randomize(module)
     with exact_arithmetic():
         module.conv, module.norm = algebra.fold_batch_norm(module.conv, module.norm), nn.Identity()
         return module, PhaseConv.from_folded(module)
@@ -118,7 +118,7 @@ def test_a_large_mean_does_not_cancel_in_the_norm_in_fp32(batch: int) -> None:
 @given(batches, st.integers(1, 5), sides, sides)
 def test_attention_is_that_of_each_phase_apart(b: int, d: int, h: int, w: int) -> None:
     unit = SeparableSelfAttention(d).double()
-    randomise(unit)
+    randomize(unit)
     with exact_arithmetic():
         changed = PhaseAttention(PooledKeyAttention.from_reference(unit))
     x = noise(b, d, 2 * h, 2 * w)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from converters.deploy import deploy
-from converters.options import ExportOptions, Precision
-from converters.prepare import prepare
+from converters.export.options import ExportOptions, Precision
+from converters.export.source import prepare
+from converters.export.wrapping import deploy
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, Outcome, apply_rewrites
-from mobilevit_edge.bundle import Target
+from mobilevit_edge.formats.bundle import Target
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.specs import SPECS, Attention, v3_ablation
 from tests.conftest import filled_model, random_images

@@ -7,7 +7,7 @@ import XCTest
 enum Vectors {
     static func folder(_ variable: String) throws -> URL {
         guard let path = ProcessInfo.processInfo.environment[variable] else {
-            throw XCTSkip("\(variable) is not set: run ios_demo/ci/check.py")
+            throw XCTSkip("\(variable) is not set: run tools/ios/check.py")
         }
         return URL(fileURLWithPath: path)
     }

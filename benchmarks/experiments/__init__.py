@@ -1,1 +1,0 @@
-"""What the subcommands of ``mobilevit-bench`` measure, one experiment a module."""

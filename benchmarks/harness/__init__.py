@@ -1,0 +1,1 @@
+"""Measuring: a plan, processes one after another, samples."""

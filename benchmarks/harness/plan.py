@@ -1,0 +1,166 @@
+"""What is to be measured: contenders in groups, and how; plain data that travels as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias
+
+import cattrs
+
+from mobilevit_edge.formats.report import Artifact, LatencyRow, Runtime, Subject
+
+Format: TypeAlias = Literal["onnx", "executorch", "coreml"]
+
+WARM_UP: Final = 5
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A model file, or a Core ML package. Its inputs are made up by the runner."""
+
+    format: Format
+    path: str
+
+
+@dataclass(frozen=True)
+class FactorySource:
+    """Anything else that can be called, such as a PyTorch module as it is.
+
+    ``factory`` is ``package.module:function``. It is called with ``arguments``, plain data, and
+    returns a function without arguments that is one inference;
+    :func:`benchmarks.harness.runners.eager` makes one of a module.
+    """
+
+    factory: str
+    arguments: Mapping[str, Any]
+
+
+Source: TypeAlias = FileSource | FactorySource
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the report before it has samples, and where its model comes from."""
+
+    row: LatencyRow
+    source: Source
+
+
+@dataclass(frozen=True)
+class Group:
+    """Contenders that are measured in turn, A B C A B C ..., in the same processes."""
+
+    name: str
+    contenders: tuple[Contender, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole run.
+
+    Attributes:
+        groups: one after the other within every round of processes.
+        processes: for each group.
+        seconds: of measuring for each contender in each process.
+        seed: of the order of contenders, which each process draws anew.
+        core: to measure on; ``None`` where the system has no such choice.
+        max_noise: percent of spread above which a process is repeated.
+        cold_starts: whether to measure, too, how each contender starts in processes of its own.
+        profile: whether to ask the runtimes for the time of every operator, afterwards.
+        warm_up: calls of each contender before its first sample.
+    """
+
+    groups: tuple[Group, ...]
+    processes: int
+    seconds: float
+    seed: int
+    core: int | None
+    max_noise: float | None
+    cold_starts: bool
+    profile: bool
+    warm_up: int = WARM_UP
+
+
+def latency_row(
+    row_id: str,
+    experiment: str,
+    subject: Subject,
+    runtime: Runtime,
+    *,
+    limit_row: str | None = None,
+) -> LatencyRow:
+    """A row without samples, for one thread on the CPU."""
+    return LatencyRow(
+        id=row_id,
+        experiment=experiment,
+        measure="latency",
+        subject=subject,
+        runtime=runtime,
+        compute_unit="cpu",
+        threads=1,
+        limit_row=limit_row,
+        not_run=None,
+        cold_starts=(),
+        series=(),
+        profile=None,
+    )
+
+
+def subject(
+    *,
+    model: str | None = None,
+    part: str | None = None,
+    target: str | None = None,
+    precision: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    batch: int | None = 1,
+    attributes: Mapping[str, str] | None = None,
+    parameters: int | None = None,
+    macs: int | None = None,
+    artifact: Artifact | None = None,
+) -> Subject:
+    """A subject that leaves out what does not apply."""
+    return Subject(
+        model=model,
+        part=part,
+        target=target,
+        precision=precision,
+        image_size=image_size,
+        batch=batch,
+        attributes=dict(attributes or {}),
+        parameters=parameters,
+        macs=macs,
+        artifact=artifact,
+        top1=None,
+    )
+
+
+def plan_digest(plan: Plan) -> str:
+    """SHA-256 of all that decides what a plan measures; where its files lie does not."""
+    groups = tuple(
+        replace(group, contenders=tuple(_placeless(c) for c in group.contenders))
+        for group in plan.groups
+    )
+    content = cattrs.unstructure(replace(plan, groups=groups))
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _placeless(contender: Contender) -> Contender:
+    if isinstance(contender.source, FileSource):
+        return replace(contender, source=replace(contender.source, path=""))
+    return contender
+
+
+def source_to_json(source: Source) -> dict[str, Any]:
+    """A source as plain data."""
+    return dict(cattrs.unstructure(source))
+
+
+def source_from_json(content: Mapping[str, Any]) -> Source:
+    """A source from :func:`source_to_json`."""
+    if "format" in content:
+        return cattrs.structure(content, FileSource)
+    return cattrs.structure(content, FactorySource)

@@ -1,0 +1,1 @@
+"""Reports as tables for the terminal, Markdown and HTML."""

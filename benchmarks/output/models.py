@@ -1,0 +1,232 @@
+"""What ``mobilevit-bench models`` says: which model for which budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.analysis.comparison import summarize_row
+from benchmarks.analysis.statistics import Summary
+from benchmarks.output.summaries import latency_rows, median_of, plus_minus, row_summary
+from benchmarks.output.table import Table
+from mobilevit_edge.formats.report import LatencyRow, Run
+from mobilevit_edge.specs import SPECS, Published
+
+_MEGA: Final = 1e6
+_PUBLISHED_SIZE: Final = (256, 256)
+PUBLISHED: Final = "published"
+MEASURED: Final = "measured"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A row with an accuracy, to choose from.
+
+    Attributes:
+        row_id: of the report.
+        model: its name.
+        median_ms: latency of a call with one image.
+        high_ms: upper end of its interval.
+        top1: percent.
+        source: ``published``, ImageNet-1k by the authors; ``measured``, by the artifact itself.
+        best: no other choice is both faster and more accurate.
+    """
+
+    row_id: str
+    model: str
+    median_ms: float
+    high_ms: float
+    top1: float
+    source: str
+    best: bool
+
+
+def published_of(row: LatencyRow) -> Published | None:
+    """The authors' figures, where the row is what they had: fp32 at 256x256."""
+    about = row.subject
+    if about.precision != "fp32" or about.image_size != _PUBLISHED_SIZE:
+        return None
+    spec = SPECS.get(about.model or "")
+    return spec.published if spec else None
+
+
+def choices(rows: Sequence[LatencyRow]) -> tuple[Choice, ...]:
+    """All rows with an accuracy and one image a call, fastest first.
+
+    Accuracies measured on somebody's images and published ones do not compare: where any row has a
+    measured one, only measured ones count.
+    """
+    source = MEASURED if any(row.subject.top1 for row in rows) else PUBLISHED
+    found = []
+    for row in rows:
+        summary, top1 = summarize_row(row), _top1(row, source)
+        if summary is not None and top1 is not None and row.subject.batch == 1:
+            found.append((summary, top1, row))
+    found.sort(key=lambda item: item[0].median)
+    best_so_far = -1.0
+    chosen = []
+    for summary, top1, row in found:
+        chosen.append(
+            Choice(
+                row.id,
+                row.subject.model or row.id,
+                summary.median / _MEGA,
+                summary.high / _MEGA,
+                top1,
+                source,
+                best=top1 > best_so_far,
+            )
+        )
+        best_so_far = max(best_so_far, top1)
+    return tuple(chosen)
+
+
+def within_budget(candidates: Sequence[Choice], budget_ms: float) -> Choice | None:
+    """The most accurate choice whose whole interval lies within the budget."""
+    fitting = [choice for choice in candidates if choice.high_ms <= budget_ms]
+    return max(fitting, key=lambda choice: (choice.top1, -choice.median_ms), default=None)
+
+
+def growth(rows: Sequence[LatencyRow]) -> tuple[tuple[str, str, list[tuple[int, Summary]]], ...]:
+    """(model target precision, ``pixels`` or ``images``, points) wherever one of the two varies."""
+    found = []
+    for axis in ("pixels", "images"):
+        series: dict[tuple[object, ...], list[tuple[int, Summary]]] = {}
+        for row in rows:
+            about, summary = row.subject, summarize_row(row)
+            if summary is None or about.image_size is None or about.batch is None:
+                continue
+            pixels = about.image_size[0] * about.image_size[1]
+            x, fixed = (pixels, about.batch) if axis == "pixels" else (about.batch, pixels)
+            key = (about.model, about.target, about.precision, fixed)
+            series.setdefault(key, []).append((x, summary))
+        for (*names, held), points in series.items():
+            if len(points) > 1:
+                at = f"batch {held}" if axis == "pixels" else f"{held} pixels"
+                name = f"{' '.join(map(str, names))}, {at}"
+                found.append((name, axis, sorted(points, key=lambda point: point[0])))
+    return tuple(found)
+
+
+def exponent(points: Sequence[tuple[int, Summary]]) -> float:
+    """The e of latency = c x^e by least squares over all points."""
+    x = np.log([x for x, _ in points])
+    y = np.log([summary.median for _, summary in points])
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def models_tables(run: Run, budget_ms: float | None) -> tuple[Table, ...]:
+    """All rows, the ones worth choosing, and growth where sizes or batches vary."""
+    rows = latency_rows(run)
+    found = [_models_table(run, rows)]
+    candidates = choices(rows)
+    if len(candidates) > 1:
+        found.append(_choices_table(candidates, budget_ms))
+    found += [_growth_table(*item) for item in growth(rows)]
+    return tuple(found)
+
+
+def models_summary(run: Run, budget_ms: float | None) -> dict[str, Any]:
+    """The same as plain data."""
+    rows = latency_rows(run)
+    candidates = choices(rows)
+    chosen = None if budget_ms is None else within_budget(candidates, budget_ms)
+    return {
+        "rows": [row_summary(row) for row in rows],
+        "choices": [
+            {"id": c.row_id, "median_ms": c.median_ms, "top1": c.top1, "best": c.best}
+            for c in candidates
+        ],
+        "accuracy": candidates[0].source if candidates else None,
+        "within_budget": chosen.row_id if chosen else None,
+        "growth": [
+            {
+                "series": name,
+                "axis": axis,
+                "median_ns": {str(x): summary.median for x, summary in points},
+                "exponent": exponent(points),
+            }
+            for name, axis, points in growth(rows)
+        ],
+    }
+
+
+def _top1(row: LatencyRow, source: str) -> float | None:
+    if source == MEASURED:
+        return row.subject.top1.percent if row.subject.top1 else None
+    published = published_of(row)
+    return published.top1 if published else None
+
+
+def _models_table(run: Run, rows: Sequence[LatencyRow]) -> Table:
+    return Table(
+        title=f"{run.device.processor}, one thread; milliseconds, megabytes",
+        columns=(
+            *("row", "median", "95 %", "p90", "noise", "M MAC", "file"),
+            *("cold start", "peak memory", "top-1"),
+        ),
+        rows=tuple(_model_cells(row) for row in rows),
+        caption="M MAC: millions of multiply-adds of the model; top-1: the authors' on ImageNet-1k "
+        "at 256x256 in fp32, unless measured; cold start: load and first inference; peak memory: "
+        "the process with Python and the runtime",
+    )
+
+
+def _model_cells(row: LatencyRow) -> tuple[str, ...]:
+    about, summary = row.subject, summarize_row(row)
+    if summary is None:
+        return (row.id, "not run" if row.not_run else "no samples", *["-"] * 8)
+    load, first = (median_of(row.cold_starts, n) for n in ("load_ns", "first_inference_ns"))
+    peak = median_of(row.cold_starts, "peak_memory_bytes")
+    published = published_of(row)
+    top1 = f"{published.top1:.1f}" if published else "-"
+    return (
+        row.id,
+        f"{summary.median / _MEGA:.2f}",
+        plus_minus(summary),
+        f"{summary.p90 / _MEGA:.2f}",
+        f"{summary.noise:.1%}",
+        f"{about.macs / _MEGA:.0f}" if about.macs else "-",
+        f"{about.artifact.bytes / _MEGA:.1f}" if about.artifact else "-",
+        "-" if load is None or first is None else f"{(load + first) / _MEGA:.0f}",
+        "-" if peak is None else f"{peak / _MEGA:.0f}",
+        f"{about.top1.percent:.1f} measured" if about.top1 else top1,
+    )
+
+
+def _choices_table(candidates: Sequence[Choice], budget_ms: float | None) -> Table:
+    chosen = None if budget_ms is None else within_budget(candidates, budget_ms)
+    caption = "best: nothing here is both faster and more accurate"
+    if budget_ms is not None:
+        answer = f"{chosen.row_id}, {chosen.top1:.1f} %" if chosen else "nothing here"
+        caption = f"within {budget_ms:g} ms, its whole interval included: {answer}; {caption}"
+    return Table(
+        title=f"Accuracy against latency, {candidates[0].source} top-1",
+        columns=("row", "median (ms)", "top-1 (%)", ""),
+        rows=tuple(
+            (
+                choice.row_id,
+                f"{choice.median_ms:.2f}",
+                f"{choice.top1:.1f}",
+                "chosen" if choice is chosen else "best" if choice.best else "",
+            )
+            for choice in candidates
+        ),
+        caption=caption,
+    )
+
+
+def _growth_table(name: str, axis: str, points: Sequence[tuple[int, Summary]]) -> Table:
+    each = "ns a pixel" if axis == "pixels" else "ms an image"
+    unit = 1.0 if axis == "pixels" else _MEGA
+    return Table(
+        title=f"{name}: latency grows as {axis}^{exponent(points):.2f}",
+        columns=(axis, "median (ms)", each),
+        rows=tuple(
+            (f"{x:,}", f"{summary.median / _MEGA:.2f}", f"{summary.median / x / unit:.1f}")
+            for x, summary in points
+        ),
+    )

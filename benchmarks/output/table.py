@@ -1,0 +1,36 @@
+"""A table as plain data, which the terminal, Markdown and HTML put on paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import rich.table
+
+from converters.text import PlainConsole
+
+_WIDTH = 130
+
+
+@dataclass(frozen=True)
+class Table:
+    """``rows`` are cells of text, as many as ``columns``; the first column names the row."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+
+
+def wide_console() -> PlainConsole:
+    """At least as wide as the widest table: narrow columns would cut figures."""
+    return PlainConsole(width=max(PlainConsole().width, _WIDTH))
+
+
+def print_table(console: PlainConsole, table: Table) -> None:
+    """Names to the left, figures to the right."""
+    drawn = rich.table.Table(title=table.title, caption=table.caption or None)
+    for index, column in enumerate(table.columns):
+        drawn.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
+    for row in table.rows:
+        drawn.add_row(*row)
+    console.print(drawn)

@@ -1,0 +1,1 @@
+"""What can be measured: bundles, models, parts, attention, lower bounds."""

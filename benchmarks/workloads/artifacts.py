@@ -1,0 +1,58 @@
+"""Networks with random weights and files of them, for whatever is measured beside our bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from converters.export.options import ExportOptions, Precision
+from converters.export.source import settle_batch_norms
+from converters.rewrites import select_rewrites
+from converters.rewrites.base import Context, apply_rewrites
+from converters.targets.base import get_backend
+from mobilevit_edge.formats.bundle import Target
+from mobilevit_edge.models.network import MobileViT, create_model
+
+FileTarget: TypeAlias = Literal["onnx", "executorch"]
+FILE_TARGETS: Final[tuple[FileTarget, ...]] = ("onnx", "executorch")
+SUFFIX: Final = {"onnx": ".onnx", "executorch": ".pte"}
+
+
+def random_network(name: str) -> MobileViT:
+    """A reference model with random weights, the same ones every time."""
+    torch.manual_seed(0)
+    network = create_model(name)
+    # Activations that fade from layer to layer become denormal numbers, which are slow.
+    settle_batch_norms(network)
+    return network.requires_grad_(False)
+
+
+def rewrite(
+    network: MobileViT,
+    target: Target,
+    image_size: tuple[int, int],
+    precision: Precision = "fp32",
+) -> None:
+    """Apply the rewrites of an export, in place."""
+    options = ExportOptions(target, weights="random", output=None, precision=precision)
+    names = get_backend(target).rewrites(network.spec, options)
+    apply_rewrites(network, select_rewrites(names, ()), Context(image_size))
+
+
+def write_file(
+    module: nn.Module, inputs: tuple[Tensor, ...], target: FileTarget, path: Path
+) -> None:
+    """Export any module as it is."""
+    if target == "onnx":
+        from converters.targets.onnx.conversion import export_graph
+
+        path.write_bytes(export_graph(module, inputs).SerializeToString())
+    else:
+        from converters.targets.executorch.lowering import lower, xnnpack
+
+        with torch.no_grad():
+            program = torch.export.export(module, inputs)
+        path.write_bytes(lower(program, xnnpack()))

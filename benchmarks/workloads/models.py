@@ -1,0 +1,215 @@
+"""Whole networks: any models x targets x precisions x image sizes x batches, in turn.
+
+The weights are random: latency does not depend on them. Every artifact is a verified bundle of
+``mobilevit-export``; PyTorch runs the reference model as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from benchmarks.harness.plan import Contender, FactorySource, FileSource, latency_row, subject
+from benchmarks.harness.runners import CORE_ML_ELSEWHERE, eager, runtime_of
+from benchmarks.workloads.bundles import subject_of
+from converters.export.options import ExportOptions, Precision
+from mobilevit_edge.errors import BundleError, ConversionError, MissingPackageError, UsageError
+from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
+
+EXPERIMENT: Final = "models"
+BenchTarget: TypeAlias = Literal["torch", "onnx", "executorch", "coreml"]
+TARGETS: Final[tuple[BenchTarget, ...]] = ("torch", "onnx", "executorch", "coreml")
+_RANDOM: Final = "random"
+_NOISE_IMAGES: Final = 8
+"""As few as calibration takes."""
+_CLASSES: Final = 1000
+_MAX_REASON: Final = 200
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the report. ``image_size`` is (height, width)."""
+
+    model: str
+    target: BenchTarget
+    precision: Precision
+    image_size: tuple[int, int]
+    batch: int
+
+    @property
+    def name(self) -> str:
+        """The row's id, and the name of its bundle's folder."""
+        height, width = self.image_size
+        size = str(height) if height == width else f"{height}x{width}"
+        batch = "" if self.batch == 1 else f"-batch{self.batch}"
+        return f"{self.model}-{self.target}-{self.precision}-{size}{batch}"
+
+
+def variants(
+    models: Sequence[str],
+    targets: Sequence[BenchTarget],
+    precisions: Sequence[Precision],
+    image_sizes: Sequence[tuple[int, int]],
+    batches: Sequence[int],
+) -> tuple[Variant, ...]:
+    """Every combination, each once, model by model."""
+    found = (
+        Variant(model, target, precision, size, batch)
+        for model, size, batch, target, precision in product(
+            models, image_sizes, batches, targets, precisions
+        )
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def model_contenders(
+    wanted: Sequence[Variant],
+    artifacts: Path,
+    calibration: Path | None,
+    show: Callable[[str], None],
+) -> tuple[Contender, ...]:
+    """A contender for each variant; what cannot be made is one that says why.
+
+    Args:
+        wanted: the rows.
+        artifacts: folder of bundles; those that are there already are used again.
+        calibration: images for int8; ``None`` means noise.
+        show: is told what goes on.
+
+    Raises:
+        BundleError: something else stands where a bundle belongs.
+    """
+    contenders = []
+    with _calibration(calibration) as images:
+        for number, variant in enumerate(wanted, 1):
+            show(f"making {variant.name}, {number} of {len(wanted)}")
+            contenders.append(_contender(variant, artifacts, images))
+    return tuple(contenders)
+
+
+def reference_run(model: str, height: int, width: int, batch: int) -> Callable[[], object]:
+    """One inference of a reference model; the factory of PyTorch's contenders."""
+    import torch
+
+    from mobilevit_edge.models.network import create_model
+
+    torch.manual_seed(0)
+    return eager(create_model(model), torch.rand(batch, 3, height, width))
+
+
+def _contender(variant: Variant, artifacts: Path, calibration: Path) -> Contender:
+    if variant.target == "torch":
+        return _torch_contender(variant)
+    folder = artifacts / variant.name
+    if variant.target == "coreml" and sys.platform != "darwin":
+        return _absent(variant, folder, CORE_ML_ELSEWHERE)
+    try:
+        bundle = _bundle(variant, folder, calibration)
+    except (ConversionError, MissingPackageError, UsageError) as error:
+        return _absent(variant, folder, str(error))
+    row = latency_row(variant.name, EXPERIMENT, subject_of(bundle), runtime_of(variant.target))
+    return Contender(row, FileSource(variant.target, str(bundle.model_path.resolve())))
+
+
+def _absent(variant: Variant, folder: Path, reason: str) -> Contender:
+    assert variant.target != "torch"
+    about = subject(
+        model=variant.model,
+        target=variant.target,
+        precision=variant.precision,
+        image_size=variant.image_size,
+        batch=variant.batch,
+    )
+    row = latency_row(variant.name, EXPERIMENT, about, runtime_of(variant.target))
+    source = FileSource(variant.target, str(folder))
+    return Contender(replace(row, not_run=reason[:_MAX_REASON]), source)
+
+
+def _torch_contender(variant: Variant) -> Contender:
+    from mobilevit_edge.counting import complexity
+    from mobilevit_edge.models.network import create_meta_model, find_spec
+
+    counts = complexity(create_meta_model(find_spec(variant.model), _CLASSES), variant.image_size)
+    about = subject(
+        model=variant.model,
+        target="torch",
+        precision=variant.precision,
+        image_size=variant.image_size,
+        batch=variant.batch,
+        parameters=counts.parameters,
+        macs=counts.macs,
+    )
+    row = latency_row(variant.name, EXPERIMENT, about, runtime_of("torch"))
+    if variant.precision != "fp32":
+        row = replace(row, not_run="the reference models are fp32 alone")
+    height, width = variant.image_size
+    arguments: dict[str, Any] = {
+        "model": variant.model,
+        "height": height,
+        "width": width,
+        "batch": variant.batch,
+    }
+    return Contender(row, FactorySource(f"{__name__}:{reference_run.__name__}", arguments))
+
+
+def _bundle(variant: Variant, folder: Path, calibration: Path) -> Bundle:
+    """The variant's bundle, made if it is not there.
+
+    Raises:
+        BundleError: something else is in its place.
+        ConversionError, MissingPackageError, UsageError: it cannot be made.
+    """
+    if folder.exists():
+        bundle = read_bundle(folder)
+        if not _is_of(bundle.manifest, variant):
+            raise BundleError(f"{folder} holds another model's bundle: name another --artifacts")
+        return bundle
+    from converters.export.pipeline import export_bundle
+
+    assert variant.target != "torch"
+    options = ExportOptions(
+        target=variant.target,
+        weights=_RANDOM,
+        output=folder,
+        model=variant.model,
+        precision=variant.precision,
+        image_size=variant.image_size,
+        batch=variant.batch,
+        calibration=calibration if variant.precision == "int8" else None,
+    )
+    export_bundle(options, lambda step: None)
+    return read_bundle(folder)
+
+
+def _is_of(manifest: Manifest, variant: Variant) -> bool:
+    found = (manifest.model.name, manifest.target, manifest.precision, manifest.model.image_size)
+    return (*found, manifest.input.shape[0]) == (
+        variant.model,
+        variant.target,
+        variant.precision,
+        variant.image_size,
+        variant.batch,
+    )
+
+
+@contextmanager
+def _calibration(given: Path | None) -> Iterator[Path]:
+    """A folder of images: the given one, or noise."""
+    if given is not None:
+        yield given
+        return
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(_NOISE_IMAGES):
+            pixels = rng.integers(0, 256, (288, 288, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(Path(folder) / f"noise{number}.png")
+        yield Path(folder)

@@ -1,0 +1,1 @@
+"""What an artifact must show before its bundle is written."""

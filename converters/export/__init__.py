@@ -1,0 +1,1 @@
+"""An export from checkpoint to verified bundle, step by step."""

@@ -1,0 +1,107 @@
+"""The images that int8 is calibrated on: as many as help, from a folder of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from converters.checks.numerics import Pixels, find_images, load_pixels, module_input
+from converters.export.options import ExportOptions
+from converters.export.source import Prepared
+from mobilevit_edge.errors import CalibrationError, ImageError
+
+MIN_IMAGES: Final = 8
+MAX_IMAGES: Final = 128
+_DYNAMIC_BATCH: Final = 2
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Inputs of the artifact, each with its batch size of images.
+
+    ``images`` counts the distinct images in them; ``unreadable`` names the files that were skipped.
+    """
+
+    batches: tuple[Tensor, ...]
+    images: int
+    unreadable: tuple[str, ...]
+
+
+def calibration_batches(
+    folder: Path, prepared: Prepared, options: ExportOptions, progress: Callable[[str], None]
+) -> Calibration:
+    """At most ``MAX_IMAGES`` images spread evenly over a folder, as the artifact's inputs.
+
+    Files that are no readable image are skipped, and others take their place. With a batch size
+    that does not divide the number of images, the last batch begins again with the first image.
+
+    Args:
+        folder: searched with everything below it.
+        prepared: says how an image becomes an input.
+        options: the export; a dynamic batch is calibrated with two images.
+        progress: told which image is being read.
+
+    Raises:
+        CalibrationError: no folder, no images, too few that can be read, or none that show
+            anything.
+    """
+    if folder.is_file():
+        raise CalibrationError(f"{folder} is a file; calibration needs a folder of images")
+    try:
+        paths = find_images(folder)
+    except ImageError as error:
+        raise CalibrationError(f"calibration: {error}") from error
+    images, unreadable = _read(_spread(paths), prepared, progress)
+    if not images:
+        raise CalibrationError(f"none of the {len(paths)} images below {folder} can be read")
+    if len(images) < MIN_IMAGES:
+        raise CalibrationError(
+            f"{folder} has {len(images)} readable images; calibration needs at least {MIN_IMAGES}"
+        )
+    if all(pixels.min() == pixels.max() for pixels in images):
+        raise CalibrationError(
+            f"every image below {folder} is of one color; calibrate on images like those that "
+            f"the app will see"
+        )
+    size = options.batch or _DYNAMIC_BATCH
+    batches = [
+        module_input(prepared, options, [images[(start + i) % len(images)] for i in range(size)])
+        for start in range(0, len(images), size)
+    ]
+    return Calibration(
+        tuple(torch.from_numpy(batch) for batch in batches), len(images), tuple(unreadable)
+    )
+
+
+def _spread(paths: list[Path]) -> list[Path]:
+    """The paths in another order, whose every beginning is spread over all of them.
+
+    Folders of classes come one after the other, so the first images would be of one class.
+    """
+    chosen = dict.fromkeys(np.linspace(0, len(paths) - 1, MAX_IMAGES).round().astype(int).tolist())
+    rest = [index for index in range(len(paths)) if index not in chosen]
+    return [paths[index] for index in (*chosen, *rest)]
+
+
+def _read(
+    paths: list[Path], prepared: Prepared, progress: Callable[[str], None]
+) -> tuple[list[Pixels], list[str]]:
+    """The first ``MAX_IMAGES`` that can be read, at the network's size, and names of the others."""
+    images: list[Pixels] = []
+    unreadable: list[str] = []
+    wanted = min(len(paths), MAX_IMAGES)
+    for path in paths:
+        if len(images) == MAX_IMAGES:
+            break
+        progress(f"reading calibration image {len(images) + 1} of {wanted}")
+        try:
+            images.append(load_pixels(path, prepared))
+        except ImageError:
+            unreadable.append(path.name)
+    return images, unreadable

@@ -1,1 +1,0 @@
-"""Int8: calibration on photos, exact preparation of the network, a quantiser for each target."""

@@ -1,0 +1,1 @@
+"""Core ML packages, evaluated here by a reference evaluator."""

@@ -1,0 +1,1 @@
+"""ExecuTorch, lowered for one of its delegates."""

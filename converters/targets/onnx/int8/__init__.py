@@ -1,0 +1,1 @@
+"""int8 in ONNX: which nodes, which scales, how they are written."""

@@ -1,0 +1,195 @@
+"""Static int8 in ONNX: a pair of QuantizeLinear and DequantizeLinear around what runs in int8.
+
+ONNX Runtime fuses such pairs with the operator between them. Its fast kernels take uint8
+activations and int8 weights with one scale a channel. The rules are those of
+:mod:`converters.precision.annotate`: convolutions, products with weights, SiLU and residual
+sums; norms and the attention's own products stay in float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from converters.precision.parts import keeps
+from converters.precision.ranges import LEVELS, Histogram, pixel_range
+from converters.targets.base import Array
+from converters.targets.onnx.int8.dynamic import quantize_onnx_dynamic
+from converters.targets.onnx.int8.rules import PRODUCTS, Plan, module_of
+from converters.targets.onnx.int8.weights import (
+    dequantized,
+    output_axis,
+    round_weights,
+    weight_scales,
+)
+
+_SMALLEST_SCALE: Final = 1e-30
+
+
+__all__ = ["quantize_onnx", "quantize_onnx_dynamic"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """``value = scale * (integer - zero_point)`` of one uint8 tensor."""
+
+    scale: float
+    zero_point: int
+
+
+SIGMOID: Final = Scale(1 / LEVELS, 0)
+
+
+def quantize_onnx(
+    proto: onnx.ModelProto,
+    batches: Sequence[Array],
+    keep: Sequence[str],
+    progress: Callable[[str], None] = lambda _: None,
+) -> onnx.ModelProto:
+    """The int8 form of an fp32 graph.
+
+    Args:
+        proto: an fp32 graph of ``export_graph``, its nodes named after modules.
+        batches: inputs to calibrate on.
+        keep: parts that stay in float, by their paths in the model.
+        progress: told which batch is on.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(proto)
+    plan = Plan(model.graph, keeps(keep))
+    _write(model.graph, plan, _calibrate(model, plan, batches, progress))
+    return model
+
+
+def _calibrate(
+    model: onnx.ModelProto,
+    plan: Plan,
+    batches: Sequence[Array],
+    progress: Callable[[str], None],
+) -> dict[str, Scale]:
+    """The scale of every tensor that owns one."""
+    owners = [n for n in dict.fromkeys(plan.tensors.values()) if n not in plan.sigmoids]
+    (image,) = model.graph.input
+    observed = onnx.ModelProto()
+    observed.CopyFrom(model)
+    known = {image.name, *(output.name for output in model.graph.output)}
+    observed.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        for name in owners
+        if name not in known
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        observed.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    histograms = {name: Histogram(plan.floors.get(name, -np.inf)) for name in owners}
+    wanted = [name for name in owners if name != image.name]
+    for index, batch in enumerate(batches, 1):
+        progress(f"calibrating on batch {index} of {len(batches)}")
+        if image.name in histograms:
+            histograms[image.name].add(torch.from_numpy(batch))
+        for name, values in zip(wanted, session.run(wanted, {image.name: batch}), strict=True):
+            histograms[name].add(torch.from_numpy(values))
+    scales = {
+        name: _scale_of(*(pixel_range(seen.high) if name == plan.image else seen.best_range()))
+        for name, seen in histograms.items()
+    }
+    return scales | dict.fromkeys(plan.sigmoids, SIGMOID)
+
+
+def _scale_of(low: float, high: float) -> Scale:
+    scale = max((high - low) / LEVELS, _SMALLEST_SCALE)
+    return Scale(scale, round(-low / scale))
+
+
+class _Writer:
+    """The int8 graph as it is written, node by node."""
+
+    def __init__(self, plan: Plan, scales: Mapping[str, Scale]) -> None:
+        self._plan = plan
+        self._scales = scales
+        self._rounded: dict[str, str] = {}
+        """What readers get instead of a tensor or weight."""
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants = dict(plan.constants)
+
+    def write(self, node: onnx.NodeProto) -> None:
+        """A node of the float graph, with what it needs around it."""
+        module = module_of(node)
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        if node.name in self._plan.nodes and node.op_type in ("Conv", *PRODUCTS):
+            self._make_weights_int8(copy, module)
+        for index, name in enumerate(copy.input):
+            copy.input[index] = self._rounded.get(name, name)
+        self.nodes.append(copy)
+        for name in node.output:
+            if name in self._plan.tensors:
+                self.round(name, module)
+
+    def round(self, name: str, module: str) -> None:
+        """From here on, readers of an activation get it rounded."""
+        owner = self._plan.tensors[name]
+        scale = self._scales[owner]
+        parameters = [
+            self._constant(f"{owner}_scale", np.array(scale.scale, np.float32)),
+            self._constant(f"{owner}_zero_point", np.array(scale.zero_point, np.uint8)),
+        ]
+        integers, rounded = f"{name}_uint8", f"{name}_rounded"
+        for kind, before, after in (
+            ("QuantizeLinear", name, integers),
+            ("DequantizeLinear", integers, rounded),
+        ):
+            title = f"{module}/{kind}_{name}"
+            self.nodes.append(helper.make_node(kind, [before, *parameters], [after], title))
+        self._rounded[name] = rounded
+
+    def _make_weights_int8(self, node: onnx.NodeProto, module: str) -> None:
+        weight = node.input[1]
+        values = numpy_helper.to_array(self._plan.constants[weight])
+        axis = output_axis(node)
+        steps = weight_scales(values, axis)
+        if weight not in self._rounded:
+            integers = round_weights(values, steps, axis)
+            self._rounded[weight] = self._dequantize(weight, integers, steps, axis, module)
+        if len(node.input) > 2:
+            # The kernel adds the bias to its sums of integer products, whose unit this is.
+            unit = steps * np.float32(self._scales[self._plan.tensors[node.input[0]]].scale)
+            limits = np.iinfo(np.int32)
+            bias = numpy_helper.to_array(self._plan.constants[node.input[2]]) / unit
+            integers = np.rint(bias).clip(limits.min, limits.max).astype(np.int32)
+            title = f"{node.output[0]}_bias"
+            node.input[2] = self._dequantize(title, integers, unit, 0, module)
+
+    def _dequantize(self, name: str, integers: Array, steps: Array, axis: int, module: str) -> str:
+        node, constants = dequantized(name, integers, steps, axis, module)
+        self.nodes.append(node)
+        self.constants.update({constant.name: constant for constant in constants})
+        return str(node.output[0])
+
+    def _constant(self, name: str, values: Array) -> str:
+        self.constants.setdefault(name, numpy_helper.from_array(values, name))
+        return name
+
+
+def _write(graph: onnx.GraphProto, plan: Plan, scales: Mapping[str, Scale]) -> None:
+    """Replace the float graph by its int8 form."""
+    writer = _Writer(plan, scales)
+    for value in graph.input:
+        if value.name in plan.tensors:
+            writer.round(value.name, "")
+    for node in graph.node:
+        writer.write(node)
+    used = {name for node in writer.nodes for name in node.input}
+    for field in ("node", "initializer", "value_info"):
+        graph.ClearField(field)
+    graph.node.extend(writer.nodes)
+    graph.initializer.extend(c for name, c in writer.constants.items() if name in used)

@@ -1,0 +1,214 @@
+"""What the commands print for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mobilevit_edge.specs import COUNTS, SPECS
+
+if TYPE_CHECKING:
+    from converters.explain import Explanation
+    from converters.export.pipeline import Exported
+    from converters.predict import Prediction
+    from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest
+
+_MEGA = 1e6
+
+
+class PlainConsole(Console):
+    """Prints what users named as it is: brackets and colons in a label are no markup."""
+
+    def __init__(self, width: int | None = None) -> None:
+        super().__init__(width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command, which ends quietly."""
+        raise BrokenPipeError
+
+
+def print_models(*, as_json: bool) -> None:
+    """The 19 models: size, cost, published accuracy."""
+    if as_json:
+        print(json.dumps({"models": [_model_row(name) for name in SPECS]}))
+        return
+    table = Table(
+        title="MobileViT models",
+        caption="Multiply-adds as executed for one image of 256x256, and as published (the "
+        "authors' profiler counts\nN*C*C for each attention product, where N*N*C runs). "
+        "Top-1: ImageNet-1k at 256x256, as published.",
+        caption_justify="left",
+    )
+    table.add_column("model", no_wrap=True)
+    for heading in (
+        "params (M)",
+        "mult-adds (M)",
+        "published (M)",
+        "top-1 (%)",
+        "fp32 (MB)",
+        "fp16 (MB)",
+    ):
+        table.add_column(heading, justify="right")
+    previous = None
+    for name, spec in SPECS.items():
+        if previous not in (None, spec.generation):
+            table.add_section()
+        previous = spec.generation
+        row = _model_row(name)
+        table.add_row(
+            name,
+            f"{COUNTS[name].parameters / _MEGA:.2f}",
+            f"{COUNTS[name].macs / _MEGA:,.0f}",
+            f"{row['published_macs_m']:,.0f}",
+            f"{row['top1']:.1f}",
+            f"{row['fp32_mb']:.1f}",
+            f"{row['fp16_mb']:.1f}",
+        )
+    # Narrower terminals cut columns rather than names; piped output has no width to fit into.
+    PlainConsole(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _model_row(name: str) -> dict[str, float | str]:
+    counts, published = COUNTS[name], SPECS[name].published
+    assert published is not None
+    return {
+        "name": name,
+        "parameters": counts.parameters,
+        "macs": counts.macs,
+        "published_macs_m": published.macs_m,
+        "published_note": published.macs_note,
+        "top1": published.top1,
+        "fp32_mb": round(counts.parameters * 4 / _MEGA, 2),
+        "fp16_mb": round(counts.parameters * 2 / _MEGA, 2),
+    }
+
+
+def print_export(exported: Exported) -> None:
+    """What was made, what was checked, and what to do with it next."""
+    from mobilevit_edge.formats.bundle import MODEL_PREFIX
+
+    manifest = exported.manifest
+    info = manifest.input
+    size = sum(file.bytes for file in manifest.files if file.path.startswith(MODEL_PREFIX)) / _MEGA
+    shape = "x".join("N" if side is None else str(side) for side in info.shape)
+    height, width = manifest.model.image_size
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("model", f"{manifest.model.name}, {manifest.model.outputs} outputs")
+    table.add_row("weights", _source_line(exported))
+    table.add_row(
+        "input",
+        f"{info.name}: {info.dtype} {info.layout} {shape}, {info.channel_order}, "
+        f"{info.resize.rule} to {height}x{width}, {info.resize.interpolation}",
+    )
+    table.add_row("", f"({info.provenance})")
+    table.add_row("labels", f"{manifest.labels.count} ({manifest.labels.source})")
+    if manifest.calibration is not None:
+        table.add_row("calibrated", _calibration_line(manifest.calibration))
+    if manifest.kept_in_float:
+        table.add_row("in fp32", ", ".join(manifest.kept_in_float))
+    table.add_row("verified", _verification_line(manifest))
+    if manifest.accuracy is not None:
+        table.add_row("top-1", _accuracy_line(manifest.accuracy))
+    table.add_row("size", f"{size:.1f} MB in {manifest.precision}")
+    console = PlainConsole()
+    runs = manifest.verification is not None
+    console.print(
+        Text("OK" if runs else "NOT RUN", "bold green" if runs else "bold yellow"), end=" "
+    )
+    console.print(str(exported.path))
+    console.print(table)
+    if runs:
+        console.print(f"next: mobilevit-predict {exported.path} IMAGE")
+
+
+def _calibration_line(calibration: Calibration) -> str:
+    skipped = f", {calibration.unreadable} unreadable skipped" if calibration.unreadable else ""
+    return f"on {calibration.images} images{skipped}"
+
+
+def _verification_line(manifest: Manifest) -> str:
+    check = manifest.verification
+    if check is None:
+        return f"not: lowered for {manifest.backend}, which runs on a device alone"
+    from converters.checks.numerics import outliers
+    from converters.export.options import QUANTIZED
+
+    if manifest.coreml is not None and manifest.coreml.core_ml_verification is not None:
+        check = manifest.coreml.core_ml_verification
+    worst = max(case.relative_error for case in check.cases)
+    beyond = ", ".join(case.name for case in outliers(check.cases, check.max_relative_error))
+    if beyond:
+        classes = f"; beyond: {beyond}"
+    else:
+        # Rounding of a quantized one may exchange classes: labeled photos judge that.
+        classes = "" if manifest.precision in QUANTIZED else ", same top class"
+    return (
+        f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
+        f"of the largest output (allowed {check.max_relative_error:.0e}){classes}"
+    )
+
+
+def _accuracy_line(accuracy: Accuracy) -> str:
+    reference, artifact = (
+        f"{100 * correct / accuracy.images:.1f} %"
+        for correct in (accuracy.reference_correct, accuracy.artifact_correct)
+    )
+    skipped = f", {accuracy.unreadable} unreadable skipped" if accuracy.unreadable else ""
+    return (
+        f"{artifact} of {accuracy.images} labeled images{skipped}; "
+        f"the model itself {reference} (allowed drop {accuracy.max_drop:g})"
+    )
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """A target's rewrites with what each changes."""
+    at_work = [effect for effect in explanation.effects if effect.sites or effect.refused]
+    idle = ", ".join(e.name for e in explanation.effects if e not in at_work) or "none"
+    table = Table(
+        title=f"Rewrites of {explanation.model}",
+        caption=f"the reference: {explanation.operators} operators, "
+        f"{explanation.macs / _MEGA:,.1f} M multiply-adds; nothing to do here for: {idle}",
+        show_lines=True,
+    )
+    table.add_column("rewrite", no_wrap=True)
+    table.add_column("places", justify="right")
+    table.add_column("operators")
+    table.add_column("mult-adds (M)", justify="right")
+    for effect in at_work:
+        changes = ", ".join(f"{kind} {n:+d}" for kind, n in effect.operators.items())
+        table.add_row(
+            f"{effect.name}\n",
+            str(effect.sites) if effect.sites else "refused",
+            f"{effect.identity}\n{effect.refused or changes or 'no operator changes'}",
+            f"{effect.macs / _MEGA:+,.1f}" if effect.macs else "",
+        )
+    PlainConsole(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _source_line(exported: Exported) -> str:
+    source = exported.manifest.source
+    parts = [source.origin]
+    if source.naming:
+        parts.append(f"{source.naming} naming")
+    if source.part:
+        parts.append(f"part {source.part!r}")
+    return ", ".join(parts)
+
+
+def print_predictions(predictions: Sequence[Prediction]) -> None:
+    """The best classes of every image, with bars."""
+    console = PlainConsole()
+    block = "█" if console.encoding.startswith("utf") else "#"
+    for prediction in predictions:
+        console.print(Text(prediction.image, "bold"))
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+        for score in prediction.classes:
+            bar = block * round(30 * score.probability)
+            table.add_row(f"{score.probability:6.1%}", Text(score.label), bar)
+        console.print(table)

@@ -1,0 +1,390 @@
+"""The bundle: a folder with a model, its labels and a manifest that describes both.
+
+``schemas/bundle.v1.json`` is the definition of the manifest; the dataclasses here mirror it and are
+validated against it on the way out and in.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import cattrs
+import jsonschema
+import numpy as np
+import numpy.typing as npt
+
+from mobilevit_edge.errors import BundleError
+from mobilevit_edge.files import sha256_of
+from mobilevit_edge.labels import read_labels
+from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
+
+Target: TypeAlias = Literal["coreml", "onnx", "executorch"]
+
+SCHEMA_VERSION: Final = 1
+MANIFEST_FILE: Final = "manifest.json"
+LABELS_FILE: Final = "labels.txt"
+MODEL_PREFIX: Final = "model."
+"""What the path of the model, file or folder, begins with."""
+_CHANNELS: Final = 3
+_MAX_MANIFEST_BYTES: Final = 8 * 1024**2
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    name: str
+    outputs: int
+    image_size: tuple[int, int]
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    origin: str
+    naming: str | None
+    part: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Resize:
+    rule: ResizeRule
+    interpolation: Interpolation
+    antialias: bool
+    cover: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class InputInfo:
+    name: str
+    dtype: Literal["float32", "uint8"]
+    layout: Literal["NCHW", "NHWC"]
+    shape: tuple[int | None, int | None, int | None, int | None]
+    channel_order: ChannelOrder
+    scale: float
+    resize: Resize
+    provenance: str
+
+
+@dataclass(frozen=True)
+class OutputInfo:
+    name: str
+    dtype: Literal["float32"]
+    shape: tuple[int | None, int | None]
+    activation: Literal["none", "softmax"]
+
+
+@dataclass(frozen=True)
+class LabelsInfo:
+    file: str
+    count: int
+    source: str
+
+
+@dataclass(frozen=True)
+class AppliedRewrite:
+    name: str
+    sites: int
+
+
+@dataclass(frozen=True)
+class RefusedRewrite:
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OperatorCount:
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    operators: tuple[OperatorCount, ...]
+    max_rank: int
+    delegates: int | None
+    delegated_macs: float | None
+    not_delegated: tuple[OperatorCount, ...]
+
+
+@dataclass(frozen=True)
+class VerificationCase:
+    name: str
+    relative_error: float
+    absolute_error: float
+    same_top1: bool
+
+
+@dataclass(frozen=True)
+class Verification:
+    by: Literal["runtime", "reference"]
+    runtime: str
+    max_relative_error: float
+    cases: tuple[VerificationCase, ...]
+
+
+@dataclass(frozen=True)
+class SizeInfo:
+    image_size: tuple[int, int]
+    function: str | None
+
+
+@dataclass(frozen=True)
+class CoreMLInfo:
+    deployment_target: str
+    compute_units: Literal["all", "cpuAndGPU"]
+    compute_reason: str
+    sizes: tuple[SizeInfo, ...]
+    core_ml_verification: Verification | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    images: int
+    unreadable: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    images: int
+    unreadable: int
+    reference_correct: int
+    artifact_correct: int
+    max_drop: float
+
+    @property
+    def drop(self) -> float:
+        """Percentage points of top-1 that the artifact loses."""
+        return 100 * (self.reference_correct - self.artifact_correct) / self.images
+
+
+@dataclass(frozen=True)
+class Expected:
+    index: int
+    label: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Golden:
+    rows: int
+    columns: int
+    pixels_base64: str
+    answered_by: Literal["reference", "artifact"]
+    expected: tuple[Expected, ...]
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    schema_version: int
+    model: ModelInfo
+    target: Target
+    backend: str | None
+    coreml: CoreMLInfo | None
+    precision: str
+    kept_in_float: tuple[str, ...]
+    calibration: Calibration | None
+    source: SourceInfo
+    input: InputInfo
+    output: OutputInfo
+    labels: LabelsInfo
+    rewrites: tuple[AppliedRewrite, ...]
+    rewrites_refused: tuple[RefusedRewrite, ...]
+    audit: Audit
+    verification: Verification | None
+    accuracy: Accuracy | None
+    golden: Golden
+    versions: Mapping[str, str]
+    files: tuple[FileInfo, ...]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose manifest is valid and whose files are the ones it lists."""
+
+    path: Path
+    manifest: Manifest
+    labels: tuple[str, ...]
+
+    @property
+    def model_path(self) -> Path:
+        """The model file, or the folder of a Core ML package."""
+        first = next(f.path for f in self.manifest.files if f.path.startswith(MODEL_PREFIX))
+        return self.path / first.split("/", maxsplit=1)[0]
+
+
+@lru_cache(maxsize=1)
+def _validator() -> jsonschema.Draft202012Validator:
+    text = (resources.files("mobilevit_edge") / "schemas" / "bundle.v1.json").read_text("utf-8")
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
+def manifest_to_json(manifest: Manifest) -> str:
+    """The manifest as JSON text that the schema accepts."""
+    content = cattrs.unstructure(manifest)
+    # Tuples become lists on the way through JSON; the schema judges the JSON form.
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    _validator().validate(json.loads(text))
+    return text + "\n"
+
+
+def _refuse_constant(name: str) -> float:
+    """NaN and Infinity, which are not JSON: a NaN tolerance would let anything pass."""
+    raise ValueError(f"{name} is not a number")
+
+
+def manifest_from_json(text: str, origin: str = MANIFEST_FILE) -> Manifest:
+    """A manifest from JSON text.
+
+    Raises:
+        BundleError: not JSON, another schema version, or not as the schema wants it.
+    """
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{origin} is not JSON: {error}") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{origin} has schema version {version!r}, this version reads {SCHEMA_VERSION}: "
+            f"export the bundle again, or update mobilevit-edge"
+        )
+    problem = jsonschema.exceptions.best_match(_validator().iter_errors(content))
+    if problem is not None:
+        where = "/".join(str(part) for part in problem.absolute_path) or "the top level"
+        raise BundleError(f"{origin} is not valid at {where}: {problem.message}")
+    return cattrs.structure(content, Manifest)
+
+
+def describe_files(folder: Path) -> tuple[FileInfo, ...]:
+    """Every file below ``folder`` but the manifest, with size and hash, in a fixed order."""
+    return tuple(
+        FileInfo(path.relative_to(folder).as_posix(), path.stat().st_size, sha256_of(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST_FILE
+    )
+
+
+def holds_only_a_bundle(folder: Path) -> bool:
+    """Whether ``folder`` has a manifest of ours and no file besides those that it lists.
+
+    The files need not be whole: a damaged bundle may be replaced, somebody's own files may not.
+    """
+    try:
+        content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        listed = {folder / file["path"] for file in content["files"]} | {folder / MANIFEST_FILE}
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return False
+    return all(path in listed for path in folder.rglob("*") if not path.is_dir())
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """Open a bundle and check that its files are the ones the manifest lists.
+
+    Raises:
+        BundleError: no bundle, an invalid manifest, or a missing or changed file.
+    """
+    path = Path(path)
+    manifest_path = path / MANIFEST_FILE
+    try:
+        if manifest_path.stat().st_size > _MAX_MANIFEST_BYTES:
+            raise BundleError(f"{manifest_path} is larger than {_MAX_MANIFEST_BYTES} bytes")
+        text = manifest_path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(
+            f"{path} is no bundle: cannot read its {MANIFEST_FILE} ({error}); "
+            f"mobilevit-export writes bundles"
+        ) from error
+    manifest = manifest_from_json(text, str(manifest_path))
+    root = path.resolve()
+    for file in manifest.files:
+        _check_file(root, path, file)
+    listed = [file.path for file in manifest.files]
+    if listed.count(LABELS_FILE) != 1 or len(set(listed)) != len(listed):
+        raise BundleError(f"{path} does not list {LABELS_FILE} and its model once: export it again")
+    labels = read_labels(path / LABELS_FILE)
+    _check_consistency(path, manifest, len(labels))
+    return Bundle(path, manifest, labels)
+
+
+def _check_consistency(path: Path, manifest: Manifest, labels: int) -> None:
+    """What the schema cannot say: parts of the manifest that must agree with each other."""
+    info, golden, outputs = manifest.input, manifest.golden, manifest.model.outputs
+    sides = info.shape[2:4] if info.layout == "NCHW" else info.shape[1:3]
+    channels = info.shape[1] if info.layout == "NCHW" else info.shape[3]
+    try:
+        golden_bytes = len(base64.b64decode(golden.pixels_base64, validate=True))
+    except ValueError:
+        golden_bytes = -1
+    problems = {
+        "labels": not labels == manifest.labels.count == outputs,
+        "output shape": manifest.output.shape[1] != outputs,
+        "input shape": sides != manifest.model.image_size or channels != _CHANNELS,
+        "golden image": golden_bytes != golden.rows * golden.columns * _CHANNELS,
+        "golden classes": any(expected.index >= outputs for expected in golden.expected),
+    }
+    wrong = [part for part, broken in problems.items() if broken]
+    if wrong:
+        raise BundleError(
+            f"{path}: its manifest contradicts itself ({', '.join(wrong)}); export it again"
+        )
+
+
+def _check_file(root: Path, shown: Path, file: FileInfo) -> None:
+    try:
+        location = (root / file.path).resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise BundleError(f"{shown}: {file.path} cannot be followed: {error}") from error
+    if not location.is_relative_to(root):
+        raise BundleError(f"{shown}: {file.path} leads out of the bundle")
+    if not location.is_file() or location.stat().st_size != file.bytes:
+        raise BundleError(f"{shown}: {file.path} is missing or incomplete; export the bundle again")
+    if sha256_of(location) != file.sha256:
+        raise BundleError(f"{shown}: {file.path} was changed after the export; export it again")
+
+
+def golden_pixels(rows: int = 16, columns: int = 16) -> npt.NDArray[np.uint8]:
+    """A smooth colorful RGB pattern with an edge, ``[rows, columns, 3]`` bytes.
+
+    The channels differ, so that a wrong channel order shows.
+    """
+    y, x = np.mgrid[0:rows, 0:columns]
+    red = 255 * x // max(columns - 1, 1)
+    green = 255 * y // max(rows - 1, 1)
+    blue = np.where((x - columns / 2) ** 2 + (y - rows / 2) ** 2 < rows * columns / 8, 230, 20)
+    return np.stack((red, green, blue), axis=-1).astype(np.uint8)
+
+
+def encode_pixels(pixels: npt.NDArray[np.uint8]) -> str:
+    """Bytes of an image as the manifest stores them."""
+    return base64.b64encode(pixels.tobytes()).decode("ascii")
+
+
+def golden_image(golden: Golden, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """The golden image enlarged to ``size`` (height, width) by repeating pixels: ``[H, W, 3]``."""
+    raw: npt.NDArray[Any] = np.frombuffer(base64.b64decode(golden.pixels_base64), dtype=np.uint8)
+    pixels = raw.reshape(golden.rows, golden.columns, 3)
+    return enlarge(pixels, size)
+
+
+def enlarge(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """``[rows, columns, 3] -> [H, W, 3]`` by repeating pixels."""
+    rows = np.arange(size[0]) * pixels.shape[0] // size[0]
+    columns = np.arange(size[1]) * pixels.shape[1] // size[1]
+    return np.ascontiguousarray(pixels[rows][:, columns])

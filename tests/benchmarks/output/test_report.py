@@ -1,0 +1,200 @@
+"""Rendered reports: what they say, and that nothing in a report can act."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cattrs
+import pytest
+
+from benchmarks.harness.engine import Surroundings, run_plan
+from benchmarks.harness.plan import Group
+from benchmarks.output.rendering.content import sections_of
+from benchmarks.output.rendering.html import to_html
+from benchmarks.output.rendering.markdown import to_markdown
+from mobilevit_edge.formats.report import LatencyRow, Report, Run, read_report, write_report
+from tests.benchmarks.conftest import Kept, Launcher, named, plan
+from tests.benchmarks.test_cli import bench
+
+HOSTILE = '</script><img src=x onerror="alert(1)">'
+
+
+def run_of(*row_ids: str, **changes: Any) -> Run:
+    """A run of made-up samples: 100 and 200 ns, an outlier among them."""
+    launcher = Launcher(
+        samples=lambda name, process: (
+            [(100 if name == row_ids[0] else 200) + i % 3 for i in range(20)] + [9000]
+        )
+    )
+    world = Surroundings(Kept().save, lambda step: None, launcher)
+    return replace(run_plan(plan(*named(*row_ids)), world), **changes)
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return run_of("small", "large")
+
+
+def report_of(*runs: Run) -> Report:
+    return Report(1, runs)
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text of scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.script = ""
+        self._inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag == "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.script += data
+
+
+def test_markdown_has_a_table_a_verdict_and_the_machine(run: Run) -> None:
+    text = to_markdown(sections_of(report_of(run)))
+    assert text.startswith("# Latency report\n")
+    assert f"## test on {run.device.name}".replace("_", r"\_") in text
+    (large,) = [line for line in text.splitlines() if line.startswith("| large |")]
+    assert "1.990 (1.990 to 1.990) slower" in large
+    assert "slower" in large
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+def test_a_row_that_did_not_run_shows_its_reason(run: Run) -> None:
+    small, large = run.rows
+    assert isinstance(large, LatencyRow)
+    out = replace(large, not_run="Core ML runs on macOS alone", series=(), cold_starts=())
+    text = to_markdown(sections_of(report_of(replace(run, rows=(small, out)))))
+    assert "| large | Python | - | not run |" in text
+    assert "- large: not run: Core ML runs on macOS alone" in text
+
+
+def test_doubtful_rows_are_marked_and_the_doubt_is_told() -> None:
+    launcher = Launcher(affinity=[0, 1])
+    world = Surroundings(Kept().save, lambda step: None, launcher)
+    text = to_markdown(sections_of(report_of(run_plan(plan(*named("a")), world))))
+    assert re.search(r"\| a \| Python \| - \| [0-9.]+ !", text)
+    assert "affinity not in effect: core 0 asked for, on 0, 1" in text
+
+
+def test_profiles_are_shown_by_operator_and_by_block() -> None:
+    world = Surroundings(Kept().save, lambda step: None, Launcher())
+    profiled = run_plan(plan(*named("a"), profile=True), world)
+    text = to_markdown(sections_of(report_of(profiled)))
+    assert "**a, made up, 1 inferences**" in text
+    assert "| Conv | 1 | 0.000 | 100.0% |" in text
+    assert "| stem | 1 | 0.000 | 100.0% |" in text
+
+
+def test_the_page_is_one_file_that_runs_nothing(run: Run) -> None:
+    page = to_html(report_of(run), sections_of(report_of(run)))
+    parsed = Page(page)
+    assert not re.search(r"""(src|href|url\()\s*=?\s*["']?(https?:)?//""", page)
+    assert [a for tag, a in parsed.elements if tag == "script"] == [
+        {"type": "application/json", "id": "report"}
+    ]
+    policies = [a["content"] for tag, a in parsed.elements if "http-equiv" in a]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+    assert not any(tag in ("link", "img", "iframe") for tag, _ in parsed.elements)
+
+
+def test_the_page_holds_the_report_itself(run: Run) -> None:
+    script = Page(to_html(report_of(run), sections_of(report_of(run)))).script
+    assert cattrs.structure(json.loads(script), Report) == report_of(run)
+
+
+def test_outliers_are_drawn_as_rings_and_kept(run: Run) -> None:
+    parsed = Page(to_html(report_of(run), sections_of(report_of(run))))
+    classes = [a.get("class") for tag, a in parsed.elements if tag == "circle"]
+    # One in each of three processes, for either row.
+    assert classes.count("out") == 6
+    assert classes.count("dot") == 2 * 3 * 20
+
+
+def test_nothing_in_a_report_can_act() -> None:
+    hostile = run_of(HOSTILE[:60], "b | c")
+    hostile = replace(hostile, device=replace(hostile.device, name=HOSTILE))
+    page = to_html(report_of(hostile), sections_of(report_of(hostile)))
+    parsed = Page(page)
+    assert not any(tag == "img" for tag, _ in parsed.elements)
+    assert not any(name.startswith("on") for _, a in parsed.elements for name in a)
+    assert json.loads(parsed.script)["runs"][0]["device"]["name"] == HOSTILE
+    text = to_markdown(sections_of(report_of(hostile)))
+    assert "<img" not in text.replace(r"\<", "")
+    assert r"| b \| c |" in text
+
+
+def test_reports_of_two_machines_are_shown_one_after_the_other(tmp_path: Path, run: Run) -> None:
+    phone = run_of("small", id="f" * 32, device=replace(run.device, kind="phone", name="Pocket 9"))
+    for name, one in (("a.json", run), ("b.json", phone)):
+        write_report(report_of(one), tmp_path / name)
+    finished = bench("report", tmp_path / "a.json", tmp_path / "b.json")
+    assert finished.code == 0, finished.err
+    assert finished.out.index(run.device.name.replace("_", r"\_")) < finished.out.index("Pocket 9")
+    merged = bench("report", tmp_path / "a.json", tmp_path / "b.json", "--json")
+    assert len(json.loads(merged.out)["runs"]) == 2
+
+
+def test_the_page_is_written_and_a_bad_report_is_refused(tmp_path: Path, run: Run) -> None:
+    write_report(report_of(run), tmp_path / "a.json")
+    finished = bench("report", tmp_path / "a.json", "--html", tmp_path / "page.html")
+    assert finished.code == 0, finished.err
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert read_report(tmp_path / "a.json") == report_of(run)
+    (tmp_path / "b.json").write_text("{}")
+    finished = bench("report", tmp_path / "b.json", "--html", tmp_path / "other.html")
+    assert finished.code == 4
+    assert "b.json" in finished.err
+    assert not (tmp_path / "other.html").exists()
+    finished = bench("report", tmp_path / "a.json", "--html", tmp_path / "no" / "page.html")
+    assert finished.code == 4
+
+
+def test_curves_carry_their_exponent() -> None:
+    from benchmarks.workloads.attention import attention_groups
+
+    groups = tuple(g for g in attention_groups(512, None) if g.name != "mobilevit_s")
+    rows = {c.row.id: c for g in groups for c in g.contenders}
+    series = {
+        row_id: [1000 * int(row_id.split()[1]) ** (2 if "multi" in row_id else 1)] * 5
+        for row_id in rows
+    }
+    world = Surroundings(
+        Kept().save, lambda step: None, Launcher(samples=lambda name, process: series[name])
+    )
+    renamed = tuple(
+        Group(
+            g.name,
+            tuple(
+                replace(c, source=replace(c.source, arguments={"name": c.row.id}))  # type: ignore[call-arg]
+                for c in g.contenders
+            ),
+        )
+        for g in groups
+    )
+    run = run_plan(replace(plan(), groups=renamed, cold_starts=False), world)
+    (section,) = sections_of(report_of(run))
+    (chart,) = section.charts
+    names = [curve.name for curve in chart.curves]
+    assert names == ["multi_head, k^2.00", "linformer, k^1.00", "separable, k^1.00"]
+    page = to_html(report_of(run), (section,))
+    assert "multi_head, k^2.00" in page
+    assert page.count("<polyline") == 3

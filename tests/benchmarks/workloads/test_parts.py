@@ -1,0 +1,91 @@
+"""Networks cut into parts: nothing lost, nothing twice, and together they compute the whole."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+import torch
+
+from benchmarks.workloads.artifacts import FileTarget, rewrite
+from benchmarks.workloads.lower_bound import LimitNetwork, limit_inputs
+from benchmarks.workloads.parts import Part, split_network
+from mobilevit_edge.counting import complexity
+from mobilevit_edge.models.network import MobileViT, create_model
+
+SIZE = 64
+MODELS = ("mobilevit_xxs", "mobilevitv2_050", "mobilevitv3_xxs", "mobilevitv3_050")
+
+
+def image() -> tuple[torch.Tensor, ...]:
+    torch.manual_seed(0)
+    return (torch.rand(1, 3, SIZE, SIZE),)
+
+
+@lru_cache
+def reference(name: str) -> tuple[MobileViT, tuple[Part, ...]]:
+    model = create_model(name)
+    return model, split_network(model, image())
+
+
+def of_the_network(parts: tuple[Part, ...]) -> list[Part]:
+    return [part for part in parts if part.within is None]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parts_of_the_reference_have_the_models_blocks_and_counts(name: str) -> None:
+    model, split = reference(name)
+    parts = of_the_network(split)
+    counts = complexity(model, SIZE)
+    blocks = {block.name: block for block in counts.blocks}
+    head = [blocks.pop("pre_head"), blocks.pop("head")]
+    assert [part.name for part in parts] == [*blocks, "head"]
+    for part in parts[:-1]:
+        assert part.parameters == blocks[part.name].parameters
+        assert part.macs == blocks[part.name].macs
+    assert parts[-1].macs == sum(block.macs for block in head)
+    assert sum(part.parameters for part in parts) == counts.parameters
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_pieces_of_a_block_are_its_local_part_its_layers_and_its_fusion(name: str) -> None:
+    _, parts = reference(name)
+    for owner, depth in (("layer3.1", 2), ("layer4.1", 4), ("layer5.1", 3)):
+        pieces = [part for part in parts if part.within == owner]
+        layers = [
+            f"{owner}.layers.{i}.{kind}" for i in range(depth) for kind in ("attention", "ffn")
+        ]
+        assert [p.name for p in pieces] == [f"{owner}.local", *layers, f"{owner}.fusion"]
+        (whole,) = [part for part in parts if part.name == owner]
+        assert sum(piece.macs for piece in pieces) == whole.macs
+        assert sum(piece.parameters for piece in pieces) == whole.parameters
+
+
+@pytest.mark.parametrize("target", ["onnx", "executorch"])
+@pytest.mark.parametrize("name", MODELS)
+def test_parts_run_one_after_the_other_give_the_networks_output(
+    name: str, target: FileTarget
+) -> None:
+    model = create_model(name)
+    rewrite(model, target, (SIZE, SIZE))
+    inputs = image()
+    x = inputs[0]
+    with torch.no_grad():
+        expected = model(x)
+        for part in of_the_network(split_network(model, inputs)):
+            assert len(part.inputs) == 1
+            assert part.inputs[0].shape == x.shape
+            x = part.module(x)
+            # A cut graph returns a list where it has one output.
+            x = x[0] if isinstance(x, (tuple, list)) else x
+    torch.testing.assert_close(x, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_part_has_a_limit_of_the_same_name(name: str) -> None:
+    model, parts = reference(name)
+    limits = split_network(LimitNetwork(model).eval(), limit_inputs(model, SIZE))
+    assert [(p.name, p.within) for p in limits] == [(p.name, p.within) for p in parts]
+    for limit, part in zip(limits, parts, strict=True):
+        # The limit has no norms and no softmax, and all the products.
+        assert limit.macs == pytest.approx(part.macs, rel=0.01), part.name

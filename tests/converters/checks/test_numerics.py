@@ -1,0 +1,433 @@
+"""Verification finds a wrong artifact, and a failed run leaves everything as it was."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from onnx import numpy_helper
+
+from converters.checks.numerics import (
+    Case,
+    Reference,
+    compare,
+    find_images,
+    outliers,
+    verification_cases,
+    verify,
+)
+from converters.export.options import ExportOptions
+from converters.export.source import Prepared, prepare
+from converters.targets.base import LoadedModel
+from mobilevit_edge.errors import ImageError, VerificationError
+from mobilevit_edge.files import folder_transaction
+from mobilevit_edge.formats.bundle import Verification
+
+Command = Callable[..., Any]
+Bundle = Callable[[str], Path]
+Checkpoint = Callable[[str], Path]
+ConvertsTo = Callable[[Callable[[Path], object]], None]
+
+THRESHOLD = 1e-5
+finite = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
+vectors = arrays(np.float32, array_shapes(min_dims=1, max_dims=1, max_side=20), elements=finite)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+# Comparing two output vectors.
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "absolute", "relative", "same"),
+    [
+        ([1.0, 2.0], [1.0, 4.0], 2.0, 0.5, True),
+        ([1.0, -8.0], [3.0, -10.0], 2.0, 0.2, True),  # the largest output by size is negative
+        ([0.0, 0.0], [0.0, 0.0], 0.0, 0.0, True),
+        ([0.25, 0.0], [0.0, 0.0], 0.25, 0.25, True),  # nothing to relate to: the error itself
+        ([5.0], [4.0], 1.0, 0.25, True),  # one output has no second class
+    ],
+)
+def test_compare_gives_the_numbers_worked_out_by_hand(
+    actual: list[float], expected: list[float], absolute: float, relative: float, same: bool
+) -> None:
+    case = compare("x", np.float32(actual), np.float32(expected), THRESHOLD)
+    assert (case.name, case.absolute_error, case.relative_error) == ("x", absolute, relative)
+    assert case.same_top1 is same
+
+
+def test_compare_reports_another_top_class() -> None:
+    assert not compare("x", np.float32([0, 3, 0]), np.float32([3, 0, 0]), THRESHOLD).same_top1
+
+
+def test_compare_lets_rounding_exchange_classes_that_tie() -> None:
+    assert compare("x", np.float32([1, 1.0000001]), np.float32([1.0000001, 1]), THRESHOLD).same_top1
+
+
+def test_compare_measures_small_errors_of_large_outputs_in_double_precision() -> None:
+    # 2**24 + 1 does not exist in float32.
+    case = compare("x", np.array([2.0**24 + 1]), np.array([2.0**24]), THRESHOLD)
+    assert case.absolute_error == 1.0
+
+
+@settings(deadline=None)
+@given(vectors)
+def test_an_output_equals_itself(values: np.ndarray) -> None:
+    case = compare("x", values, values, THRESHOLD)
+    assert (case.absolute_error, case.relative_error, case.same_top1) == (0, 0, True)
+
+
+@settings(deadline=None)
+@given(vectors, st.integers(-8, 8))
+def test_the_relative_error_does_not_depend_on_the_outputs_scale(
+    values: np.ndarray, exponent: int
+) -> None:
+    expected = np.append(values, np.float32(1))
+    actual = expected * np.float32(1.125)
+    scale = np.float32(2.0**exponent)
+    plain, scaled = (
+        compare("x", actual, expected, THRESHOLD),
+        compare("x", actual * scale, expected * scale, THRESHOLD),
+    )
+    assert scaled.relative_error == pytest.approx(plain.relative_error, rel=1e-6)
+    assert scaled.absolute_error == pytest.approx(plain.absolute_error * scale, rel=1e-6)
+
+
+@settings(deadline=None)
+@given(vectors, st.data())
+def test_the_absolute_error_is_the_largest_of_all_outputs(
+    values: np.ndarray, data: st.DataObject
+) -> None:
+    index = data.draw(st.integers(0, len(values) - 1))
+    actual = values.astype(np.float64)
+    actual[index] += 0.5
+    assert compare(
+        "x", actual, values.astype(np.float64), THRESHOLD
+    ).absolute_error == pytest.approx(0.5)
+
+
+# Verifying against a stand-in for the artifact.
+
+
+RANDOM = ExportOptions(
+    target="onnx", weights="random", output=None, model="mobilevitv2_050", image_size=(32, 32)
+)
+
+
+@dataclass
+class StandIn:
+    """An artifact that answers as the reference, then through ``fault``; keeps its inputs."""
+
+    prepared: Any
+    fault: Callable[[np.ndarray], np.ndarray]
+    batches: list[int]
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        self.batches.append(len(x))
+        with torch.inference_mode():
+            return self.fault(self.prepared.model(torch.from_numpy(x)).numpy().copy())
+
+
+def verified(
+    checkpoint: Path, fault: Callable[[np.ndarray], np.ndarray], batch: int | None = 1
+) -> StandIn:
+    options = ExportOptions(
+        target="onnx", weights=str(checkpoint), output=None, image_size=(32, 32), batch=batch
+    )
+    prepared = prepare(options)
+    stand_in = StandIn(prepared, fault, [])
+    cases = list(verification_cases(prepared, options))
+    reference = Reference(prepared, softmax=False)
+    verify(LoadedModel(stand_in, "stand-in"), prepared, options, reference, cases)
+    return stand_in
+
+
+def times(factor: float, rows: slice) -> Callable[[np.ndarray], np.ndarray]:
+    def fault(y: np.ndarray) -> np.ndarray:
+        y[rows] *= np.float32(factor)
+        return y
+
+    return fault
+
+
+def test_an_equal_artifact_verifies(checkpoint: Checkpoint) -> None:
+    assert set(verified(checkpoint("v2"), lambda y: y, batch=2).batches) == {2}
+
+
+@pytest.mark.parametrize(
+    ("fault", "batch"),
+    [
+        pytest.param(times(1.0001, slice(None)), 1, id="every output 1e-4 too large"),
+        pytest.param(times(float("nan"), slice(None)), 1, id="NaN"),
+        pytest.param(times(float("inf"), slice(None)), 1, id="Inf"),
+        pytest.param(lambda y: np.roll(y, 1, axis=1), 1, id="classes rotated"),
+        pytest.param(lambda y: y[:, ::-1], 1, id="classes reversed"),
+        pytest.param(times(2, slice(1, None)), 2, id="second image wrong"),
+        pytest.param(times(float("nan"), slice(1, None)), 2, id="second image NaN"),
+        pytest.param(times(1.0002, slice(1, None)), 2, id="second image slightly wrong"),
+        pytest.param(lambda y: y[:1], 2, id="one answer for two images"),
+        pytest.param(lambda y: y[:, :1], 1, id="one class instead of ten"),
+    ],
+)
+def test_a_wrong_answer_is_refused(
+    checkpoint: Checkpoint, fault: Callable[[np.ndarray], np.ndarray], batch: int
+) -> None:
+    with pytest.raises(VerificationError):
+        verified(checkpoint("v2"), fault, batch)
+
+
+def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
+    options = replace(RANDOM, batch=2, softmax=True)
+    prepared = prepare(options)
+    case = list(verification_cases(prepared, options))[:1]
+    reference = Reference(prepared, softmax=True)
+    expected = reference(case[0].pixels)
+    # A thousand near-equal classes: 5 % of the largest is below any absolute tolerance of 1e-4.
+    assert expected.max() < 2e-3
+    answers = np.stack([expected, expected * 1.05])
+    with pytest.raises(VerificationError):
+        verify(LoadedModel(lambda x: answers, "stand-in"), prepared, options, reference, case)
+
+
+# Quantized artifacts: photos of which the model itself is unsure.
+
+
+INT8 = replace(RANDOM, precision="int8", calibration=Path("photos"))
+
+
+@functools.cache
+def of_two_classes() -> Prepared:
+    return replace(prepare(INT8), outputs=2)
+
+
+def quantized(errors: Sequence[float]) -> Verification:
+    """An int8 artifact whose outputs are too large by these shares, one a case."""
+    cases = [
+        Case(f"{index}.jpg", np.full((32, 32, 3), index, np.uint8)) for index in range(len(errors))
+    ]
+    scales = iter(errors)
+    loaded = LoadedModel(lambda x: np.array([[1.0, -1.0]]) * (1 + next(scales)), "stand-in")
+    return verify(loaded, of_two_classes(), INT8, lambda pixels: np.array([1.0, -1.0]), cases)
+
+
+@pytest.mark.parametrize("number", [1, 9, 10, 19, 20, 32])
+def test_one_photo_in_ten_may_be_an_outlier_in_int8(number: int) -> None:
+    beyond = number // 10
+    verification = quantized([0.6] * beyond + [0.1] * (number - beyond))
+    names = [case.name for case in outliers(verification.cases, 0.5)]
+    assert names == [f"{index}.jpg" for index in range(beyond)]
+    with pytest.raises(VerificationError, match=r"0.jpg: .* 6.0e-01 .*--int8-keep auto"):
+        quantized([0.6] * (beyond + 1) + [0.1] * (number - beyond - 1))
+
+
+def test_no_photo_may_give_nan_in_int8() -> None:
+    with pytest.raises(VerificationError, match=r"3.jpg: the artifact gives NaN"):
+        quantized([0.0] * 3 + [float("nan")] + [0.0] * 20)
+
+
+def test_how_many_are_beyond_is_said() -> None:
+    with pytest.raises(VerificationError, match=r"so do 2 more of 12 inputs"):
+        quantized([0.6, 0.7, 0.8] + [0.0] * 9)
+
+
+def test_a_dynamic_batch_is_verified_with_more_than_one_image(checkpoint: Checkpoint) -> None:
+    assert max(verified(checkpoint("v2"), lambda y: y, batch=None).batches) > 1
+
+
+# Verifying the file that was written, through the command.
+
+
+def perturbed(change: Callable[[np.ndarray], np.ndarray], *, dims: int) -> Callable[[Any], None]:
+    def apply(proto: Any) -> None:
+        tensor = next(i for i in proto.graph.initializer if len(i.dims) == dims)
+        array = change(numpy_helper.to_array(tensor).copy())
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+    return apply
+
+
+def second_row_wrong(proto: Any) -> None:
+    output = proto.graph.output[0].name
+    for node in proto.graph.node:
+        node.output[:] = ["before" if name == output else name for name in node.output]
+    shift = np.zeros((3, 1), np.float32)
+    shift[1] = 0.5
+    proto.graph.initializer.append(numpy_helper.from_array(shift, "shift"))
+    proto.graph.node.append(onnx.helper.make_node("Add", ["before", "shift"], [output]))
+
+
+def nan_weight(array: np.ndarray) -> np.ndarray:
+    array.flat[0] = np.nan
+    return array
+
+
+FAULTS: dict[str, tuple[str, Callable[[Any], None]]] = {
+    "the stem's weights are 1 percent too large": ("v1", perturbed(lambda w: w * 1.01, dims=4)),
+    "the stem sees RGB for BGR": ("v1", perturbed(lambda w: w[:, ::-1].copy(), dims=4)),
+    "a weight is NaN": ("v1", perturbed(nan_weight, dims=4)),
+    "a matrix is transposed in place": (
+        "v1",
+        perturbed(lambda w: np.ascontiguousarray(w.T).reshape(w.shape), dims=2),
+    ),
+    "the second image of a batch is wrong": ("v2_softmax", second_row_wrong),
+}
+
+
+@pytest.fixture
+def arguments(checkpoint: Checkpoint, place: Path) -> Callable[[str], list[object]]:
+    """An export's arguments for a recipe; its output is ``place/bundle``."""
+    options = {
+        "v1": ("v1", ("--image-size", "64")),
+        "v2_softmax": ("v2", ("--image-size", "64", "--batch", "3", "--softmax")),
+    }
+
+    def make(name: str) -> list[object]:
+        source, extra = options[name]
+        weights = ["--target", "onnx", "--weights", checkpoint(source)]
+        return [*weights, *extra, "--output", place / "bundle"]
+
+    return make
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["fresh", "over an older bundle"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_file_fails_verification_and_leaves_the_disk_as_it_was(
+    bundle: Bundle,
+    export: Command,
+    converts_to: ConvertsTo,
+    arguments: Callable[[str], list[object]],
+    place: Path,
+    fault: str,
+    older: bool,
+) -> None:
+    name, apply = FAULTS[fault]
+    proto = onnx.load(bundle(name) / "model.onnx")
+    apply(proto)
+    if older:
+        shutil.copytree(bundle("v2_softmax"), place / "bundle")
+    converts_to(lambda path: path.write_bytes(proto.SerializeToString()))
+    before = contents(place)
+    finished = export(*arguments(name))
+    assert finished.code == 6, finished.err
+    assert finished.out == ""
+    assert "Traceback" not in finished.err
+    assert contents(place) == before
+    assert [p.name for p in place.iterdir()] == (["bundle"] if older else [])
+
+
+def test_a_faultless_file_replaces_an_older_bundle(
+    bundle: Bundle,
+    export: Command,
+    converts_to: ConvertsTo,
+    arguments: Callable[[str], list[object]],
+    place: Path,
+) -> None:
+    good = bundle("v1") / "model.onnx"
+    shutil.copytree(bundle("v2_softmax"), place / "bundle")
+    converts_to(lambda path: shutil.copy(good, path))
+    finished = export(*arguments("v1"))
+    assert finished.code == 0, finished.err
+    assert contents(place / "bundle") == contents(bundle("v1"))
+
+
+def test_a_file_that_does_not_load_is_a_failed_conversion(
+    bundle: Bundle,
+    export: Command,
+    converts_to: ConvertsTo,
+    arguments: Callable[[str], list[object]],
+    place: Path,
+) -> None:
+    half = (bundle("v1") / "model.onnx").read_bytes()[:100_000]
+    converts_to(lambda path: path.write_bytes(half))
+    finished = export(*arguments("v1"))
+    assert finished.code == 5, finished.err
+    assert list(place.iterdir()) == []
+
+
+def test_outputs_too_large_for_fp16_fail_the_conversion_and_name_fp32(
+    states: Callable[[str], dict[str, torch.Tensor]], export: Command, tmp_path: Path, place: Path
+) -> None:
+    state = states("v2")
+    state["classifier.1.bias"] += 1e6
+    torch.save(state, tmp_path / "large.pt")
+    finished = export(
+        *("--target", "onnx", "--weights", tmp_path / "large.pt", "--precision", "fp16"),
+        *("--image-size", "32", "--output", place / "bundle"),
+    )
+    assert finished.code == 5, finished.err
+    assert "fp32" in finished.err
+    assert list(place.iterdir()) == []
+
+
+def test_an_interruption_while_folders_change_places_keeps_the_older_one(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = place / "bundle"
+    target.mkdir()
+    (target / "file").write_text("older")
+    rename = Path.rename
+    calls: list[Path] = []
+
+    def interrupted(self: Path, to: Path) -> Path:
+        calls.append(self)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), folder_transaction(target) as fresh:
+        (fresh / "file").write_text("newer")
+    assert (target / "file").read_text() in ("older", "newer")
+
+
+# Photos to verify with.
+
+
+def test_images_are_found_below_a_folder_in_a_fixed_order(tmp_path: Path, photo: Path) -> None:
+    for name in ("b/2.PNG", "a.png", "b/1.jpeg", "notes.txt"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo, tmp_path / "set" / name)
+    found = [str(p.relative_to(tmp_path / "set")) for p in find_images(tmp_path / "set")]
+    assert found == ["a.png", "b/1.jpeg", "b/2.PNG"]
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_place_without_images_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match=name):
+        find_images(tmp_path / name)
+
+
+def test_at_most_32_photos_of_a_large_folder_are_used_and_spread_over_it(
+    tmp_path: Path, photo: Path, checkpoint: Checkpoint
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(100):
+        (folder / f"{index:03d}.png").symlink_to(photo)
+    options = ExportOptions(
+        target="onnx",
+        weights=str(checkpoint("v2")),
+        output=None,
+        image_size=(32, 32),
+        verify=folder,
+    )
+    cases = list(verification_cases(prepare(options), options))
+    photos = [case.name for case in cases if case.name.endswith(".png")]
+    assert 16 < len(photos) <= 32
+    assert photos[0] == "000.png"
+    assert photos[-1] > "090.png"
+    assert {case.pixels.shape for case in cases} == {(32, 32, 3)}

@@ -1,0 +1,73 @@
+"""The int8 precisions through the command, from photos to bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mobilevit_edge.formats.bundle import read_bundle
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve smooth colored pictures in two class folders, and a file that is none."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        place = folder / ("cat", "ship")[index % 2]
+        place.mkdir(exist_ok=True)
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        coarse.resize((80, 64), Image.Resampling.BICUBIC).save(place / f"{index}.png")
+    (folder / "cat" / "broken.png").write_bytes(b"no image")
+    return folder
+
+
+def test_static_int8_is_calibrated_verified_and_measured(
+    export: Command, photos: Path, place: Path, predict: Command
+) -> None:
+    finished = export(
+        *("--target", "onnx", "--weights", "demo", "--output", place / "bundle"),
+        *("--precision", "int8", "--calibration", photos, "--verify", photos / "cat" / "0.png"),
+        *("--int8-keep", "stem,head"),
+    )
+    assert finished.code == 0, finished.err
+    assert "calibrated  on 12 images, 1 unreadable skipped" in finished.out
+    manifest = read_bundle(place / "bundle").manifest
+    assert manifest.calibration is not None
+    assert (manifest.calibration.images, manifest.calibration.unreadable) == (12, 1)
+    assert manifest.kept_in_float == ("stem", "head")
+    assert manifest.golden.answered_by == "artifact"
+    kinds = {operator.kind for operator in manifest.audit.operators}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    answered = predict(place / "bundle", photos / "cat" / "0.png")
+    assert answered.code == 0, answered.err
+
+
+def test_an_unknown_part_to_keep_is_named_with_its_neighbors(
+    export: Command, photos: Path, place: Path
+) -> None:
+    finished = export(
+        *("--target", "onnx", "--weights", "demo", "--output", place / "bundle"),
+        *("--precision", "int8", "--calibration", photos, "--int8-keep", "layer9"),
+    )
+    assert finished.code == 2
+    assert "no part 'layer9' to keep; near: layer" in finished.err
+
+
+@pytest.mark.parametrize("precision", ["int8-dynamic", "int8-weight-only"])
+def test_other_int8_needs_no_calibration(export: Command, place: Path, precision: str) -> None:
+    finished = export(
+        *("--target", "onnx", "--weights", "demo", "--output", place / "bundle"),
+        *("--precision", precision),
+    )
+    assert finished.code == 0, finished.err
+    bundle = read_bundle(place / "bundle")
+    assert bundle.manifest.calibration is None
+    assert bundle.model_path.stat().st_size < 0.35 * 4 * bundle.manifest.model.parameters

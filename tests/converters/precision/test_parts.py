@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from converters.precision.parts import block_parts, check_keep, keepable_parts, keeps
+from mobilevit_edge.errors import UsageError
+from mobilevit_edge.models.network import create_model
+
+
+@pytest.fixture(scope="module")
+def model() -> object:
+    return create_model("mobilevit_xxs", num_classes=3)
+
+
+def test_parts_are_paths_of_the_model(model: object) -> None:
+    names = keepable_parts(model)  # type: ignore[arg-type]
+    assert {"stem", "layer1", "layer1.0", "layer3.1", "pre_head", "head"} <= set(names)
+    assert {"layer3.1.layers.0", "layer5.1.layers.2.attention"} <= set(names)
+    for name in names:
+        model.get_submodule(name)  # type: ignore[attr-defined]
+
+
+def test_a_model_without_pre_head_has_none_to_keep() -> None:
+    names = keepable_parts(create_model("mobilevitv2_050", num_classes=0))
+    assert "pre_head" not in names
+    assert "head" not in names
+
+
+def test_blocks_cover_the_network_without_overlap(model: object) -> None:
+    blocks = block_parts(model)  # type: ignore[arg-type]
+    owners = [
+        [b for b in blocks if name == b or name.startswith(f"{b}.")]
+        for name, _ in model.named_parameters()  # type: ignore[attr-defined]
+    ]
+    assert all(len(owner) == 1 for owner in owners)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest(model: object) -> None:
+    check_keep(("layer1.0", "head"), model)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"'layer3\.7'.*layer3\.1"):
+        check_keep(("layer1.0", "layer3.7"), model)  # type: ignore[arg-type]
+
+
+def test_a_name_covers_what_is_below_it_and_nothing_else() -> None:
+    kept = keeps(("layer1", "layer3.1.layers.0"))
+    assert kept("layer1")
+    assert kept("model.layer1.0.expand.conv")
+    assert kept("layer3.1.layers.0.attention")
+    assert not kept("layer10")
+    assert not kept("layer3.1.layers.1")
+    assert not kept("")
+    assert not keeps(())("layer1")

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.export import ExportedProgram
+
+import converters.targets.executorch.conversion
+from converters.export.options import ExportOptions
+from converters.export.source import prepare
+from converters.export.wrapping import DeployedModel, deploy
+from converters.precision.pt2e import quantize_program, quantize_program_dynamic
+from converters.precision.range_groups import apply_range_groups
+from converters.precision.sensitivity import Simulation, choose_keep
+from tests.conftest import random_images
+
+SIZE = 64
+IMAGES = random_images(4, SIZE, SIZE).split(1)
+
+
+@pytest.fixture(scope="module", params=[("mobilevit_xxs", "random"), ("auto", "demo")])
+def module(request: pytest.FixtureRequest) -> DeployedModel:
+    """A deployed model with range groups: V1 with random weights, V2 with trained ones."""
+    model, weights = request.param
+    options = ExportOptions(
+        target="executorch",
+        weights=weights,
+        output=None,
+        model=model,
+        precision="int8",
+        image_size=(SIZE, SIZE),
+    )
+    prepared = prepare(options)
+    rewrites = converters.targets.executorch.conversion.rewrites(prepared.model.spec, options)
+    deployed = deploy(prepared, options, rewrites).module
+    apply_range_groups(deployed, IMAGES)
+    return deployed
+
+
+def relative_error(program: ExportedProgram, module: DeployedModel) -> float:
+    run = program.module()
+    with torch.no_grad():
+        actual = torch.cat([run(image) for image in IMAGES])
+        expected = torch.cat([module(image) for image in IMAGES])
+    return float((actual - expected).norm() / expected.norm())
+
+
+def test_static_int8_is_near_fp32_and_as_simulated(module: DeployedModel) -> None:
+    program = quantize_program(module, [(image,) for image in IMAGES], ())
+    error = relative_error(program, module)
+    # Random weights amplify rounding, noise is unlike what trained ones have seen; a wrong scale
+    # anywhere makes it 1 and more.
+    assert error < 0.4
+    simulated = Simulation(module, IMAGES).error(lambda _: True)
+    assert simulated == pytest.approx(error, rel=0.2)
+    integers = [t for t in program.state_dict.values() if t.dtype == torch.int8]
+    assert sum(t.numel() for t in integers) > 0.9 * sum(p.numel() for p in module.parameters())
+
+
+def test_dynamic_int8_is_near_fp32(module: DeployedModel) -> None:
+    assert relative_error(quantize_program_dynamic(module, IMAGES[0]), module) < 0.2
+
+
+def test_simulation_tells_parts_apart(module: DeployedModel) -> None:
+    simulation = Simulation(module, IMAGES)
+    assert simulation.error(lambda _: False) == 0
+    everything = simulation.error(lambda _: True)
+    stem = simulation.error(lambda path: path.startswith("model.stem"))
+    assert 0 < stem < everything
+    # Asking again answers the same: the calibration is not touched.
+    assert simulation.error(lambda _: True) == everything
+
+
+def test_keep_is_empty_where_int8_is_good_enough(module: DeployedModel) -> None:
+    assert choose_keep(module, IMAGES, lambda _: None, acceptable=10.0) == ()
+
+
+def test_keep_grows_until_the_error_is_acceptable(module: DeployedModel) -> None:
+    simulation = Simulation(module, IMAGES)
+    goal = 0.6 * simulation.error(lambda _: True)
+    kept = choose_keep(module, IMAGES, lambda _: None, acceptable=goal)
+    assert kept
+    assert set(kept) < set(simulation.parts)

@@ -1,0 +1,165 @@
+"""Weights that coremltools compressed, against the same package once it decompressed them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import coremltools.optimize.coreml as compression
+import numpy as np
+import pytest
+
+from tests.converters.targets.coreml.evaluator.packages import constants, ct, mb, program, save
+
+_INPUT = (2, 16, 6, 6)
+
+
+def _network(target: str, dtype: Any) -> Any:
+    """A convolution and a linear layer with enough weights to be compressed."""
+    weight = constants(24, 16, 3, 3, seed=1).astype(dtype)
+    projection = constants(8, 24, seed=2).astype(dtype)
+
+    def body(x: Any) -> Any:
+        maps = mb.relu(x=mb.conv(x=x, weight=weight))
+        return mb.linear(x=mb.reduce_mean(x=maps, axes=[2, 3]), weight=projection)
+
+    return program(body, {"x": (_INPUT, dtype)}, target)
+
+
+def _configured(compress: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:
+    config = {
+        compression.linear_quantize_weights: compression.OpLinearQuantizerConfig,
+        compression.palettize_weights: compression.OpPalettizerConfig,
+        compression.prune_weights: compression.OpMagnitudePrunerConfig,
+    }[compress](weight_threshold=0, **options)
+    return lambda model: compress(model, compression.OptimizationConfig(global_config=config))
+
+
+def _palettes(bits: int, **options: Any) -> Callable[[Any], Any]:
+    mode = "uniform"  # k-means is slow, and what it finds does not matter here
+    return _configured(compression.palettize_weights, mode=mode, nbits=bits, **options)
+
+
+def _jointly(*steps: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Compressions one after the other."""
+
+    def compress(model: Any) -> Any:
+        for step in steps:
+            model = step(model)
+        return model
+
+    return compress
+
+
+def _quantized(mode: str, dtype: str = "int8", **options: Any) -> Callable[[Any], Any]:
+    return _configured(compression.linear_quantize_weights, mode=mode, dtype=dtype, **options)
+
+
+_PRUNED = _configured(compression.prune_weights, target_sparsity=0.6)
+_GROUPED = {"granularity": "per_grouped_channel", "group_size": 4}
+
+
+def _joint_palettes(model: Any) -> Any:
+    config = compression.OpPalettizerConfig(mode="uniform", nbits=4, weight_threshold=0)
+    return compression.palettize_weights(
+        model, compression.OptimizationConfig(global_config=config), joint_compression=True
+    )
+
+
+def _joint_quantized(model: Any) -> Any:
+    config = compression.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
+    return compression.linear_quantize_weights(
+        model, compression.OptimizationConfig(global_config=config), joint_compression=True
+    )
+
+
+_Recipe = tuple[str, Sequence[str], Callable[[Any], Any]]
+RECIPES: dict[str, _Recipe] = {
+    "int8": ("iOS17", ["constexpr_affine_dequantize"], _quantized("linear_symmetric")),
+    "uint8": ("iOS17", ["constexpr_affine_dequantize"], _quantized("linear", "uint8")),
+    **{
+        f"palette {bits}": ("iOS17", ["constexpr_lut_to_dense"], _palettes(bits))
+        for bits in (1, 2, 4, 6, 8)
+    },
+    "pruned": ("iOS17", ["constexpr_sparse_to_dense"], _PRUNED),
+    "int8 since iOS 18": (
+        "iOS18",
+        ["constexpr_blockwise_shift_scale"],
+        _quantized("linear", granularity="per_channel"),
+    ),
+    "int4 in blocks": (
+        "iOS18",
+        ["constexpr_blockwise_shift_scale"],
+        _quantized("linear", "int4", granularity="per_block", block_size=8),
+    ),
+    "uint4 in blocks": (
+        "iOS18",
+        ["constexpr_blockwise_shift_scale"],
+        _quantized("linear", "uint4", granularity="per_block", block_size=8),
+    ),
+    **{
+        f"grouped palettes {bits}": (
+            "iOS18",
+            ["constexpr_lut_to_dense"],
+            _palettes(bits, **_GROUPED),
+        )
+        for bits in (1, 2, 3, 4, 6, 8)
+    },
+    "pruned since iOS 18": ("iOS18", ["constexpr_sparse_to_dense"], _PRUNED),
+    "pruned palettes": (
+        "iOS18",
+        ["constexpr_lut_to_sparse", "constexpr_sparse_to_dense"],
+        _jointly(_PRUNED, _joint_palettes),
+    ),
+    "pruned int8": (
+        "iOS18",
+        ["constexpr_sparse_blockwise_shift_scale", "constexpr_sparse_to_dense"],
+        _jointly(_PRUNED, _joint_quantized),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def networks() -> Callable[[str, Any], Any]:
+    made: dict[tuple[str, Any], Any] = {}
+
+    def make(target: str, dtype: Any) -> Any:
+        if (target, dtype) not in made:
+            made[target, dtype] = _network(target, dtype)
+        return made[target, dtype]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        *((name, np.float32) for name in RECIPES),
+        *((name, np.float16) for name in ("uint8", "palette 6", "int4 in blocks", "pruned int8")),
+    ],
+)
+def test_compressed_weights_are_those_that_coremltools_restores(
+    name: str, dtype: Any, networks: Callable[[str, Any], Any], tmp_path: Path
+) -> None:
+    target, kinds, compress = RECIPES[name]
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        small = compress(networks(target, dtype))
+        # It reads a model's weights from where the model was saved.
+        small.save(str(tmp_path / "small.mlpackage"))
+        read = ct.models.MLModel(str(tmp_path / "small.mlpackage"), skip_model_load=True)
+        restored = compression.decompress_weights(read)
+    compressed = save(small, tmp_path / "compressed.mlpackage")
+    plain = save(restored, tmp_path / "plain.mlpackage")
+    assert {o.kind for o in compressed.operations() if o.kind.startswith("constexpr")} == set(kinds)
+    assert not [o for o in plain.operations() if o.kind.startswith("constexpr")]
+    x = np.random.default_rng(0).normal(size=_INPUT).astype(dtype)
+    (made,), (expected,) = compressed({"x": x}).values(), plain({"x": x}).values()
+    # coremltools rounds the steps of its own arithmetic to fp16 as well.
+    tolerance = 1e-6 if dtype is np.float32 else 2e-3
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(made, expected, rtol=0, atol=tolerance * scale)

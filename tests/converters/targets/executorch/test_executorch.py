@@ -1,0 +1,326 @@
+"""The ExecuTorch artifact as written: one delegate, described, and equal to the reference."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import converters.targets.executorch.conversion as converter
+from converters.checks.graph_contract import FLAT_RANK
+from converters.checks.numerics import MAX_RELATIVE_ERROR
+from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.formats.bundle import Manifest, read_bundle
+
+Command = Callable[..., Any]
+Bundle = Callable[[str], Path]
+Reference = Callable[[str, np.ndarray], np.ndarray]
+Noise = Callable[..., np.ndarray]
+
+RECIPES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "v1": ("v1", ("--image-size", "64", "--softmax", "--precision", "fp16")),
+    "v1_fp32": ("v1", ("--image-size", "72x64")),  # odd rows
+    "v2": ("v2", ("--image-size", "72", "--raw-input")),  # odd maps
+    "v3_batch": ("v3_maps", ("--image-size", "64", "--batch", "2")),
+    "device": ("v1", ("--image-size", "32", "--backend", "coreml", "--etrecord")),
+}
+"""Bundles by name: checkpoint and options. A lowering takes half a minute: no more than these."""
+RUNS_HERE = ("v1", "v1_fp32", "v2", "v3_batch")
+# Twice the exporter's own threshold, which other noise than ours was held to.
+FP32 = 2e-5
+FP16 = 2e-2
+
+METHODS = """
+import json, sys
+from pathlib import Path
+from executorch.extension.pybindings import _C as runtime
+buffer = Path(sys.argv[1]).read_bytes()
+module = runtime._load_for_executorch_from_buffer(buffer)
+names = [name for name in module.method_names() if name != "forward"]
+print("\\n" + json.dumps({name: module.run_method(name, [])[0] for name in names}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(
+    tmp_path_factory: pytest.TempPathFactory,
+    checkpoint: Callable[[str], Path],
+    export: Command,
+) -> Bundle:
+    """The bundle of a name in RECIPES, exported once even where that fails."""
+    folder = tmp_path_factory.mktemp("executorch")
+    done: dict[str, Any] = {}
+
+    def make(name: str) -> Path:
+        path = folder / name
+        if name not in done:
+            source, options = RECIPES[name]
+            weights = ("--target", "executorch", "--weights", checkpoint(source))
+            done[name] = export(*weights, *options, "--output", path, "--json")
+        assert done[name].code == 0, done[name].err
+        return path
+
+    return make
+
+
+def manifest_of(bundle: Path) -> Manifest:
+    """The manifest, its files' hashes checked."""
+    return read_bundle(bundle).manifest
+
+
+def run(bundle: Path, x: np.ndarray) -> np.ndarray:
+    return converter.load(bundle / "model.pte").run(x)
+
+
+def as_float(pixels: np.ndarray, order: str) -> np.ndarray:
+    """``[B, H, W, 3]`` bytes -> ``[B, 3, H, W]`` in 0..1."""
+    ordered = pixels[..., ::-1] if order == "BGR" else pixels
+    return np.ascontiguousarray(ordered.transpose(0, 3, 1, 2).astype(np.float32) / 255)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    return torch.softmax(torch.from_numpy(logits).double(), dim=-1).numpy()
+
+
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
+    assert actual.shape == expected.shape
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())
+
+
+def test_v1_gives_the_references_probabilities(
+    bundle: Bundle, reference: Reference, noise: Noise
+) -> None:
+    manifest = manifest_of(bundle("v1"))
+    assert (manifest.input.channel_order, manifest.output.activation) == ("BGR", "softmax")
+    assert manifest.input.shape == (1, 3, 64, 64)
+    x = as_float(noise(1), "BGR")
+    assert relative_error(run(bundle("v1"), x), softmax(reference("v1", x))) < FP16
+
+
+def test_v1_in_fp32_gives_the_references_logits_by_exponentials_and_tangents(
+    bundle: Bundle, reference: Reference, noise: Noise
+) -> None:
+    manifest = manifest_of(bundle("v1_fp32"))
+    x = as_float(noise(1, 72, 64), "BGR")
+    assert relative_error(run(bundle("v1_fp32"), x), reference("v1", x)) < FP32
+    applied = {rewrite.name: rewrite.sites for rewrite in manifest.rewrites}
+    # Two of the nine units have larger scores, and keep their softmax.
+    assert (applied["bounded_softmax"], applied["tanh_silu"]) == (7, 34)
+    kinds = {operator.kind for operator in manifest.audit.operators}
+    assert {"Exp", "Softmax", "Tanh"} <= kinds
+    assert "Sigmoid" not in kinds
+
+
+def test_v2_takes_raw_pixels_whose_maps_are_odd(
+    bundle: Bundle, reference: Reference, noise: Noise
+) -> None:
+    manifest = manifest_of(bundle("v2"))
+    assert (manifest.input.dtype, manifest.input.layout) == ("uint8", "NHWC")
+    assert (manifest.input.channel_order, manifest.input.scale) == ("RGB", 1.0)
+    assert manifest.input.shape == (1, 72, 72, 3)
+    pixels = noise(1, 72, 72)
+    expected = reference("v2", as_float(pixels, "RGB"))
+    assert relative_error(run(bundle("v2"), pixels), expected) < FP32
+
+
+def test_v3_gives_the_references_logits_for_a_batch(
+    bundle: Bundle, reference: Reference, noise: Noise
+) -> None:
+    assert manifest_of(bundle("v3_batch")).input.shape == (2, 3, 64, 64)
+    x = as_float(noise(2), "RGB")
+    assert relative_error(run(bundle("v3_batch"), x), reference("v3_maps", x)) < FP32
+
+
+def test_images_of_a_batch_do_not_touch_each_other(bundle: Bundle, noise: Noise) -> None:
+    x = as_float(noise(2), "RGB")
+    both = run(bundle("v3_batch"), x)
+    swapped = run(bundle("v3_batch"), np.ascontiguousarray(x[::-1]))
+    assert relative_error(swapped[::-1], both) < FP32
+    assert relative_error(both[:1], both[1:]) > 100 * FP32
+
+
+def test_fp16_takes_less_space_than_the_four_bytes_of_fp32(bundle: Bundle) -> None:
+    manifest = manifest_of(bundle("v1"))
+    bytes_per_parameter = (bundle("v1") / "model.pte").stat().st_size / manifest.model.parameters
+    # Two a weight of a linear layer, but four of a convolution: the delegate keeps those in fp32.
+    assert 2 <= bytes_per_parameter < 3.2
+
+
+def test_numbers_in_fp16_are_not_converted_at_every_inference(bundle: Bundle) -> None:
+    outside = {o.kind: o.count for o in manifest_of(bundle("v1")).audit.not_delegated}
+    # The image on its way in, the logits on their way to softmax.
+    assert outside["_to_dim_order_copy"] <= 3
+
+
+@pytest.mark.parametrize("name", RUNS_HERE)
+def test_one_delegate_holds_all_the_work(bundle: Bundle, name: str) -> None:
+    path = bundle(name) / "model.pte"
+    graph = converter.inspect(path)
+    # The softmax of fp16 logits runs in fp32, behind a conversion.
+    assert graph.delegates == (2 if name == "v1" else 1)
+    delegated = {operator.kind for operator in graph.operators if operator.delegated}
+    outside = {operator.kind for operator in graph.operators if not operator.delegated}
+    assert "Conv2d" in delegated
+    assert outside <= graph.allowed_outside
+    # Where fp32 goes in and logits come out, the delegate is the whole program.
+    assert outside == set() or name != "v3_batch"
+    audit = manifest_of(bundle(name)).audit
+    assert (audit.delegates, audit.delegated_macs) == (graph.delegates, 1.0)
+    assert {o.kind for o in audit.operators} == delegated | outside
+    assert {o.kind for o in audit.not_delegated} == outside
+
+
+@pytest.mark.parametrize("name", ["v2", "v3_batch"])
+def test_separable_attention_stays_elementwise_and_in_four_dimensions(
+    bundle: Bundle, name: str
+) -> None:
+    graph = converter.inspect(bundle(name) / "model.pte")
+    assert not {operator.kind for operator in graph.operators} & graph.products
+    assert max(operator.rank for operator in graph.operators) == FLAT_RANK
+    assert manifest_of(bundle(name)).audit.max_rank == FLAT_RANK
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "v1",
+            {
+                "input_height": 64,
+                "input_width": 64,
+                "input_is_bgr": True,
+                "input_is_bytes_nhwc": False,
+                "input_scale": 1 / 255,
+                "output_is_softmax": True,
+                "num_outputs": 10,
+            },
+        ),
+        (
+            "v2",
+            {
+                "input_height": 72,
+                "input_width": 72,
+                "input_is_bgr": False,
+                "input_is_bytes_nhwc": True,
+                "input_scale": 1.0,
+                "output_is_softmax": False,
+                "num_outputs": 10,
+            },
+        ),
+    ],
+)
+def test_the_file_alone_says_how_to_feed_it(
+    bundle: Bundle, name: str, expected: dict[str, object]
+) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", METHODS, bundle(name) / "model.pte"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout.splitlines()[-1]) == expected
+
+
+def test_the_manifest_names_target_runtime_rewrites_and_versions(bundle: Bundle) -> None:
+    manifest = manifest_of(bundle("v2"))
+    assert (manifest.target, manifest.precision) == ("executorch", "fp32")
+    version = importlib.metadata.version("executorch")
+    assert version in manifest.verification.runtime
+    assert "XNNPACK" in manifest.verification.runtime
+    assert manifest.versions["executorch"] == version
+    assert manifest.verification.max_relative_error == MAX_RELATIVE_ERROR["fp32"]
+    assert all(case.relative_error <= 1e-5 for case in manifest.verification.cases)
+    assert any(case.relative_error > 0 for case in manifest.verification.cases)
+    assert [(r.name, r.sites) for r in manifest.rewrites] == [
+        ("preprocessing_fold", 1),
+        ("batch_norm_fold", 25),
+        ("norm_affine_fold", 21),
+        ("key_after_pooling", 9),
+        ("norm_from_poolings", 21),
+        ("phase_layout", 3),
+        ("linear_pair_merge", 3),
+        ("head_as_convolution", 1),
+        ("early_pooling", 1),
+        ("explicit_silu", 25),
+    ]
+    assert manifest.rewrites_refused == ()
+    assert {file.path for file in manifest.files} == {"model.pte", "labels.txt"}
+
+
+@pytest.mark.parametrize("name", ["v1", "v2"])
+def test_predict_runs_the_bundle(bundle: Bundle, predict: Command, photo: Path, name: str) -> None:
+    finished = predict(bundle(name), photo, "--top-k", "3", "--json")
+    assert finished.code == 0, finished.err
+    (prediction,) = json.loads(finished.out)["predictions"]
+    assert prediction["image"] == str(photo)
+    assert len(prediction["classes"]) == 3
+
+
+def test_predict_on_a_fixed_batch_classifies_every_image(
+    bundle: Bundle, predict: Command, photo: Path
+) -> None:
+    finished = predict(bundle("v3_batch"), photo, photo, photo, "--json")
+    assert finished.code == 0, finished.err
+    first, second, third = (p["classes"] for p in json.loads(finished.out)["predictions"])
+    assert first == second
+    assert [c["index"] for c in first] == [c["index"] for c in third]
+
+
+def test_a_bundle_for_a_device_says_that_nothing_ran(bundle: Bundle, predict: Command) -> None:
+    manifest = manifest_of(bundle("device"))
+    assert manifest.backend == "coreml"
+    assert manifest.verification is None
+    assert (manifest.audit.delegates, manifest.audit.delegated_macs) == (1, 1.0)
+    assert manifest.audit.operators[0].kind == "CoreMLBackend"
+    finished = predict(bundle("device"), "photo.jpg")
+    assert finished.code == 2
+    assert "runs on a device alone" in finished.err
+
+
+def test_the_record_for_profiling_lies_beside_the_model(bundle: Bundle) -> None:
+    from executorch.devtools.etrecord import parse_etrecord
+
+    manifest = manifest_of(bundle("device"))
+    assert "profiling/etrecord.bin" in {file.path for file in manifest.files}
+    record = parse_etrecord(str(bundle("device") / "profiling" / "etrecord.bin"))
+    assert record.edge_dialect_program is not None
+    assert record._debug_handle_map
+
+
+def test_a_dynamic_batch_is_a_usage_error_that_says_what_to_pass(
+    export: Command, checkpoint: Callable[[str], Path], place: Path
+) -> None:
+    finished = export(
+        *("--target", "executorch", "--weights", checkpoint("v2"), "--image-size", "64"),
+        *("--batch", "dynamic", "--output", place / "bundle"),
+    )
+    assert finished.code == 2
+    assert "--batch N" in finished.err
+    assert "Traceback" not in finished.err
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", [100, 20_000, 100_000])
+def test_a_truncated_file_is_a_conversion_error(
+    bundle: Bundle, tmp_path: Path, length: int
+) -> None:
+    path = tmp_path / "model.pte"
+    path.write_bytes((bundle("v1") / "model.pte").read_bytes()[:length])
+    # The runtime reads a file's segments late, so a long enough piece may load and then fail.
+    with pytest.raises(ConversionError, match=r"model\.pte"):
+        converter.load(path).run(np.zeros((1, 3, 64, 64), np.float32))
+
+
+def test_an_input_of_another_shape_is_a_conversion_error(bundle: Bundle) -> None:
+    loaded = converter.load(bundle("v1") / "model.pte")
+    with pytest.raises(ConversionError, match=r"failed on model\.pte"):
+        loaded.run(np.zeros((1, 3, 96, 96), np.float32))

@@ -1,0 +1,118 @@
+"""What compiling and testing the app on Linux needs, gathered into a folder; no root needed.
+
+The Kotlin compiler is an npm package. Android's API, its dexer and its packers are Debian packages,
+some of suites that this machine does not run, unpacked aside. npm and apt check what they fetch
+against hashed and signed indices.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.arm.debian import unpack_packages
+from mobilevit_edge.errors import ToolchainError
+from mobilevit_edge.programs import run_program
+
+KOTLIN: Final = "kotlin-compiler@2.4.20"
+SUITES: Final = {
+    "bookworm": (
+        *("libandroid-json-org-java", "junit4", "libhamcrest-java"),
+        *("aapt", "zipalign", "apksigner", "libapksig-java", "android-framework-res"),
+        # What aapt and zipalign are linked with.
+        *("android-libaapt", "android-libandroidfw", "android-libbacktrace", "android-libbase"),
+        *("android-libcutils", "android-liblog", "android-libunwind", "android-libutils"),
+        *("android-libziparchive", "libexpat1", "libpng16-16", "libprotobuf-lite32", "libzopfli1"),
+        "p7zip-full",
+    ),
+    # The last suite with a dexer.
+    "bullseye": ("dalvik-exchange", "libandroid-23-java", "android-sdk-platform-23"),
+    "trixie": ("libonnxruntime-dev",),
+}
+_TOOLS: Final = ("java", "javac", "gcc", "npm", "apt-get", "dpkg")
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A folder that :func:`gather` has filled."""
+
+    folder: Path
+
+    @property
+    def kotlin(self) -> Path:
+        """The compiler's home; its libraries are in ``lib``."""
+        return self.folder / "kotlin" / "package"
+
+    def debian(self, *parts: str) -> Path:
+        """A file of Debian's packages, from their root."""
+        return self.folder.joinpath("debian", *parts)
+
+    def java(self, name: str) -> Path:
+        """One of Debian's Java libraries."""
+        return self.debian("usr", "share", "java", name)
+
+    @property
+    def android(self) -> Path:
+        """Android's API 23 to compile against."""
+        return self.debian("usr", "lib", "android-sdk", "platforms", "android-23", "android.jar")
+
+    @property
+    def framework(self) -> Path:
+        """The system's resources, which the app's refer to."""
+        return self.debian("usr", "share", "android-framework-res", "framework-res.apk")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """In which Debian's native tools find their libraries."""
+        libraries = self.debian("usr", "lib", "x86_64-linux-gnu")
+        lib = self.debian("usr", "lib")
+        folders = (libraries / "android", libraries, lib, lib / "p7zip")
+        return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
+
+
+def default_cache() -> Path:
+    """``mobilevit-edge/android`` in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "mobilevit-edge" / "android"
+
+
+def gather(cache: Path, say: Callable[[str], None]) -> Toolchain:
+    """Fetch everything, unless it is there.
+
+    Raises:
+        ToolchainError: of this machine, or from the network.
+    """
+    for tool in _TOOLS:
+        if shutil.which(tool) is None:
+            raise ToolchainError(f"{tool} is not installed")
+    stamp = repr((KOTLIN, SUITES))
+    made = cache / "made-of.txt"
+    if made.is_file() and made.read_text() == stamp:
+        return Toolchain(cache)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache.parent) as temporary:
+        fresh = Path(temporary) / "android"
+        fresh.mkdir()
+        say("fetching the Kotlin compiler (90 MB)")
+        _fetch_kotlin(fresh / "kotlin")
+        say("fetching Android's API and tools from Debian (45 MB)")
+        unpack_packages(SUITES, fresh / "debian")
+        (fresh / made.name).write_text(stamp)
+        # As one: a cache with this stamp is complete.
+        shutil.rmtree(cache, ignore_errors=True)
+        fresh.rename(cache)
+    return Toolchain(cache)
+
+
+def _fetch_kotlin(folder: Path) -> None:
+    folder.mkdir()
+    command = ["npm", "pack", "--silent", KOTLIN]
+    run_program(command, f"{' '.join(command)} failed (is there a network?)", folder=folder)
+    (archive,) = folder.glob("*.tgz")
+    shutil.unpack_archive(archive, folder, filter="data")
+    archive.unlink()

@@ -1,0 +1,1 @@
+"""One question each, answered by measuring: the evidence behind the documents."""

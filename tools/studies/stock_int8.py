@@ -1,0 +1,63 @@
+"""int8 exports as the runtimes' own guides make them: the reference form, stock quantizers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+def plain_executorch(model: nn.Module, image: Tensor) -> bytes:
+    """A ``.pte`` by XNNPACK's quantizer, one scale a channel, calibrated on ``image``."""
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    from converters.targets.executorch.lowering import lower, xnnpack
+
+    quantizer = XNNPACKQuantizer()
+    quantizer.set_global(get_symmetric_quantization_config(is_per_channel=True))
+    with torch.no_grad():
+        prepared = prepare_pt2e(torch.export.export(model, (image,)).module(), quantizer)
+        prepared(image)
+        program = torch.export.export(convert_pt2e(prepared), (image,))
+    return lower(program, xnnpack())
+
+
+def plain_onnx(model: nn.Module, image: Tensor) -> bytes:
+    """An ONNX file by ONNX Runtime's ``quantize_static``, calibrated on ``image``."""
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    from converters.targets.onnx.conversion import export_graph
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # untyped base
+        """One image."""
+
+        def __init__(self, batches: Iterable[dict[str, object]]) -> None:
+            self._batches = iter(batches)
+
+        def get_next(self) -> dict[str, object] | None:
+            """The next input, or none."""
+            return next(self._batches, None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, prepared, target = (Path(folder) / f"{n}.onnx" for n in ("a", "b", "c"))
+        proto = export_graph(model, (image,), input_names=["image"])
+        onnx.save(proto, source)
+        quant_pre_process(source, prepared)
+        quantize_static(
+            prepared,
+            target,
+            Reader([{"image": image.numpy()}]),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return target.read_bytes()
