@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from converters.export.options import ExportOptions
-from converters.export.source import prepare
+from converters.export.source import load_source
 from converters.export.wrapping import choose_rewrites
 from converters.rewrites.base import apply_rewrites
 from converters.targets.base import get_backend
@@ -55,7 +55,7 @@ def explain(options: ExportOptions) -> Explanation:
         MobileViTEdgeError: as an export's preparation does.
     """
     backend = get_backend(options.target)
-    prepared = prepare(options)
+    prepared = load_source(options)
     names = backend.rewrites(prepared.model.spec, options)
     rewrites, context = choose_rewrites(prepared, options, names)
 

@@ -45,17 +45,17 @@ def jobs_of(paths: Sequence[Path], processors: Sequence[Processor]) -> tuple[Job
         BundleError: one of them is no bundle.
     """
     jobs = []
-    for path, contender in zip(paths, bundle_group(paths, EXPERIMENT).contenders, strict=True):
-        assert isinstance(contender.source, FileSource)
-        target = contender.source.format
+    for path, candidate in zip(paths, bundle_group(paths, EXPERIMENT).candidates, strict=True):
+        assert isinstance(candidate.source, FileSource)
+        target = candidate.source.format
         for processor in processors:
             missing = f"there is no ARM runtime of {target} here"
             row = InstructionRow(
-                id=f"{contender.row.id} {processor.name}",
+                id=f"{candidate.row.id} {processor.name}",
                 experiment=EXPERIMENT,
                 measure="instruction_count",
-                subject=contender.row.subject,
-                runtime=contender.row.runtime,
+                subject=candidate.row.subject,
+                runtime=candidate.row.runtime,
                 limit_row=None,
                 not_run=None if target in EMULATED_TARGETS else missing,
                 source=f"ARM instruction count (emulated {processor.name})",

@@ -64,7 +64,7 @@ def register(subparsers: Any) -> None:
 
 def _models(arguments: Namespace) -> None:
     from benchmarks.harness.plan import Group
-    from benchmarks.workloads.models import EXPERIMENT, model_contenders, variants
+    from benchmarks.workloads.models import EXPERIMENT, model_candidates, variants
     from mobilevit_edge.console import progress
     from mobilevit_edge.specs import SPECS
 
@@ -76,8 +76,8 @@ def _models(arguments: Namespace) -> None:
         arguments.batch,
     )
     with progress() as show:
-        contenders = model_contenders(wanted, arguments.artifacts, arguments.calibration, show)
-    plan = plan_of(arguments, [Group(EXPERIMENT, contenders)], cold_starts=True)
+        candidates = model_candidates(wanted, arguments.artifacts, arguments.calibration, show)
+    plan = plan_of(arguments, [Group(EXPERIMENT, candidates)], cold_starts=True)
     run = measure(plan, arguments.output, resume=arguments.resume)
     from benchmarks.output.models import models_summary, models_tables
     from benchmarks.output.summaries import print_tables

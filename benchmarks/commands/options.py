@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MAX_PROCESSES = 100
 _MAX_SECONDS = 3600
 _SEED = 0
-"""Of the order in which contenders take turns."""
+"""Of the order in which candidates take turns."""
 
 
 def add_measuring_arguments(parser: ArgumentParser, *, processes: int, seconds: float) -> None:
@@ -139,7 +139,7 @@ def plan_of(
     cold_starts: bool = False,
     profile: bool = False,
 ) -> Plan:
-    """Groups of contenders, measured as the options say.
+    """Groups of candidates, measured as the options say.
 
     Raises:
         UsageError: there is no such core.

@@ -1,7 +1,7 @@
 """Carrying out a plan: processes one after another, their samples into a run of the report.
 
-A group's contenders share each process and take turns. Cold starts come first, each in a process of
-its own, which also finds contenders that cannot run. Whatever a process has told is kept and saved
+A group's candidates share each process and take turns. Cold starts come first, each in a process of
+its own, which also finds candidates that cannot run. Whatever a process has told is kept and saved
 at once, so that a run that is killed loses seconds, and can be continued.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final
 import benchmarks.harness.machine as machine
 from benchmarks.analysis.quality_flags import calm_flags, process_flags
 from benchmarks.harness.parent import Job, Launch, Outcome, run_job, utc_now
-from benchmarks.harness.plan import Contender, Group, Plan, plan_digest
+from benchmarks.harness.plan import Candidate, Group, Plan, plan_digest
 from mobilevit_edge import __version__
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.report import (
@@ -94,7 +94,7 @@ def _begin(plan: Plan, surroundings: Surroundings) -> Run:
         ),
         calm=calm,
         flags=calm_flags(calm),
-        rows=tuple(c.row for group in plan.groups for c in group.contenders),
+        rows=tuple(c.row for group in plan.groups for c in group.candidates),
     )
 
 
@@ -112,15 +112,15 @@ class _Engine:
         # Processes outermost: each group's are spread over the whole time.
         for number in range(self._plan.processes):
             for group in self._plan.groups:
-                for contender in group.contenders:
-                    self._cold_start(contender, number)
+                for candidate in group.candidates:
+                    self._cold_start(candidate, number)
         attempts = self._plan.processes * (_ATTEMPTS if self._plan.max_noise is not None else 1)
         for number in range(attempts):
             for group in self._plan.groups:
                 self._measure(group, number)
         if self._plan.profile:
-            for contender in (c for group in self._plan.groups for c in group.contenders):
-                self._profile(contender)
+            for candidate in (c for group in self._plan.groups for c in group.candidates):
+                self._profile(candidate)
         self._save()
         return self._run
 
@@ -132,8 +132,8 @@ class _Engine:
     def _update(self, row_id: str, **changes: Any) -> None:
         self._rows[row_id] = replace(self._rows[row_id], **changes)
 
-    def _cold_start(self, contender: Contender, number: int) -> None:
-        row = self._rows[contender.row.id]
+    def _cold_start(self, candidate: Candidate, number: int) -> None:
+        row = self._rows[candidate.row.id]
         if (
             not self._plan.cold_starts
             or _is_out(row)
@@ -141,7 +141,7 @@ class _Engine:
         ):
             return
         self._world.show(f"cold start of {row.id}, {number + 1} of {self._plan.processes}")
-        outcome = self._launch(Job("cold_start", self._plan.core, (contender.source,)))
+        outcome = self._launch(Job("cold_start", self._plan.core, (candidate.source,)))
         told = outcome.events.get("cold_start")
         if outcome.complete and told is not None:
             cold = ColdStart(process=number, **told)
@@ -153,7 +153,7 @@ class _Engine:
     def _measure(self, group: Group, number: int) -> None:
         """One process of a group; again without the culprit when it dies."""
         while True:
-            taking_part = [c for c in group.contenders if not _is_out(self._rows[c.row.id])]
+            taking_part = [c for c in group.candidates if not _is_out(self._rows[c.row.id])]
             if not taking_part or self._has_enough([c.row.id for c in taking_part], number):
                 return
             culprit = self._measure_once(group, taking_part)
@@ -166,19 +166,19 @@ class _Engine:
         quiet = [s for s in series if "noisy" not in {flag.kind for flag in s.flags}]
         return len(quiet) >= self._plan.processes or len(series) > number
 
-    def _measure_once(self, group: Group, taking_part: list[Contender]) -> str | None:
+    def _measure_once(self, group: Group, taking_part: list[Candidate]) -> str | None:
         """A process; the row that has ended it, if one has."""
-        process = _next_process([self._rows[c.row.id] for c in group.contenders])
-        contenders = _order(taking_part, f"{self._plan.seed}/{group.name}", process)
+        process = _next_process([self._rows[c.row.id] for c in group.candidates])
+        candidates = _order(taking_part, f"{self._plan.seed}/{group.name}", process)
         self._world.show(f"measuring {group.name}, process {process + 1}")
         earlier = dict(self._rows)
 
         def keep(outcome: Outcome) -> None:
             if not outcome.samples:
                 return
-            flags = process_flags(self._plan, outcome, [c.row.id for c in contenders])
-            for position, contender in enumerate(contenders):
-                row = earlier[contender.row.id]
+            flags = process_flags(self._plan, outcome, [c.row.id for c in candidates])
+            for position, candidate in enumerate(candidates):
+                row = earlier[candidate.row.id]
                 series = _series(outcome, group.name, process, position, flags[position])
                 self._update(row.id, series=(*row.series, series))
             self._save()
@@ -186,21 +186,21 @@ class _Engine:
         job = Job(
             "measure",
             self._plan.core,
-            tuple(c.source for c in contenders),
-            seconds=self._plan.seconds * len(contenders),
+            tuple(c.source for c in candidates),
+            seconds=self._plan.seconds * len(candidates),
             warm_up=self._plan.warm_up,
         )
         outcome = self._launch(job, keep)
         keep(outcome)
         if outcome.complete:
             return None
-        # A process that died before it came to any contender would die again.
+        # A process that died before it came to any candidate would die again.
         if outcome.culprit is None:
-            for contender in contenders:
-                self._exclude(contender.row.id, outcome, process)
+            for candidate in candidates:
+                self._exclude(candidate.row.id, outcome, process)
             self._save()
-            return contenders[0].row.id
-        culprit = contenders[outcome.culprit].row.id
+            return candidates[0].row.id
+        culprit = candidates[outcome.culprit].row.id
         self._exclude(culprit, outcome, process)
         self._save()
         return culprit
@@ -220,18 +220,18 @@ class _Engine:
         else:
             self._update(row_id, series=(*row.series, _empty_series(outcome, process, flag)))
 
-    def _profile(self, contender: Contender) -> None:
-        row = self._rows[contender.row.id]
+    def _profile(self, candidate: Candidate) -> None:
+        row = self._rows[candidate.row.id]
         if _is_out(row) or row.profile is not None:
             return
         self._world.show(f"profiling {row.id}")
-        outcome = self._launch(Job("profile", self._plan.core, (contender.source,)))
+        outcome = self._launch(Job("profile", self._plan.core, (candidate.source,)))
         told = outcome.events.get("profile")
         if outcome.complete and told is not None:
             profile = _profile_from(told["profile"])
         else:
             note = f"the profiler failed: {outcome.failure}"[:500]
-            profile = Profile(contender.row.runtime.name, 0, note, ())
+            profile = Profile(candidate.row.runtime.name, 0, note, ())
         self._update(row.id, profile=profile)
         self._save()
 
@@ -241,14 +241,14 @@ class _Engine:
         return self._world.launch(job, on_chunk)
 
 
-def _order(contenders: Sequence[Contender], seed: str, process: int) -> list[Contender]:
+def _order(candidates: Sequence[Candidate], seed: str, process: int) -> list[Candidate]:
     """The order of loading and running: a shuffled one, then the same backwards, and so on.
 
     What is loaded first tends to be slower, by percents: addresses and pages differ. Backwards,
     every pair changes its places, so that this counts as spread and not as a difference.
     """
     order = random.Random(f"{seed}/{process // 2}")  # noqa: S311  no secret
-    shuffled = order.sample(contenders, len(contenders))
+    shuffled = order.sample(candidates, len(candidates))
     return shuffled[::-1] if process % 2 else shuffled
 
 

@@ -1,4 +1,4 @@
-"""What is to be measured: contenders in groups, and how; plain data that travels as JSON."""
+"""What is to be measured: candidates in groups, and how; plain data that travels as JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Source: TypeAlias = FileSource | FactorySource
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """A row of the report before it has samples, and where its model comes from."""
 
     row: LatencyRow
@@ -51,10 +51,10 @@ class Contender:
 
 @dataclass(frozen=True)
 class Group:
-    """Contenders that are measured in turn, A B C A B C ..., in the same processes."""
+    """Candidates that are measured in turn, A B C A B C ..., in the same processes."""
 
     name: str
-    contenders: tuple[Contender, ...]
+    candidates: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ class Plan:
     Attributes:
         groups: one after the other within every round of processes.
         processes: for each group.
-        seconds: of measuring for each contender in each process.
-        seed: of the order of contenders, which each process draws anew.
+        seconds: of measuring for each candidate in each process.
+        seed: of the order of candidates, which each process draws anew.
         core: to measure on; ``None`` where the system has no such choice.
         max_noise: percent of spread above which a process is repeated.
-        cold_starts: whether to measure, too, how each contender starts in processes of its own.
+        cold_starts: whether to measure, too, how each candidate starts in processes of its own.
         profile: whether to ask the runtimes for the time of every operator, afterwards.
-        warm_up: calls of each contender before its first sample.
+        warm_up: calls of each candidate before its first sample.
     """
 
     groups: tuple[Group, ...]
@@ -141,17 +141,17 @@ def subject(
 def plan_digest(plan: Plan) -> str:
     """SHA-256 of all that decides what a plan measures; where its files lie does not."""
     groups = tuple(
-        replace(group, contenders=tuple(_placeless(c) for c in group.contenders))
+        replace(group, candidates=tuple(_placeless(c) for c in group.candidates))
         for group in plan.groups
     )
     content = cattrs.unstructure(replace(plan, groups=groups))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _placeless(contender: Contender) -> Contender:
-    if isinstance(contender.source, FileSource):
-        return replace(contender, source=replace(contender.source, path=""))
-    return contender
+def _placeless(candidate: Candidate) -> Candidate:
+    if isinstance(candidate.source, FileSource):
+        return replace(candidate, source=replace(candidate.source, path=""))
+    return candidate
 
 
 def source_to_json(source: Source) -> dict[str, Any]:

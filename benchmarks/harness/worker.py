@@ -3,7 +3,7 @@
 It reads one job from stdin and answers with events, both one JSON object a line. After each chunk
 of samples it waits for a line, so that nothing else runs on the core while it measures; when its
 parent dies it reads the end of the stream and ends. Before each call it writes the number of the
-contender into a shared file, which outlives a crash.
+candidate into a shared file, which outlives a crash.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Worker:
         self._answers.flush()
 
     def at(self, index: int) -> None:
-        """Note that contender ``index`` is running."""
+        """Note that candidate ``index`` is running."""
         self._mark[:MARK_BYTES] = (index + 1).to_bytes(MARK_BYTES, "little")
 
     def work(self) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from converters.export.options import ExportOptions, Precision
-from converters.export.source import settle_batch_norms
+from converters.export.source import calibrate_batch_norm_statistics
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
 from converters.targets.base import get_backend
@@ -26,7 +26,7 @@ def random_network(name: str) -> MobileViT:
     torch.manual_seed(0)
     network = create_model(name)
     # Activations that fade from layer to layer become denormal numbers, which are slow.
-    settle_batch_norms(network)
+    calibrate_batch_norm_statistics(network)
     return network.requires_grad_(False)
 
 

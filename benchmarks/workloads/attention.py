@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.harness.plan import Contender, FactorySource, Group, latency_row, subject
+from benchmarks.harness.plan import Candidate, FactorySource, Group, latency_row, subject
 from benchmarks.harness.runners import eager, runtime_of
 from mobilevit_edge.formats.report import OperatorTime, Profile
 from mobilevit_edge.specs import ATTENTIONS, Attention
@@ -66,14 +66,14 @@ def unit(kind: Attention, tokens: int) -> nn.Module:
 
 
 def unit_run(kind: Attention, tokens: int) -> Callable[[], object]:
-    """One inference of a unit; the factory of its contender."""
+    """One inference of a unit; the factory of its candidate."""
     import torch
 
     return eager(unit(kind, tokens), torch.rand(1, tokens, DIM))
 
 
 def model_run(kind: Attention) -> Callable[[], object]:
-    """One inference of MobileViT-S with a unit; the factory of its contender."""
+    """One inference of MobileViT-S with a unit; the factory of its candidate."""
     import torch
 
     from mobilevit_edge.models.network import create_model
@@ -131,7 +131,7 @@ def attention_groups(most: int, memory_bytes: int | None) -> tuple[Group, ...]:
     return (*alone, Group(MODEL, tuple(_model_contender(kind) for kind in ATTENTIONS)))
 
 
-def _unit_contender(kind: Attention, tokens: int, memory_bytes: int | None) -> Contender:
+def _unit_contender(kind: Attention, tokens: int, memory_bytes: int | None) -> Candidate:
     about = subject(
         part="attention",
         target="torch",
@@ -142,10 +142,10 @@ def _unit_contender(kind: Attention, tokens: int, memory_bytes: int | None) -> C
     row = latency_row(f"{kind} {tokens}", EXPERIMENT, about, runtime_of("torch"))
     row = replace(row, not_run=forbidden(kind, tokens, memory_bytes))
     factory = f"{__name__}:{unit_run.__name__}"
-    return Contender(row, FactorySource(factory, {"kind": kind, "tokens": tokens}))
+    return Candidate(row, FactorySource(factory, {"kind": kind, "tokens": tokens}))
 
 
-def _model_contender(kind: Attention) -> Contender:
+def _model_contender(kind: Attention) -> Candidate:
     about = subject(
         model=MODEL,
         target="torch",
@@ -154,7 +154,7 @@ def _model_contender(kind: Attention) -> Contender:
         attributes={"attention": kind},
     )
     row = latency_row(f"{MODEL} {kind}", EXPERIMENT, about, runtime_of("torch"))
-    return Contender(row, FactorySource(f"{__name__}:{model_run.__name__}", {"kind": kind}))
+    return Candidate(row, FactorySource(f"{__name__}:{model_run.__name__}", {"kind": kind}))
 
 
 def fitted_exponent(tokens: Sequence[int], medians: Sequence[float]) -> float | None:

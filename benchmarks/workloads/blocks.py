@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from benchmarks.harness.plan import (
-    Contender,
+    Candidate,
     FactorySource,
     FileSource,
     Group,
@@ -50,18 +50,18 @@ def block_groups(
         show: is told what goes on.
     """
     return tuple(
-        Group(target, tuple(_contenders(model, target, image_size, artifacts, show)))
+        Group(target, tuple(_candidates(model, target, image_size, artifacts, show)))
         for target in targets
     )
 
 
-def _contenders(
+def _candidates(
     model: str,
     target: BlockTarget,
     image_size: int,
     artifacts: Path,
     show: Callable[[str], None],
-) -> Iterator[Contender]:
+) -> Iterator[Candidate]:
     for kind in (LIMIT, ""):
         parts = network_parts(model, target, image_size, limit=bool(kind))
         for number, part in enumerate(parts, 1):
@@ -90,11 +90,11 @@ def _contenders(
                     "limit": bool(kind),
                 }
                 source = FactorySource(f"{__name__}:{part_run.__name__}", arguments)
-                yield Contender(row, source)
+                yield Candidate(row, source)
             else:
                 folder = artifacts / f"{model}-{image_size}-parts"
                 path = _file(part, target, folder, kind)
-                yield Contender(row, FileSource(target, str(path.resolve())))
+                yield Candidate(row, FileSource(target, str(path.resolve())))
 
 
 def _file(part: Part, target: Literal["onnx", "executorch"], folder: Path, kind: str) -> Path:
@@ -122,14 +122,14 @@ def network_parts(
     import torch
 
     from benchmarks.workloads.artifacts import random_network, rewrite
-    from benchmarks.workloads.lower_bound import LimitNetwork, limit_inputs
+    from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
     from benchmarks.workloads.parts import Part, split_network
 
     network = random_network(model)
-    inputs = limit_inputs(network, image_size)
+    inputs = lower_bound_inputs(network, image_size)
     module: torch.nn.Module = network
     if limit:
-        module = LimitNetwork(network).eval().requires_grad_(False)
+        module = LowerBoundNetwork(network).eval().requires_grad_(False)
     else:
         inputs = inputs[:1]
         if target != "torch":
@@ -138,7 +138,7 @@ def network_parts(
 
 
 def part_run(model: str, image_size: int, part: str, *, limit: bool) -> Callable[[], object]:
-    """One inference of a part in PyTorch; the factory of its contender."""
+    """One inference of a part in PyTorch; the factory of its candidate."""
     parts = network_parts(model, "torch", image_size, limit=limit)
     (found,) = (candidate for candidate in parts if candidate.name == part)
     return eager(found.module, *found.inputs)

@@ -1,4 +1,4 @@
-"""Bundles of ``mobilevit-export`` as contenders."""
+"""Bundles of ``mobilevit-export`` as candidates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.harness.plan import Contender, FileSource, Group, latency_row, subject
+from benchmarks.harness.plan import Candidate, FileSource, Group, latency_row, subject
 from benchmarks.harness.runners import runtime_of
 from mobilevit_edge.formats.bundle import MODEL_PREFIX, Bundle, read_bundle
 from mobilevit_edge.formats.report import Artifact, Subject, Top1
@@ -22,7 +22,7 @@ def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
     Raises:
         BundleError: one of them is no bundle, or not whole.
     """
-    contenders = []
+    candidates = []
     seen: Counter[str] = Counter()
     for path in paths:
         bundle = read_bundle(path)
@@ -31,8 +31,8 @@ def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
         seen[name] += 1
         row_id = name if seen[name] == 1 else f"{name} ({seen[name]})"
         row = latency_row(row_id, experiment, subject_of(bundle), runtime_of(target))
-        contenders.append(Contender(row, FileSource(target, str(bundle.model_path.resolve()))))
-    return Group(experiment, tuple(contenders))
+        candidates.append(Candidate(row, FileSource(target, str(bundle.model_path.resolve()))))
+    return Group(experiment, tuple(candidates))
 
 
 def subject_of(bundle: Bundle) -> Subject:

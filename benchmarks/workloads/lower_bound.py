@@ -127,7 +127,7 @@ class LimitTokenBlock(nn.Module):
         return F.silu(self.fuse_projected(F.silu(self.projection(x)))), [q, side]
 
 
-class LimitNetwork(nn.Module):
+class LowerBoundNetwork(nn.Module):
     """The whole network's products, its modules named as in the network itself.
 
     The first input is the image, the others are V1's q, k, v.
@@ -175,8 +175,8 @@ def _limit_of(part: nn.Module) -> nn.Module:
             raise ValueError(f"no limit for a {type(part).__name__}")
 
 
-def limit_inputs(model: MobileViT, image_size: int) -> tuple[Tensor, ...]:
-    """Inputs of :class:`LimitNetwork` for one square image."""
+def lower_bound_inputs(model: MobileViT, image_size: int) -> tuple[Tensor, ...]:
+    """Inputs of :class:`LowerBoundNetwork` for one square image."""
     inputs = [torch.rand(1, 3, image_size, image_size)]
     stride = 2
     for stage in model.spec.stages:

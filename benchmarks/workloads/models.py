@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from benchmarks.harness.plan import Contender, FactorySource, FileSource, latency_row, subject
+from benchmarks.harness.plan import Candidate, FactorySource, FileSource, latency_row, subject
 from benchmarks.harness.runners import CORE_ML_ELSEWHERE, eager, runtime_of
 from benchmarks.workloads.bundles import subject_of
 from converters.export.options import ExportOptions, Precision
@@ -68,13 +68,13 @@ def variants(
     return tuple(dict.fromkeys(found))
 
 
-def model_contenders(
+def model_candidates(
     wanted: Sequence[Variant],
     artifacts: Path,
     calibration: Path | None,
     show: Callable[[str], None],
-) -> tuple[Contender, ...]:
-    """A contender for each variant; what cannot be made is one that says why.
+) -> tuple[Candidate, ...]:
+    """A candidate for each variant; what cannot be made is one that says why.
 
     Args:
         wanted: the rows.
@@ -85,16 +85,16 @@ def model_contenders(
     Raises:
         BundleError: something else stands where a bundle belongs.
     """
-    contenders = []
+    candidates = []
     with _calibration(calibration) as images:
         for number, variant in enumerate(wanted, 1):
             show(f"making {variant.name}, {number} of {len(wanted)}")
-            contenders.append(_contender(variant, artifacts, images))
-    return tuple(contenders)
+            candidates.append(_contender(variant, artifacts, images))
+    return tuple(candidates)
 
 
 def reference_run(model: str, height: int, width: int, batch: int) -> Callable[[], object]:
-    """One inference of a reference model; the factory of PyTorch's contenders."""
+    """One inference of a reference model; the factory of PyTorch's candidates."""
     import torch
 
     from mobilevit_edge.models.network import create_model
@@ -103,7 +103,7 @@ def reference_run(model: str, height: int, width: int, batch: int) -> Callable[[
     return eager(create_model(model), torch.rand(batch, 3, height, width))
 
 
-def _contender(variant: Variant, artifacts: Path, calibration: Path) -> Contender:
+def _contender(variant: Variant, artifacts: Path, calibration: Path) -> Candidate:
     if variant.target == "torch":
         return _torch_contender(variant)
     folder = artifacts / variant.name
@@ -114,10 +114,10 @@ def _contender(variant: Variant, artifacts: Path, calibration: Path) -> Contende
     except (ConversionError, MissingPackageError, UsageError) as error:
         return _absent(variant, folder, str(error))
     row = latency_row(variant.name, EXPERIMENT, subject_of(bundle), runtime_of(variant.target))
-    return Contender(row, FileSource(variant.target, str(bundle.model_path.resolve())))
+    return Candidate(row, FileSource(variant.target, str(bundle.model_path.resolve())))
 
 
-def _absent(variant: Variant, folder: Path, reason: str) -> Contender:
+def _absent(variant: Variant, folder: Path, reason: str) -> Candidate:
     assert variant.target != "torch"
     about = subject(
         model=variant.model,
@@ -128,10 +128,10 @@ def _absent(variant: Variant, folder: Path, reason: str) -> Contender:
     )
     row = latency_row(variant.name, EXPERIMENT, about, runtime_of(variant.target))
     source = FileSource(variant.target, str(folder))
-    return Contender(replace(row, not_run=reason[:_MAX_REASON]), source)
+    return Candidate(replace(row, not_run=reason[:_MAX_REASON]), source)
 
 
-def _torch_contender(variant: Variant) -> Contender:
+def _torch_contender(variant: Variant) -> Candidate:
     from mobilevit_edge.counting import complexity
     from mobilevit_edge.models.network import create_meta_model, find_spec
 
@@ -155,7 +155,7 @@ def _torch_contender(variant: Variant) -> Contender:
         "width": width,
         "batch": variant.batch,
     }
-    return Contender(row, FactorySource(f"{__name__}:{reference_run.__name__}", arguments))
+    return Candidate(row, FactorySource(f"{__name__}:{reference_run.__name__}", arguments))
 
 
 def _bundle(variant: Variant, folder: Path, calibration: Path) -> Bundle:

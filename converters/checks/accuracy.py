@@ -13,7 +13,7 @@ import torch
 
 from converters.checks.numerics import Pixels, advice, artifact_input, find_images, load_pixels
 from converters.export.options import DEFAULT_MAX_DROP, ExportOptions
-from converters.export.source import Prepared
+from converters.export.source import SourceModel
 from converters.targets.base import LoadedModel
 from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
 from mobilevit_edge.formats.bundle import Accuracy
@@ -71,7 +71,7 @@ def check_gate(options: ExportOptions, images: Sequence[LabeledImage]) -> None:
 
 def measure_accuracy(
     loaded: LoadedModel,
-    prepared: Prepared,
+    prepared: SourceModel,
     options: ExportOptions,
     images: Sequence[LabeledImage],
     progress: Callable[[str], None],
@@ -117,7 +117,7 @@ def measure_accuracy(
 
 
 def _batches(
-    images: Sequence[LabeledImage], prepared: Prepared, size: int
+    images: Sequence[LabeledImage], prepared: SourceModel, size: int
 ) -> Iterator[tuple[np.ndarray, list[Pixels]]]:
     """Labels and pixels of up to ``size`` readable images at a time."""
     labels: list[int] = []

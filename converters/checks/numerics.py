@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from converters.export.options import QUANTIZED, ExportOptions, Precision
-from converters.export.source import Prepared
+from converters.export.source import SourceModel
 from converters.targets.base import Array, LoadedModel
 from mobilevit_edge.errors import ImageError, VerificationError
 from mobilevit_edge.formats.bundle import (
@@ -78,7 +78,7 @@ def find_images(path: Path) -> list[Path]:
     return found
 
 
-def verification_cases(prepared: Prepared, options: ExportOptions) -> Iterator[Case]:
+def verification_cases(prepared: SourceModel, options: ExportOptions) -> Iterator[Case]:
     """Noise, the golden pattern, and up to 32 photos spread over ``--verify``.
 
     Static int8 holds for images like those it was calibrated on: photos alone, of ``--verify`` or
@@ -96,7 +96,7 @@ def verification_cases(prepared: Prepared, options: ExportOptions) -> Iterator[C
         yield from _photos(options.calibration, prepared, skip_unreadable=True)
 
 
-def _photos(folder: Path, prepared: Prepared, *, skip_unreadable: bool) -> Iterator[Case]:
+def _photos(folder: Path, prepared: SourceModel, *, skip_unreadable: bool) -> Iterator[Case]:
     found = find_images(folder)
     for path in found[:: max(1, -(-len(found) // _MAX_PHOTOS))]:
         try:
@@ -108,7 +108,7 @@ def _photos(folder: Path, prepared: Prepared, *, skip_unreadable: bool) -> Itera
         yield Case(path.name, pixels)
 
 
-def load_pixels(path: Path, prepared: Prepared) -> Pixels:
+def load_pixels(path: Path, prepared: SourceModel) -> Pixels:
     """An image file at the network's size: ``[H, W, 3]`` RGB bytes.
 
     Raises:
@@ -121,7 +121,7 @@ def load_pixels(path: Path, prepared: Prepared) -> Pixels:
 class Reference:
     """The reference model in float64, so that only the artifact's own rounding is measured."""
 
-    def __init__(self, prepared: Prepared, *, softmax: bool) -> None:
+    def __init__(self, prepared: SourceModel, *, softmax: bool) -> None:
         self._model = copy.deepcopy(prepared.model).double()
         self._channel_order = prepared.preprocessing.channel_order
         self._softmax = softmax
@@ -134,7 +134,7 @@ class Reference:
             return (torch.softmax(y, dim=-1) if self._softmax else y).numpy()
 
 
-def module_input(prepared: Prepared, options: ExportOptions, images: Sequence[Pixels]) -> Array:
+def module_input(prepared: SourceModel, options: ExportOptions, images: Sequence[Pixels]) -> Array:
     """Images as one input of the deployed module: the artifact's, but for Core ML's image input."""
     if options.raw_input:
         return np.stack(images)
@@ -142,7 +142,9 @@ def module_input(prepared: Prepared, options: ExportOptions, images: Sequence[Pi
     return np.stack([scale_pixels(pixels, order) for pixels in images])
 
 
-def artifact_input(prepared: Prepared, options: ExportOptions, images: Sequence[Pixels]) -> Array:
+def artifact_input(
+    prepared: SourceModel, options: ExportOptions, images: Sequence[Pixels]
+) -> Array:
     """Images of ``[H, W, 3]`` RGB bytes as one input of the artifact."""
     if options.takes_pixels:
         return np.stack(images)
@@ -151,7 +153,7 @@ def artifact_input(prepared: Prepared, options: ExportOptions, images: Sequence[
 
 def verify(
     loaded: LoadedModel,
-    prepared: Prepared,
+    prepared: SourceModel,
     options: ExportOptions,
     reference: Callable[[Pixels], Array],
     cases: Sequence[Case],
@@ -251,7 +253,7 @@ def device_tolerance(precision: Precision) -> float:
 
 
 def make_golden(
-    prepared: Prepared, options: ExportOptions, reference: Reference, loaded: LoadedModel | None
+    prepared: SourceModel, options: ExportOptions, reference: Reference, loaded: LoadedModel | None
 ) -> Golden:
     """The bundle's self-test, answered by the reference.
 

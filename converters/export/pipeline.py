@@ -12,9 +12,9 @@ from converters.checks.accuracy import LabeledImage, check_gate, find_labeled, m
 from converters.checks.graph_contract import check_contract
 from converters.checks.numerics import Case, Reference, make_golden, verification_cases, verify
 from converters.export.options import ExportOptions, check_options, deployment_target, runs_here
-from converters.export.source import Prepared, prepare
-from converters.export.wrapping import deploy
-from converters.precision.apply import reduce_precision
+from converters.export.source import SourceModel, load_source
+from converters.export.wrapping import wrap_for_export
+from converters.precision.apply import apply_precision
 from converters.rewrites.base import Outcome
 from converters.targets.base import INPUT_NAME, Backend, get_backend, output_name
 from mobilevit_edge.counting import complexity
@@ -72,7 +72,7 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
         check_output(options.output)
 
     progress("reading the checkpoint")
-    prepared = prepare(options)
+    prepared = load_source(options)
     target_folder = options.output or Path(default_folder(prepared, options))
     check_output(target_folder)
     labeled = find_labeled(options.verify, prepared.labels) if options.verify else ()
@@ -85,8 +85,10 @@ def export_bundle(options: ExportOptions, progress: Progress) -> Exported:
     cases = list(verification_cases(prepared, options))
 
     with folder_transaction(target_folder) as folder:
-        deployed = deploy(prepared, options, backend.rewrites(prepared.model.spec, options))
-        reduced = reduce_precision(
+        deployed = wrap_for_export(
+            prepared, options, backend.rewrites(prepared.model.spec, options)
+        )
+        reduced = apply_precision(
             deployed.module,
             prepared,
             options,
@@ -166,7 +168,7 @@ class _Proof:
 def _prove(
     backend: Backend,
     path: Path,
-    prepared: Prepared,
+    prepared: SourceModel,
     options: ExportOptions,
     cases: Sequence[Case],
     labeled: Sequence[LabeledImage],
@@ -191,7 +193,7 @@ def _prove(
     )
 
 
-def _cases_at_other_sizes(prepared: Prepared, options: ExportOptions) -> list[Case]:
+def _cases_at_other_sizes(prepared: SourceModel, options: ExportOptions) -> list[Case]:
     """The same inputs at every further size that a Core ML package takes."""
     return [
         replace(case, name=f"{case.name} at {size[0]}x{size[1]}")
@@ -200,7 +202,7 @@ def _cases_at_other_sizes(prepared: Prepared, options: ExportOptions) -> list[Ca
     ]
 
 
-def _coreml_info(prepared: Prepared, options: ExportOptions, proof: _Proof) -> CoreMLInfo:
+def _coreml_info(prepared: SourceModel, options: ExportOptions, proof: _Proof) -> CoreMLInfo:
     from converters.targets.coreml.conversion import function_name
     from converters.targets.coreml.mlprogram import compute_advice
 
@@ -216,7 +218,7 @@ def _coreml_info(prepared: Prepared, options: ExportOptions, proof: _Proof) -> C
     )
 
 
-def default_folder(prepared: Prepared, options: ExportOptions) -> str:
+def default_folder(prepared: SourceModel, options: ExportOptions) -> str:
     """A name that says what is inside, in the current folder."""
     height, width = prepared.image_size
     size = str(height) if height == width else f"{height}x{width}"
@@ -251,7 +253,7 @@ def refused_rewrites(outcomes: Sequence[Outcome]) -> tuple[RefusedRewrite, ...]:
     return tuple(RefusedRewrite(o.name, o.refused) for o in outcomes if o.refused)
 
 
-def _input_info(prepared: Prepared, options: ExportOptions) -> InputInfo:
+def _input_info(prepared: SourceModel, options: ExportOptions) -> InputInfo:
     preprocessing = prepared.preprocessing
     height, width = prepared.image_size
     return InputInfo(

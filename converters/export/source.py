@@ -21,11 +21,11 @@ from mobilevit_edge.weights.provenance import RANDOM_WEIGHTS, labels_of, preproc
 
 RANDOM: Final = "random"
 RANDOM_SEED: Final = 0
-_SETTLING_SIZE: Final = 64
+_CALIBRATION_SIZE: Final = 64
 
 
 @dataclass(frozen=True)
-class Prepared:
+class SourceModel:
     """The reference model with everything the manifest needs to say about its input and output."""
 
     model: MobileViT
@@ -37,7 +37,7 @@ class Prepared:
     source: SourceInfo
 
 
-def prepare(options: ExportOptions) -> Prepared:
+def load_source(options: ExportOptions) -> SourceModel:
     """Read the checkpoint and resolve what the options leave open.
 
     Raises:
@@ -78,7 +78,7 @@ def prepare(options: ExportOptions) -> Prepared:
     if outputs < 1:
         raise CheckpointError(f"{options.weights}: the model has no outputs")
     labels, labels_source = resolve_labels(options.labels, carried_labels, outputs)
-    return Prepared(
+    return SourceModel(
         model=model.requires_grad_(False),
         outputs=outputs,
         image_size=options.image_size or preprocessing.image_size,
@@ -95,12 +95,12 @@ def _random(name: str) -> tuple[MobileViT, Preprocessing, None, SourceInfo]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
         model = create_model(name)
-        settle_batch_norms(model)
+        calibrate_batch_norm_statistics(model)
     origin = f"random weights (seed {RANDOM_SEED})"
     return model, RANDOM_WEIGHTS, None, SourceInfo(origin, None, "", None)
 
 
-def settle_batch_norms(model: MobileViT) -> None:
+def calibrate_batch_norm_statistics(model: MobileViT) -> None:
     """Give batch norms the statistics of noise images.
 
     Without them activations shrink from layer to layer, below what fp16 holds.
@@ -109,7 +109,7 @@ def settle_batch_norms(model: MobileViT) -> None:
     for norm in norms:
         norm.momentum = None  # a plain average instead of a moving one
     with torch.no_grad():
-        model.train()(torch.rand(8, 3, _SETTLING_SIZE, _SETTLING_SIZE))
+        model.train()(torch.rand(8, 3, _CALIBRATION_SIZE, _CALIBRATION_SIZE))
     for norm in norms:
         norm.momentum = 0.1
     model.eval()

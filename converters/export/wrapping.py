@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from converters.export.options import ExportOptions
-from converters.export.source import Prepared
+from converters.export.source import SourceModel
 from converters.rewrites import preprocessing_fold, select_rewrites
 from converters.rewrites.base import Context, Outcome, Rewrite, apply_rewrites
 from mobilevit_edge.models.network import MobileViT
@@ -24,7 +24,7 @@ class PixelScaling:
     flip: bool
 
 
-class DeployedModel(nn.Module):
+class ExportableModel(nn.Module):
     """Input as the manifest describes it -> fp32 outputs ``[B, num_outputs]``.
 
     ``raw_input``: ``[B, H, W, 3]`` bytes, RGB; otherwise ``[B, 3, H, W]`` fp32 in 0..1. ``dtype``
@@ -58,15 +58,15 @@ class DeployedModel(nn.Module):
 
 
 @dataclass(frozen=True)
-class Deployed:
+class Wrapped:
     """The module to convert, and what became of every rewrite."""
 
-    module: DeployedModel
+    module: ExportableModel
     outcomes: tuple[Outcome, ...]
 
 
 def choose_rewrites(
-    prepared: Prepared, options: ExportOptions, rewrites: Sequence[str]
+    prepared: SourceModel, options: ExportOptions, rewrites: Sequence[str]
 ) -> tuple[list[Rewrite], Context]:
     """The rewrites of an export, those of its target being ``rewrites``, and their context.
 
@@ -78,7 +78,9 @@ def choose_rewrites(
     return select_rewrites([preprocessing_fold.REWRITE.name, *rewrites], options.without), context
 
 
-def deploy(prepared: Prepared, options: ExportOptions, rewrites: Sequence[str]) -> Deployed:
+def wrap_for_export(
+    prepared: SourceModel, options: ExportOptions, rewrites: Sequence[str]
+) -> Wrapped:
     """A rewritten copy of the model as the artifact has it, in fp32.
 
     Raises:
@@ -92,24 +94,24 @@ def deploy(prepared: Prepared, options: ExportOptions, rewrites: Sequence[str]) 
     scaling = None
     if options.raw_input and not folded:
         scaling = PixelScaling(1 / 255, flip=order == "BGR")
-    module = DeployedModel(
+    module = ExportableModel(
         model,
         raw_input=options.raw_input,
         scaling=scaling,
         softmax=options.softmax,
     )
-    return Deployed(module.eval(), tuple(outcomes))
+    return Wrapped(module.eval(), tuple(outcomes))
 
 
 def input_shape(
-    prepared: Prepared, options: ExportOptions, batch: int
+    prepared: SourceModel, options: ExportOptions, batch: int
 ) -> tuple[int, int, int, int]:
     """Shape of the artifact's input for ``batch`` images."""
     height, width = prepared.image_size
     return (batch, height, width, 3) if options.raw_input else (batch, 3, height, width)
 
 
-def example_input(prepared: Prepared, options: ExportOptions) -> Tensor:
+def example_input(prepared: SourceModel, options: ExportOptions) -> Tensor:
     """An input to trace with; two images where the batch is dynamic, since one would be fixed."""
     shape = input_shape(prepared, options, options.batch or 2)
     return torch.zeros(shape, dtype=torch.uint8 if options.raw_input else torch.float32)

@@ -9,14 +9,14 @@ import torch
 
 from converters.checks.numerics import Case, module_input
 from converters.export.options import KEEP_AUTO, ExportOptions
-from converters.export.source import Prepared
-from converters.export.wrapping import DeployedModel
-from converters.precision.fp16 import find_islands, to_fp16
+from converters.export.source import SourceModel
+from converters.export.wrapping import ExportableModel
+from converters.precision.fp16 import find_fp32_regions, to_fp16
 from converters.quiet import quiet
 
 
 @dataclass(frozen=True)
-class Reduced:
+class PrecisionPlan:
     """What a backend needs besides the module.
 
     ``kept`` are parts that stay in fp32; ``batches`` are inputs of the artifact that set the ranges
@@ -27,14 +27,14 @@ class Reduced:
     batches: tuple[torch.Tensor, ...] = ()
 
 
-def reduce_precision(
-    module: DeployedModel,
-    prepared: Prepared,
+def apply_precision(
+    module: ExportableModel,
+    prepared: SourceModel,
     options: ExportOptions,
     batches: Sequence[torch.Tensor],
     cases: Sequence[Case],
     progress: Callable[[str], None],
-) -> Reduced:
+) -> PrecisionPlan:
     """Prepare ``module``, in place, for its precision.
 
     Args:
@@ -49,20 +49,20 @@ def reduce_precision(
         case "int8":
             return _static_int8(module, prepared, options, batches, progress)
         case "fp32":
-            return Reduced()
+            return PrecisionPlan()
         case _ if options.target == "coreml":
             # Core ML computes in fp16 whatever the weights are stored in; its converter casts.
             progress("looking for values beyond fp16")
-            return Reduced(kept=find_islands(module, _inputs(prepared, options, cases)))
+            return PrecisionPlan(kept=find_fp32_regions(module, _inputs(prepared, options, cases)))
         case "fp16" if options.backend == "xnnpack":
             progress("looking for values beyond fp16")
-            return Reduced(kept=to_fp16(module, _inputs(prepared, options, cases)))
+            return PrecisionPlan(kept=to_fp16(module, _inputs(prepared, options, cases)))
         case _:
-            return Reduced()
+            return PrecisionPlan()
 
 
 def _inputs(
-    prepared: Prepared, options: ExportOptions, cases: Sequence[Case]
+    prepared: SourceModel, options: ExportOptions, cases: Sequence[Case]
 ) -> list[torch.Tensor]:
     """The cases as inputs of the deployed module, one image a batch."""
     size = options.batch or 1
@@ -72,28 +72,28 @@ def _inputs(
 
 
 def _static_int8(
-    module: DeployedModel,
-    prepared: Prepared,
+    module: ExportableModel,
+    prepared: SourceModel,
     options: ExportOptions,
     batches: Sequence[torch.Tensor],
     progress: Callable[[str], None],
-) -> Reduced:
-    from converters.precision.parts import check_keep
+) -> PrecisionPlan:
+    from converters.precision.parts import check_part_names
     from converters.precision.range_groups import apply_range_groups
 
     automatic = options.int8_keep == (KEEP_AUTO,)
     if not automatic:
-        check_keep(options.int8_keep, prepared.model)
+        check_part_names(options.int8_keep, prepared.model)
     progress("measuring the ranges of channels")
     apply_range_groups(module, batches)
     keep = _sensitive_parts(module, batches, progress) if automatic else options.int8_keep
-    return Reduced(keep, tuple(batches))
+    return PrecisionPlan(keep, tuple(batches))
 
 
 def _sensitive_parts(
-    module: DeployedModel, batches: Sequence[torch.Tensor], progress: Callable[[str], None]
+    module: ExportableModel, batches: Sequence[torch.Tensor], progress: Callable[[str], None]
 ) -> tuple[str, ...]:
     with quiet():
         # torchao, which talks while it is imported.
-        from converters.precision.sensitivity import choose_keep
-    return choose_keep(module, batches, progress)
+        from converters.precision.sensitivity import choose_fp32_parts
+    return choose_fp32_parts(module, batches, progress)

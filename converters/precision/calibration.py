@@ -13,7 +13,7 @@ from torch import Tensor
 
 from converters.checks.numerics import Pixels, find_images, load_pixels, module_input
 from converters.export.options import ExportOptions
-from converters.export.source import Prepared
+from converters.export.source import SourceModel
 from mobilevit_edge.errors import CalibrationError, ImageError
 
 MIN_IMAGES: Final = 8
@@ -34,7 +34,7 @@ class Calibration:
 
 
 def calibration_batches(
-    folder: Path, prepared: Prepared, options: ExportOptions, progress: Callable[[str], None]
+    folder: Path, prepared: SourceModel, options: ExportOptions, progress: Callable[[str], None]
 ) -> Calibration:
     """At most ``MAX_IMAGES`` images spread evenly over a folder, as the artifact's inputs.
 
@@ -90,7 +90,7 @@ def _spread(paths: list[Path]) -> list[Path]:
 
 
 def _read(
-    paths: list[Path], prepared: Prepared, progress: Callable[[str], None]
+    paths: list[Path], prepared: SourceModel, progress: Callable[[str], None]
 ) -> tuple[list[Pixels], list[str]]:
     """The first ``MAX_IMAGES`` that can be read, at the network's size, and names of the others."""
     images: list[Pixels] = []

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from converters.export.wrapping import DeployedModel
+from converters.export.wrapping import ExportableModel
 from converters.rewrites.base import swap
 from mobilevit_edge.errors import ConversionError
 
@@ -19,7 +19,7 @@ LIMIT: Final = torch.finfo(torch.float16).max / 4
 """Images in use may go beyond those tried: a factor of four is left to them."""
 
 
-class Fp32Island(nn.Module):
+class Fp32Region(nn.Module):
     """Computes in fp32 between neighbors in fp16; same shapes as ``inner``."""
 
     def __init__(self, inner: nn.Module) -> None:
@@ -51,7 +51,7 @@ class _Peaks(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         return result
 
 
-def to_fp16(deployed: DeployedModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
+def to_fp16(deployed: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
     """Turn ``deployed`` to fp16 in place, but for the parts that ``inputs`` show to need fp32.
 
     Args:
@@ -65,18 +65,18 @@ def to_fp16(deployed: DeployedModel, inputs: Sequence[Tensor]) -> tuple[str, ...
         ConversionError: the network's own output is beyond fp16.
     """
     model = deployed.model
-    islands = find_islands(deployed, inputs)
-    kept = {name: model.get_submodule(name) for name in islands}
+    regions = find_fp32_regions(deployed, inputs)
+    kept = {name: model.get_submodule(name) for name in regions}
     for name in kept:
         swap(model, name, nn.Identity())
     model.half()
     for name, part in kept.items():
-        swap(model, name, Fp32Island(part).eval())
+        swap(model, name, Fp32Region(part).eval())
     deployed.dtype = torch.float16
-    return islands
+    return regions
 
 
-def find_islands(deployed: DeployedModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
+def find_fp32_regions(deployed: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
     """Smallest parts of the network that take and give what fp16 holds but exceed it inside.
 
     Raises:
@@ -102,7 +102,7 @@ def find_islands(deployed: DeployedModel, inputs: Sequence[Tensor]) -> tuple[str
 
 
 def _measure(
-    deployed: DeployedModel, inputs: Iterable[Tensor]
+    deployed: ExportableModel, inputs: Iterable[Tensor]
 ) -> tuple[dict[str, float], Mapping[str, float]]:
     """Peaks of every module's operators, and of its output."""
     peaks = _Peaks()

@@ -18,7 +18,7 @@ from mobilevit_edge.models.network import MobileViT
 _SHOWN = 3
 
 
-def keepable_parts(model: MobileViT) -> tuple[str, ...]:
+def part_names(model: MobileViT) -> tuple[str, ...]:
     """Every name that can be kept in float, in the order of the network.
 
     ``model`` may be the reference or a rewritten copy of it.
@@ -45,18 +45,18 @@ def block_parts(model: MobileViT) -> tuple[str, ...]:
     """The parts that together are the whole network: stem, blocks, pre-head, head."""
     return tuple(
         name
-        for name in keepable_parts(model)
+        for name in part_names(model)
         if name.count(".") == 1 or (name.count(".") == 0 and not name.startswith("layer"))
     )
 
 
-def check_keep(keep: Sequence[str], model: MobileViT) -> None:
+def check_part_names(keep: Sequence[str], model: MobileViT) -> None:
     """Refuse names that the model does not have.
 
     Raises:
         UsageError: it names the nearest ones that exist.
     """
-    names = keepable_parts(model)
+    names = part_names(model)
     for name in keep:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=_SHOWN, cutoff=0.0)

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, fx
 
-from converters.export.wrapping import DeployedModel
+from converters.export.wrapping import ExportableModel
 from converters.precision.annotate import module_path
 from converters.precision.observers import Int8Observer
 from converters.precision.parts import block_parts, keeps
@@ -39,7 +39,7 @@ class Simulation:
 
     def __init__(
         self,
-        module: DeployedModel,
+        module: ExportableModel,
         batches: Sequence[Tensor],
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -85,7 +85,7 @@ def _observers(graph: fx.GraphModule) -> list[tuple[str, Int8Observer]]:
 
 
 def sensitivity(
-    module: DeployedModel, batches: Sequence[Tensor], progress: Callable[[str], None]
+    module: ExportableModel, batches: Sequence[Tensor], progress: Callable[[str], None]
 ) -> tuple[LayerSensitivity, ...]:
     """What each part alone costs in int8, in the order of the network.
 
@@ -107,8 +107,8 @@ def _measure(
     return tuple(results)
 
 
-def choose_keep(
-    module: DeployedModel,
+def choose_fp32_parts(
+    module: ExportableModel,
     batches: Sequence[Tensor],
     progress: Callable[[str], None],
     acceptable: float = ACCEPTABLE_ERROR,

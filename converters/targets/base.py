@@ -16,9 +16,9 @@ from mobilevit_edge.formats.bundle import Bundle, Target
 if TYPE_CHECKING:
     from converters.checks.graph_contract import Graph
     from converters.export.options import ExportOptions
-    from converters.export.source import Prepared
-    from converters.export.wrapping import DeployedModel
-    from converters.precision.apply import Reduced
+    from converters.export.source import SourceModel
+    from converters.export.wrapping import ExportableModel
+    from converters.precision.apply import PrecisionPlan
     from mobilevit_edge.specs import ModelSpec
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -51,11 +51,11 @@ class Backend(Protocol):
 
     def convert(
         self,
-        module: DeployedModel,
-        prepared: Prepared,
+        module: ExportableModel,
+        prepared: SourceModel,
         options: ExportOptions,
         path: Path,
-        reduced: Reduced,
+        reduced: PrecisionPlan,
     ) -> None:
         """Write the artifact to ``path``. Raises ConversionError."""
 

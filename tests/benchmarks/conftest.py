@@ -1,4 +1,4 @@
-"""What the tests of the benchmarks share: contenders, plans, a made-up launcher."""
+"""What the tests of the benchmarks share: candidates, plans, a made-up launcher."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.harness.parent import Job, Outcome
-from benchmarks.harness.plan import Contender, FactorySource, Group, Plan, latency_row, subject
+from benchmarks.harness.plan import Candidate, FactorySource, Group, Plan, latency_row, subject
 from mobilevit_edge.formats.report import LatencyRow, Run, Runtime
 
 STATE = {
@@ -22,16 +22,16 @@ STATE = {
 }
 
 
-def contender(row_id: str, factory: str = "work", **arguments: Any) -> Contender:
+def candidate(row_id: str, factory: str = "work", **arguments: Any) -> Candidate:
     """A row that is measured by a function of ``factories.py``."""
     row = latency_row(row_id, "test", subject(model=row_id), Runtime("Python", None))
-    return Contender(row, FactorySource(f"tests.benchmarks.factories:{factory}", arguments))
+    return Candidate(row, FactorySource(f"tests.benchmarks.factories:{factory}", arguments))
 
 
-def plan(*contenders: Contender, **changes: Any) -> Plan:
+def plan(*candidates: Candidate, **changes: Any) -> Plan:
     """A quick plan of one group."""
     built = Plan(
-        groups=(Group("group", contenders),),
+        groups=(Group("group", candidates),),
         processes=3,
         seconds=0.01,
         seed=0,
@@ -122,9 +122,9 @@ def rows_of(run: Run) -> dict[str, LatencyRow]:
     return {row.id: row for row in run.rows if isinstance(row, LatencyRow)}
 
 
-def named(*row_ids: str) -> Sequence[Contender]:
-    """Contenders for :class:`Launcher`, which tells them apart by an argument."""
-    return [contender(row_id, name=row_id) for row_id in row_ids]
+def named(*row_ids: str) -> Sequence[Candidate]:
+    """Candidates for :class:`Launcher`, which tells them apart by an argument."""
+    return [candidate(row_id, name=row_id) for row_id in row_ids]
 
 
 @pytest.fixture(scope="session")

@@ -239,14 +239,14 @@ def test_a_killed_run_goes_on_where_it_stopped(
     (killed,) = read_report(path).runs
     (row,) = rows_of(killed).values()
     assert 2 <= len(row.cold_starts) < 20
-    contenders = bundle_group([bundles("small")], "run").contenders
+    candidates = bundle_group([bundles("small")], "run").candidates
     launcher = Launcher(fail=lambda job, n: ("enough", 0) if job.task == "measure" else None)
     monkeypatch.setattr(launcher, "_measure", lambda *arguments: None)
 
     from benchmarks.harness.plan import Group, Plan
 
     core = killed.affinity.asked[0] if killed.affinity.asked else None
-    plan = Plan((Group("run", contenders),), 20, 0.05, 0, core, None, True, False)
+    plan = Plan((Group("run", candidates),), 20, 0.05, 0, core, None, True, False)
     run = engine.run_plan(
         plan, engine.Surroundings(lambda run: None, lambda step: None, launcher), killed
     )
@@ -283,4 +283,4 @@ def test_an_interrupted_run_says_what_it_has_and_how_to_go_on(
 
 def test_folders_of_one_name_are_told_apart(exported: Path, tmp_path: Path) -> None:
     paths = [make_bundle(exported, tmp_path / p / "model\x1b", onnx_model(2)) for p in "ab"]
-    assert [c.row.id for c in bundle_group(paths, "run").contenders] == ["model?", "model? (2)"]
+    assert [c.row.id for c in bundle_group(paths, "run").candidates] == ["model?", "model? (2)"]

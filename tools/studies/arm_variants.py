@@ -21,10 +21,10 @@ from benchmarks.arm.toolchain import default_folder, set_up
 from benchmarks.harness.plan import FileSource
 from benchmarks.output.table import Table, print_table, wide_console
 from benchmarks.workloads.artifacts import FILE_TARGETS
-from benchmarks.workloads.lower_bound import limit_inputs
+from benchmarks.workloads.lower_bound import lower_bound_inputs
 from mobilevit_edge.models.network import create_meta_model
 from mobilevit_edge.specs import SPECS
-from tools.studies.vs_baseline import FORMS, IMAGE_SIZE, RATIOS, contenders
+from tools.studies.vs_baseline import FORMS, IMAGE_SIZE, RATIOS, candidates
 
 _MEGA: Final = 1e6
 
@@ -54,13 +54,15 @@ def main() -> None:
     counts: dict[str, dict[str, int]] = {}
     for name in track(arguments.models, "counting", console=Console(stderr=True)):
         torch.manual_seed(0)
-        inputs = [x.numpy() for x in limit_inputs(create_meta_model(SPECS[name], 1), IMAGE_SIZE)]
+        inputs = [
+            x.numpy() for x in lower_bound_inputs(create_meta_model(SPECS[name], 1), IMAGE_SIZE)
+        ]
         counts[name] = {}
-        for contender in contenders(runtime, name, precision, arguments.artifacts, forms):
-            assert isinstance(contender.source, FileSource)
-            form = contender.row.subject.attributes["form"]
+        for candidate in candidates(runtime, name, precision, arguments.artifacts, forms):
+            assert isinstance(candidate.source, FileSource)
+            form = candidate.row.subject.attributes["form"]
             given = inputs if "limit" in form else inputs[:1]
-            path = Path(contender.source.path)
+            path = Path(candidate.source.path)
             found = emulate(toolchain, processor, runtime, path, [given])
             counts[name][form] = found.counts["all"]
     print_table(wide_console(), forms_table(counts, processor.name, runtime, precision))

@@ -27,7 +27,7 @@ from benchmarks.commands.options import (
     measure,
     plan_of,
 )
-from benchmarks.harness.plan import Contender, FileSource, Group, latency_row, subject
+from benchmarks.harness.plan import Candidate, FileSource, Group, latency_row, subject
 from benchmarks.harness.runners import runtime_of
 from benchmarks.output.summaries import print_tables
 from benchmarks.output.table import Table
@@ -39,7 +39,7 @@ from benchmarks.workloads.artifacts import (
     rewrite,
     write_file,
 )
-from benchmarks.workloads.lower_bound import LimitNetwork, limit_inputs
+from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
 from converters.precision.range_groups import apply_range_groups
 from mobilevit_edge.formats.report import LatencyRow, Run
 from tools.studies.reference_implementations import transformers_peer
@@ -62,7 +62,7 @@ _CALIBRATION_IMAGES: Final = 4
 def make_artifact(runtime: FileTarget, model_name: str, form: str, path: Path) -> bool:
     """Write one artifact; False if there is no such form of the model."""
     reference = random_network(model_name)
-    inputs: tuple[torch.Tensor, ...] = limit_inputs(reference, IMAGE_SIZE)
+    inputs: tuple[torch.Tensor, ...] = lower_bound_inputs(reference, IMAGE_SIZE)
     model: torch.nn.Module = reference
     if form == "transformers":
         peer = transformers_peer(reference)
@@ -70,7 +70,7 @@ def make_artifact(runtime: FileTarget, model_name: str, form: str, path: Path) -
             return False
         model = peer
     elif form == "limit":
-        model = LimitNetwork(reference).eval()
+        model = LowerBoundNetwork(reference).eval()
     elif form == "ours":
         rewrite(reference, runtime, (IMAGE_SIZE, IMAGE_SIZE))
     inputs = inputs if form == "limit" else inputs[:1]
@@ -92,8 +92,8 @@ def make_int8_artifact(runtime: FileTarget, model_name: str, form: str, path: Pa
         return
     batches: list[tuple[torch.Tensor, ...]] = [(image,) for image in images]
     if form == "limit":
-        model = LimitNetwork(reference).eval().requires_grad_(False)
-        attention = limit_inputs(reference, IMAGE_SIZE)[1:]
+        model = LowerBoundNetwork(reference).eval().requires_grad_(False)
+        attention = lower_bound_inputs(reference, IMAGE_SIZE)[1:]
         batches = [(image, *attention) for image in images]
     else:
         rewrite(reference, runtime, (IMAGE_SIZE, IMAGE_SIZE), "int8")
@@ -113,9 +113,9 @@ def make_int8_artifact(runtime: FileTarget, model_name: str, form: str, path: Pa
         path.write_bytes(lower(quantize_program(model, batches, ()), int8_delegate()))
 
 
-def contenders(
+def candidates(
     runtime: FileTarget, name: str, precision: str, folder: Path, forms: Collection[str]
-) -> tuple[Contender, ...]:
+) -> tuple[Candidate, ...]:
     """``forms`` of a model, those that there are; artifacts in ``folder`` are used again."""
     found = []
     for form in forms:
@@ -133,7 +133,7 @@ def contenders(
             attributes={"form": form},
         )
         row = latency_row(f"{name} {form}", EXPERIMENT, about, runtime_of(runtime))
-        found.append(Contender(row, FileSource(runtime, str(path.resolve()))))
+        found.append(Candidate(row, FileSource(runtime, str(path.resolve()))))
     return tuple(found)
 
 
@@ -151,7 +151,7 @@ def main() -> None:
     groups = tuple(
         Group(
             name,
-            contenders(
+            candidates(
                 arguments.runtime,
                 name,
                 arguments.precision,

@@ -27,9 +27,9 @@ if importlib.util.find_spec("coremltools") is None:
 
 if TYPE_CHECKING:
     from converters.export.options import ExportOptions
-    from converters.export.source import Prepared
-    from converters.export.wrapping import DeployedModel
-    from converters.precision.apply import Reduced
+    from converters.export.source import SourceModel
+    from converters.export.wrapping import ExportableModel
+    from converters.precision.apply import PrecisionPlan
     from converters.targets.coreml.evaluator.program import Operation
     from mobilevit_edge.specs import ModelSpec
 
@@ -59,11 +59,11 @@ def rewrites(spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
 
 
 def convert(
-    module: DeployedModel,
-    prepared: Prepared,
+    module: ExportableModel,
+    prepared: SourceModel,
     options: ExportOptions,
     path: Path,
-    reduced: Reduced,
+    reduced: PrecisionPlan,
 ) -> None:
     """Write an ``.mlpackage`` with one function, or one for every size of ``--function-sizes``.
 

@@ -18,7 +18,7 @@ from torch.export.graph_signature import TensorArgument
 
 import mobilevit_edge
 from converters.export.options import FLEXIBLE_STEP, ExportOptions, Precision, deployment_target
-from converters.export.wrapping import DeployedModel
+from converters.export.wrapping import ExportableModel
 from converters.precision.parts import keeps
 from converters.quiet import quiet
 from converters.rewrites.base import parts_of
@@ -27,8 +27,8 @@ from mobilevit_edge.errors import ConversionError, UsageError
 from mobilevit_edge.models.layers import InvertedResidual
 
 if TYPE_CHECKING:
-    from converters.export.source import Prepared
-    from converters.precision.apply import Reduced
+    from converters.export.source import SourceModel
+    from converters.precision.apply import PrecisionPlan
 
 LOGITS: Final = output_name(softmax=False)
 LABEL: Final = "classLabel"
@@ -44,10 +44,10 @@ _MODULE_PREFIX: Final = "model."
 """Of a part's path in the captured program."""
 
 
-class _Program(DeployedModel):
+class _Program(ExportableModel):
     """What the package computes. ``[1, 3, H, W]`` in 0..1 -> logits, and a classifier's softmax."""
 
-    def __init__(self, deployed: DeployedModel, *, classifies: bool) -> None:
+    def __init__(self, deployed: ExportableModel, *, classifies: bool) -> None:
         super().__init__(
             deployed.model,
             raw_input=deployed.raw_input,
@@ -70,11 +70,11 @@ class Sizes:
 
 
 def make_program(
-    module: DeployedModel,
+    module: ExportableModel,
     sizes: Sizes,
-    prepared: Prepared,
+    prepared: SourceModel,
     options: ExportOptions,
-    reduced: Reduced,
+    reduced: PrecisionPlan,
 ) -> Any:
     """An ML Program, compressed and described: coremltools' ``MLModel``, not loaded.
 
@@ -100,7 +100,7 @@ def make_program(
 
 
 def _capture(
-    module: nn.Module, sizes: Sizes, options: ExportOptions, reduced: Reduced
+    module: nn.Module, sizes: Sizes, options: ExportOptions, reduced: PrecisionPlan
 ) -> ExportedProgram:
     if options.precision == "int8":
         from converters.precision.pt2e import quantize_program
@@ -164,7 +164,7 @@ def module_of(node: torch.fx.Node) -> str:
 def _convert(
     program: ExportedProgram,
     sizes: Sizes,
-    prepared: Prepared,
+    prepared: SourceModel,
     options: ExportOptions,
     kept: Sequence[str],
     in_half: Sequence[str],
@@ -250,7 +250,7 @@ def _origins(operation: Operation) -> Sequence[str | None]:
     return operation.scopes.get(ScopeSource.EXIR_STACK_TRACE) or ()
 
 
-def _describe(model: Any, prepared: Prepared, options: ExportOptions) -> None:
+def _describe(model: Any, prepared: SourceModel, options: ExportOptions) -> None:
     """What Xcode shows of the model."""
     name, order = prepared.model.spec.name, prepared.preprocessing.channel_order
     source = prepared.source.origin

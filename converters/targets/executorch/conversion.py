@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from converters.export.options import ExportOptions
-    from converters.export.source import Prepared
-    from converters.precision.apply import Reduced
+    from converters.export.source import SourceModel
+    from converters.precision.apply import PrecisionPlan
     from mobilevit_edge.specs import ModelSpec
 
 if importlib.util.find_spec("executorch") is None:
@@ -58,10 +58,10 @@ def rewrites(spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
 
 def convert(
     module: nn.Module,
-    prepared: Prepared,
+    prepared: SourceModel,
     options: ExportOptions,
     path: Path,
-    reduced: Reduced,
+    reduced: PrecisionPlan,
 ) -> None:
     """Lower ``module`` to ``path``; constant methods describe its input.
 
@@ -83,7 +83,7 @@ def convert(
 
 
 def _capture(
-    module: nn.Module, example: Tensor, options: ExportOptions, reduced: Reduced
+    module: nn.Module, example: Tensor, options: ExportOptions, reduced: PrecisionPlan
 ) -> ExportedProgram:
     import torch
 
@@ -127,7 +127,7 @@ def versions() -> Mapping[str, str]:
     return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
-def _constant_methods(prepared: Prepared, options: ExportOptions) -> dict[str, Any]:
+def _constant_methods(prepared: SourceModel, options: ExportOptions) -> dict[str, Any]:
     """What an app can ask the file itself, without the manifest."""
     height, width = prepared.image_size
     order = "RGB" if options.raw_input else prepared.preprocessing.channel_order

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from converters.export.options import ExportOptions
-    from converters.export.source import Prepared
-    from converters.precision.apply import Reduced
+    from converters.export.source import SourceModel
+    from converters.precision.apply import PrecisionPlan
     from mobilevit_edge.specs import ModelSpec
 
 MODEL_FILE: Final = "model.onnx"
@@ -54,10 +54,10 @@ def rewrites(spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
 
 def convert(
     module: nn.Module,
-    prepared: Prepared,
+    prepared: SourceModel,
     options: ExportOptions,
     path: Path,
-    reduced: Reduced,
+    reduced: PrecisionPlan,
 ) -> None:
     """Export ``module`` to ``path``, checked by onnx's own checker.
 
@@ -222,7 +222,7 @@ def versions() -> Mapping[str, str]:
     return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
-def _metadata(prepared: Prepared, options: ExportOptions) -> dict[str, str]:
+def _metadata(prepared: SourceModel, options: ExportOptions) -> dict[str, str]:
     """What the file itself says, for a reader without the manifest."""
     preprocessing = prepared.preprocessing
     return {

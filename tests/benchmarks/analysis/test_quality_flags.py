@@ -9,9 +9,9 @@ import pytest
 from benchmarks.analysis.comparison import compare_across_runs, compare_in_run, summarize_row
 from benchmarks.analysis.quality_flags import calm_flags, usable_series
 from mobilevit_edge.formats.report import Calm, Flag, FlagKind, LatencyRow, Series
-from tests.benchmarks.conftest import contender
+from tests.benchmarks.conftest import candidate
 
-EMPTY = contender("row").row
+EMPTY = candidate("row").row
 
 
 def series(process: int, *kinds: FlagKind, level: int = 100, group: str | None = "g") -> Series:

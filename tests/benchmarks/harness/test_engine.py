@@ -9,7 +9,7 @@ import pytest
 from benchmarks.analysis.quality_flags import usable_series
 from benchmarks.harness.engine import Surroundings, run_plan
 from benchmarks.harness.parent import Job, Outcome
-from benchmarks.harness.plan import Contender, FactorySource, FileSource, Group, Plan, plan_digest
+from benchmarks.harness.plan import Candidate, FactorySource, FileSource, Group, Plan, plan_digest
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.report import SCHEMA_VERSION, DeviceState, Report, Run, report_to_json
 from tests.benchmarks.conftest import Kept, Launcher, named, plan, rows_of
@@ -256,6 +256,6 @@ def test_a_failing_profiler_leaves_its_reason_and_the_samples() -> None:
 
 def test_the_digest_depends_on_what_is_measured_not_on_where_it_lies() -> None:
     row = named("a")[0].row
-    here, there = (Contender(row, FileSource("onnx", path)) for path in ("/a/m.onnx", "/b/m.onnx"))
-    other = Contender(replace(row, runtime=replace(row.runtime, version="2")), here.source)
+    here, there = (Candidate(row, FileSource("onnx", path)) for path in ("/a/m.onnx", "/b/m.onnx"))
+    other = Candidate(replace(row, runtime=replace(row.runtime, version="2")), here.source)
     assert plan_digest(plan(here)) == plan_digest(plan(there)) != plan_digest(plan(other))

@@ -12,13 +12,13 @@ import pytest
 from benchmarks.harness.engine import Surroundings, run_plan
 from benchmarks.harness.machine import affinity, default_core
 from benchmarks.harness.parent import Job, Outcome, run_job
-from tests.benchmarks.conftest import Kept, contender, plan, rows_of
+from tests.benchmarks.conftest import Kept, candidate, plan, rows_of
 
 CORE = default_core()
 
 
-def job(task: str, *contenders: tuple[str, dict[str, object]], seconds: float = 0.01) -> Job:
-    sources = tuple(contender("x", factory, **named).source for factory, named in contenders)
+def job(task: str, *candidates: tuple[str, dict[str, object]], seconds: float = 0.01) -> Job:
+    sources = tuple(candidate("x", factory, **named).source for factory, named in candidates)
     return Job(task, CORE, sources, seconds=seconds, warm_up=2)
 
 
@@ -118,9 +118,9 @@ def test_an_interrupt_between_chunks_ends_the_process() -> None:
 
 def test_a_crashing_row_is_lost_and_the_others_are_measured() -> None:
     kept = Kept()
-    contenders = [contender("good"), contender("bad", "dies", number=signal.SIGBUS)]
+    candidates = [candidate("good"), candidate("bad", "dies", number=signal.SIGBUS)]
     run = run_plan(
-        plan(*contenders, core=CORE, processes=2), Surroundings(kept.save, lambda step: None)
+        plan(*candidates, core=CORE, processes=2), Surroundings(kept.save, lambda step: None)
     )
     rows = rows_of(run)
     assert rows["bad"].not_run == "its process crashed with SIGBUS (no message)"

@@ -172,7 +172,7 @@ def test_curves_carry_their_exponent() -> None:
     from benchmarks.workloads.attention import attention_groups
 
     groups = tuple(g for g in attention_groups(512, None) if g.name != "mobilevit_s")
-    rows = {c.row.id: c for g in groups for c in g.contenders}
+    rows = {c.row.id: c for g in groups for c in g.candidates}
     series = {
         row_id: [1000 * int(row_id.split()[1]) ** (2 if "multi" in row_id else 1)] * 5
         for row_id in rows
@@ -185,7 +185,7 @@ def test_curves_carry_their_exponent() -> None:
             g.name,
             tuple(
                 replace(c, source=replace(c.source, arguments={"name": c.row.id}))  # type: ignore[call-arg]
-                for c in g.contenders
+                for c in g.candidates
             ),
         )
         for g in groups

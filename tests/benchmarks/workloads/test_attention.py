@@ -79,8 +79,8 @@ def test_multi_head_stops_where_memory_or_time_forbids_and_says_so() -> None:
 def test_each_number_of_tokens_is_a_group_of_its_own() -> None:
     groups = attention_groups(16_384, 16 * GB)
     assert [group.name for group in groups][-2:] == ["16384 tokens", "mobilevit_s"]
-    assert all(len(group.contenders) == 3 for group in groups)
-    out = [c.row.id for group in groups for c in group.contenders if c.row.not_run is not None]
+    assert all(len(group.candidates) == 3 for group in groups)
+    out = [c.row.id for group in groups for c in group.candidates if c.row.not_run is not None]
     assert out == ["multi_head 8192", "multi_head 16384"]
 
 

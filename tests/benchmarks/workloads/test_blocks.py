@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness.engine import Surroundings, run_plan
-from benchmarks.harness.plan import Contender, FactorySource, latency_row, subject
+from benchmarks.harness.plan import Candidate, FactorySource, latency_row, subject
 from benchmarks.output.blocks import STATED_ERROR, additions, blocks_of, blocks_tables
 from benchmarks.workloads import blocks
 from benchmarks.workloads.blocks import EXPERIMENT, network_parts, part_run
@@ -20,7 +20,7 @@ from tests.benchmarks.test_cli import bench
 MS = 1_000_000
 
 
-def contender(part: str, within: str | None = None, *, limit: bool = False) -> Contender:
+def candidate(part: str, within: str | None = None, *, limit: bool = False) -> Candidate:
     about = subject(
         model="mobilevit_xxs",
         part=part,
@@ -37,22 +37,22 @@ def contender(part: str, within: str | None = None, *, limit: bool = False) -> C
     row_id = f"onnx limit {part}" if limit else f"onnx {part}"
     limit_row = None if limit else f"onnx limit {part}"
     row = latency_row(row_id, EXPERIMENT, about, Runtime("R", None), limit_row=limit_row)
-    return Contender(row, FactorySource("f", {"name": row_id}))
+    return Candidate(row, FactorySource("f", {"name": row_id}))
 
 
 def run_of(times: dict[str, int]) -> Run:
     """A run of a network of stem and one block with two pieces, in milliseconds a part."""
     parts = [("whole", None), ("stem", None), ("layer3.1", None)]
     parts += [("layer3.1.local", "layer3.1"), ("layer3.1.fusion", "layer3.1")]
-    contenders = [contender(*part, limit=limit) for limit in (True, False) for part in parts]
+    candidates = [candidate(*part, limit=limit) for limit in (True, False) for part in parts]
     samples = {
         c.row.id: [times.get(c.row.subject.part or "", 4) * MS // (2 if "limit" in c.row.id else 1)]
-        for c in contenders
+        for c in candidates
     }
     world = Surroundings(
         Kept().save, lambda step: None, Launcher(samples=lambda name, process: samples[name] * 5)
     )
-    return run_plan(plan(*contenders, cold_starts=False), world)
+    return run_plan(plan(*candidates, cold_starts=False), world)
 
 
 def test_parts_are_added_up_and_judged_at_both_levels() -> None:

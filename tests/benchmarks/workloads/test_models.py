@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness.engine import Surroundings, run_plan
-from benchmarks.harness.plan import Contender, FactorySource, latency_row, subject
+from benchmarks.harness.plan import Candidate, FactorySource, latency_row, subject
 from benchmarks.output.models import choices, exponent, growth, models_tables, within_budget
-from benchmarks.workloads.models import EXPERIMENT, Variant, model_contenders, variants
+from benchmarks.workloads.models import EXPERIMENT, Variant, model_candidates, variants
 from mobilevit_edge.errors import BundleError
 from mobilevit_edge.formats.report import LatencyRow, Run, Runtime, Top1, read_report
 from tests.benchmarks.conftest import Kept, Launcher, plan
@@ -23,7 +23,7 @@ MS = 1_000_000
 
 def run_of(times: dict[Variant, int]) -> Run:
     """A run with a constant time in milliseconds for each row."""
-    contenders = []
+    candidates = []
     for variant in times:
         about = subject(
             model=variant.model,
@@ -33,12 +33,12 @@ def run_of(times: dict[Variant, int]) -> Run:
             batch=variant.batch,
         )
         row = latency_row(variant.name, EXPERIMENT, about, Runtime("R", None))
-        contenders.append(Contender(row, FactorySource("f", {"name": variant.name})))
+        candidates.append(Candidate(row, FactorySource("f", {"name": variant.name})))
     samples = {variant.name: [time * MS] * 5 for variant, time in times.items()}
     world = Surroundings(
         Kept().save, lambda step: None, Launcher(samples=lambda name, process: samples[name])
     )
-    return run_plan(plan(*contenders), world)
+    return run_plan(plan(*candidates), world)
 
 
 def fp32(model: str, side: int = 256, batch: int = 1) -> Variant:
@@ -128,8 +128,8 @@ def test_what_cannot_be_made_or_run_is_a_row_with_its_reason(tmp_path: Path) -> 
         Variant("mobilevit_xxs", "executorch", "int8-weight-only", (64, 64), 1),
         *([Variant("mobilevit_xxs", "coreml", "fp32", (64, 64), 1)] * (sys.platform != "darwin")),
     ]
-    found = model_contenders(wanted, tmp_path, None, lambda step: None)
-    reasons = [contender.row.not_run or "" for contender in found]
+    found = model_candidates(wanted, tmp_path, None, lambda step: None)
+    reasons = [candidate.row.not_run or "" for candidate in found]
     assert reasons[0] == "the reference models are fp32 alone"
     assert "executorch has no int8-weight-only" in reasons[1]
     assert reasons[2:] == ["Core ML runs on macOS and iOS alone"] * (len(wanted) - 2)
@@ -159,8 +159,8 @@ def test_the_command_makes_bundles_once_and_chooses(tmp_path: Path) -> None:
 
 def test_another_bundle_in_the_way_is_refused(tmp_path: Path) -> None:
     variant = Variant("mobilevitv2_050", "onnx", "fp32", (64, 64), 1)
-    model_contenders([variant], tmp_path, None, lambda step: None)
+    model_candidates([variant], tmp_path, None, lambda step: None)
     other = replace(variant, image_size=(96, 96))
     (tmp_path / variant.name).rename(tmp_path / other.name)
     with pytest.raises(BundleError, match="another model's bundle: name another --artifacts"):
-        model_contenders([other], tmp_path, None, lambda step: None)
+        model_candidates([other], tmp_path, None, lambda step: None)

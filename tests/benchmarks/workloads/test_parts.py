@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.workloads.artifacts import FileTarget, rewrite
-from benchmarks.workloads.lower_bound import LimitNetwork, limit_inputs
+from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
 from benchmarks.workloads.parts import Part, split_network
 from mobilevit_edge.counting import complexity
 from mobilevit_edge.models.network import MobileViT, create_model
@@ -84,7 +84,7 @@ def test_parts_run_one_after_the_other_give_the_networks_output(
 @pytest.mark.parametrize("name", MODELS)
 def test_every_part_has_a_limit_of_the_same_name(name: str) -> None:
     model, parts = reference(name)
-    limits = split_network(LimitNetwork(model).eval(), limit_inputs(model, SIZE))
+    limits = split_network(LowerBoundNetwork(model).eval(), lower_bound_inputs(model, SIZE))
     assert [(p.name, p.within) for p in limits] == [(p.name, p.within) for p in parts]
     for limit, part in zip(limits, parts, strict=True):
         # The limit has no norms and no softmax, and all the products.

@@ -12,7 +12,7 @@ from PIL import Image
 
 from converters.checks.accuracy import check_gate, find_labeled, measure_accuracy
 from converters.export.options import ExportOptions, Precision
-from converters.export.source import Prepared
+from converters.export.source import SourceModel
 from converters.targets.base import LoadedModel
 from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
 from mobilevit_edge.formats.bundle import SourceInfo
@@ -30,8 +30,8 @@ class Brightest(torch.nn.Module):
 
 
 @pytest.fixture
-def prepared() -> Prepared:
-    return Prepared(
+def prepared() -> SourceModel:
+    return SourceModel(
         model=Brightest(),  # type: ignore[arg-type]
         outputs=3,
         image_size=(SIZE, SIZE),
@@ -119,7 +119,7 @@ def test_one_folder_that_is_no_class_is_named(photos: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 5, None])
-def test_right_answers_are_counted(photos: Path, prepared: Prepared, batch: int | None) -> None:
+def test_right_answers_are_counted(photos: Path, prepared: SourceModel, batch: int | None) -> None:
     found = find_labeled(photos, LABELS)
     sizes: list[int] = []
     accuracy = measure_accuracy(
@@ -130,7 +130,7 @@ def test_right_answers_are_counted(photos: Path, prepared: Prepared, batch: int 
     assert set(sizes) == {batch or 1}, "a fixed batch is always full"
 
 
-def test_a_drop_within_the_limit_is_reported(photos: Path, prepared: Prepared) -> None:
+def test_a_drop_within_the_limit_is_reported(photos: Path, prepared: SourceModel) -> None:
     accuracy = measure_accuracy(
         artifact(wrong=1),
         prepared,
@@ -147,7 +147,7 @@ def test_a_drop_within_the_limit_is_reported(photos: Path, prepared: Prepared) -
     [("int8", "--int8-keep auto"), ("fp16", "higher precision"), ("fp32", "--channel-order")],
 )
 def test_a_drop_beyond_the_limit_fails_with_advice(
-    photos: Path, prepared: Prepared, precision: Precision, advice: str
+    photos: Path, prepared: SourceModel, precision: Precision, advice: str
 ) -> None:
     with pytest.raises(VerificationError, match=f"from 12 to 11 of 12 images.*{advice}"):
         measure_accuracy(
@@ -159,14 +159,14 @@ def test_a_drop_beyond_the_limit_fails_with_advice(
         )
 
 
-def test_unreadable_images_are_left_out_and_counted(photos: Path, prepared: Prepared) -> None:
+def test_unreadable_images_are_left_out_and_counted(photos: Path, prepared: SourceModel) -> None:
     (photos / "red" / "1.png").write_bytes(b"no image")
     found = find_labeled(photos, LABELS)
     accuracy = measure_accuracy(artifact(), prepared, options(photos), found, quiet)
     assert (accuracy.images, accuracy.unreadable, accuracy.reference_correct) == (11, 1, 11)
 
 
-def test_no_readable_image_is_an_error(photos: Path, prepared: Prepared) -> None:
+def test_no_readable_image_is_an_error(photos: Path, prepared: SourceModel) -> None:
     for path in photos.rglob("*.png"):
         path.write_bytes(b"no image")
     with pytest.raises(ImageError, match="none of the 12"):
@@ -179,7 +179,7 @@ def test_a_limit_without_labels_is_refused(photos: Path) -> None:
     check_gate(options(photos), ())
 
 
-def test_progress_is_told(photos: Path, prepared: Prepared) -> None:
+def test_progress_is_told(photos: Path, prepared: SourceModel) -> None:
     told: list[str] = []
     found = find_labeled(photos, LABELS)
     measure_accuracy(artifact(), prepared, options(photos), found, told.append)

@@ -12,9 +12,9 @@ import pytest
 import converters.targets.onnx.conversion
 from converters.checks.graph_contract import Graph, Operator, check_contract
 from converters.export.options import ExportOptions
-from converters.export.source import prepare
-from converters.export.wrapping import deploy
-from converters.precision.apply import Reduced
+from converters.export.source import load_source
+from converters.export.wrapping import wrap_for_export
+from converters.precision.apply import PrecisionPlan
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Audit, OperatorCount, read_bundle
 from mobilevit_edge.specs import SPECS, ModelSpec, with_attention
@@ -213,10 +213,10 @@ def plain(
     """The usual export, of the reference model as it is."""
     weights = str(checkpoint("v2"))
     options = replace(OPTIONS, weights=weights, image_size=(64, 64))
-    prepared = prepare(options)
+    prepared = load_source(options)
     path = tmp_path_factory.mktemp("plain") / "model.onnx"
-    module = deploy(prepared, options, ()).module
-    converters.targets.onnx.conversion.convert(module, prepared, options, path, Reduced())
+    module = wrap_for_export(prepared, options, ()).module
+    converters.targets.onnx.conversion.convert(module, prepared, options, path, PrecisionPlan())
     return prepared.model.spec, converters.targets.onnx.conversion.inspect(path)
 
 

@@ -28,7 +28,7 @@ from converters.checks.numerics import (
     verify,
 )
 from converters.export.options import ExportOptions
-from converters.export.source import Prepared, prepare
+from converters.export.source import SourceModel, load_source
 from converters.targets.base import LoadedModel
 from mobilevit_edge.errors import ImageError, VerificationError
 from mobilevit_edge.files import folder_transaction
@@ -147,7 +147,7 @@ def verified(
     options = ExportOptions(
         target="onnx", weights=str(checkpoint), output=None, image_size=(32, 32), batch=batch
     )
-    prepared = prepare(options)
+    prepared = load_source(options)
     stand_in = StandIn(prepared, fault, [])
     cases = list(verification_cases(prepared, options))
     reference = Reference(prepared, softmax=False)
@@ -191,7 +191,7 @@ def test_a_wrong_answer_is_refused(
 
 def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
     options = replace(RANDOM, batch=2, softmax=True)
-    prepared = prepare(options)
+    prepared = load_source(options)
     case = list(verification_cases(prepared, options))[:1]
     reference = Reference(prepared, softmax=True)
     expected = reference(case[0].pixels)
@@ -209,8 +209,8 @@ INT8 = replace(RANDOM, precision="int8", calibration=Path("photos"))
 
 
 @functools.cache
-def of_two_classes() -> Prepared:
-    return replace(prepare(INT8), outputs=2)
+def of_two_classes() -> SourceModel:
+    return replace(load_source(INT8), outputs=2)
 
 
 def quantized(errors: Sequence[float]) -> Verification:
@@ -425,7 +425,7 @@ def test_at_most_32_photos_of_a_large_folder_are_used_and_spread_over_it(
         image_size=(32, 32),
         verify=folder,
     )
-    cases = list(verification_cases(prepare(options), options))
+    cases = list(verification_cases(load_source(options), options))
     photos = [case.name for case in cases if case.name.endswith(".png")]
     assert 16 < len(photos) <= 32
     assert photos[0] == "000.png"

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from converters.export.options import ExportOptions
-from converters.export.source import Prepared, prepare
+from converters.export.source import SourceModel, load_source
 from converters.precision import calibration
 from converters.precision.calibration import MIN_IMAGES, calibration_batches
 from mobilevit_edge.errors import CalibrationError
@@ -28,8 +28,8 @@ def options(**changes: object) -> ExportOptions:
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Prepared:
-    return prepare(options())
+def prepared() -> SourceModel:
+    return load_source(options())
 
 
 def fill(folder: Path, count: int, color: int | None = None) -> Path:
@@ -49,7 +49,7 @@ def silent(_: str) -> None:
 
 
 def test_every_image_becomes_an_input_as_the_artifact_takes_it(
-    tmp_path: Path, prepared: Prepared
+    tmp_path: Path, prepared: SourceModel
 ) -> None:
     told: list[str] = []
     found = calibration_batches(fill(tmp_path, 9), prepared, options(), told.append)
@@ -61,7 +61,7 @@ def test_every_image_becomes_an_input_as_the_artifact_takes_it(
     assert told[-1] == "reading calibration image 9 of 9"
 
 
-def test_raw_input_is_bytes(tmp_path: Path, prepared: Prepared) -> None:
+def test_raw_input_is_bytes(tmp_path: Path, prepared: SourceModel) -> None:
     found = calibration_batches(fill(tmp_path, 8), prepared, options(raw_input=True), silent)
     assert found.batches[0].shape == (1, 64, 96, 3)
     assert found.batches[0].dtype == torch.uint8
@@ -69,7 +69,7 @@ def test_raw_input_is_bytes(tmp_path: Path, prepared: Prepared) -> None:
 
 @pytest.mark.parametrize(("batch", "size", "count"), [(4, 4, 3), (None, 2, 5)])
 def test_batches_have_the_artifacts_size(
-    tmp_path: Path, prepared: Prepared, batch: int | None, size: int, count: int
+    tmp_path: Path, prepared: SourceModel, batch: int | None, size: int, count: int
 ) -> None:
     found = calibration_batches(fill(tmp_path, 9), prepared, options(batch=batch), silent)
     assert [b.shape[0] for b in found.batches] == [size] * count
@@ -78,7 +78,7 @@ def test_batches_have_the_artifacts_size(
 
 
 def test_images_are_spread_over_the_folder(
-    tmp_path: Path, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, prepared: SourceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "MAX_IMAGES", 10)
     folder = fill(tmp_path, 31)
@@ -91,7 +91,7 @@ def test_images_are_spread_over_the_folder(
 
 
 def test_unreadable_files_are_named_and_replaced(
-    tmp_path: Path, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, prepared: SourceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "MAX_IMAGES", 10)
     folder = fill(tmp_path, 12)
@@ -103,7 +103,7 @@ def test_unreadable_files_are_named_and_replaced(
     assert "000.jpg" in found.unreadable
 
 
-def test_what_cannot_calibrate_is_refused(tmp_path: Path, prepared: Prepared) -> None:
+def test_what_cannot_calibrate_is_refused(tmp_path: Path, prepared: SourceModel) -> None:
     few, dull, broken, empty = (tmp_path / name for name in ("few", "dull", "broken", "empty"))
     fill(few, MIN_IMAGES - 1)
     fill(dull, 10, color=7)

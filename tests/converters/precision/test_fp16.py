@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from converters.export.wrapping import DeployedModel
-from converters.precision.fp16 import LIMIT, Fp32Island, find_islands, to_fp16
+from converters.export.wrapping import ExportableModel
+from converters.precision.fp16 import LIMIT, Fp32Region, find_fp32_regions, to_fp16
 from mobilevit_edge.errors import ConversionError
 from tests.conftest import random_images
 
@@ -29,8 +29,8 @@ class Sum(nn.Module):
         return (parts[0] + parts[1]).mean((2, 3))
 
 
-def deployed(*layers: nn.Module) -> DeployedModel:
-    return DeployedModel(
+def deployed(*layers: nn.Module) -> ExportableModel:
+    return ExportableModel(
         nn.Sequential(*layers).eval(), raw_input=False, scaling=None, softmax=False
     )
 
@@ -62,7 +62,7 @@ def test_a_part_that_overflows_inside_becomes_an_island() -> None:
     assert not torch.isfinite(half(x)).all(), "the case must overflow without an island"
 
     assert to_fp16(model, [x]) == ("1",)
-    assert isinstance(model.model.get_submodule("1"), Fp32Island)
+    assert isinstance(model.model.get_submodule("1"), Fp32Region)
     torch.testing.assert_close(model(x), expected, rtol=2e-3, atol=2e-3)
 
 
@@ -93,7 +93,7 @@ def test_an_island_may_give_several_tensors() -> None:
 def test_weights_beyond_fp16_make_an_island_too() -> None:
     model = deployed(nn.Sequential(Scale(3 * LIMIT)), Scale(1.0))
     x = torch.full((1, 3, 8, 8), 1e-3)
-    assert find_islands(model, [x]) == ("0.0",)
+    assert find_fp32_regions(model, [x]) == ("0.0",)
 
 
 def test_a_network_whose_output_is_beyond_fp16_is_refused() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from converters.precision.parts import block_parts, check_keep, keepable_parts, keeps
+from converters.precision.parts import block_parts, check_part_names, keeps, part_names
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.models.network import create_model
 
@@ -13,7 +13,7 @@ def model() -> object:
 
 
 def test_parts_are_paths_of_the_model(model: object) -> None:
-    names = keepable_parts(model)  # type: ignore[arg-type]
+    names = part_names(model)  # type: ignore[arg-type]
     assert {"stem", "layer1", "layer1.0", "layer3.1", "pre_head", "head"} <= set(names)
     assert {"layer3.1.layers.0", "layer5.1.layers.2.attention"} <= set(names)
     for name in names:
@@ -21,7 +21,7 @@ def test_parts_are_paths_of_the_model(model: object) -> None:
 
 
 def test_a_model_without_pre_head_has_none_to_keep() -> None:
-    names = keepable_parts(create_model("mobilevitv2_050", num_classes=0))
+    names = part_names(create_model("mobilevitv2_050", num_classes=0))
     assert "pre_head" not in names
     assert "head" not in names
 
@@ -36,9 +36,9 @@ def test_blocks_cover_the_network_without_overlap(model: object) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest(model: object) -> None:
-    check_keep(("layer1.0", "head"), model)  # type: ignore[arg-type]
+    check_part_names(("layer1.0", "head"), model)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"'layer3\.7'.*layer3\.1"):
-        check_keep(("layer1.0", "layer3.7"), model)  # type: ignore[arg-type]
+        check_part_names(("layer1.0", "layer3.7"), model)  # type: ignore[arg-type]
 
 
 def test_a_name_covers_what_is_below_it_and_nothing_else() -> None:

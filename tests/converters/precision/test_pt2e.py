@@ -6,11 +6,11 @@ from torch.export import ExportedProgram
 
 import converters.targets.executorch.conversion
 from converters.export.options import ExportOptions
-from converters.export.source import prepare
-from converters.export.wrapping import DeployedModel, deploy
+from converters.export.source import load_source
+from converters.export.wrapping import ExportableModel, wrap_for_export
 from converters.precision.pt2e import quantize_program, quantize_program_dynamic
 from converters.precision.range_groups import apply_range_groups
-from converters.precision.sensitivity import Simulation, choose_keep
+from converters.precision.sensitivity import Simulation, choose_fp32_parts
 from tests.conftest import random_images
 
 SIZE = 64
@@ -18,7 +18,7 @@ IMAGES = random_images(4, SIZE, SIZE).split(1)
 
 
 @pytest.fixture(scope="module", params=[("mobilevit_xxs", "random"), ("auto", "demo")])
-def module(request: pytest.FixtureRequest) -> DeployedModel:
+def module(request: pytest.FixtureRequest) -> ExportableModel:
     """A deployed model with range groups: V1 with random weights, V2 with trained ones."""
     model, weights = request.param
     options = ExportOptions(
@@ -29,14 +29,14 @@ def module(request: pytest.FixtureRequest) -> DeployedModel:
         precision="int8",
         image_size=(SIZE, SIZE),
     )
-    prepared = prepare(options)
+    prepared = load_source(options)
     rewrites = converters.targets.executorch.conversion.rewrites(prepared.model.spec, options)
-    deployed = deploy(prepared, options, rewrites).module
+    deployed = wrap_for_export(prepared, options, rewrites).module
     apply_range_groups(deployed, IMAGES)
     return deployed
 
 
-def relative_error(program: ExportedProgram, module: DeployedModel) -> float:
+def relative_error(program: ExportedProgram, module: ExportableModel) -> float:
     run = program.module()
     with torch.no_grad():
         actual = torch.cat([run(image) for image in IMAGES])
@@ -44,7 +44,7 @@ def relative_error(program: ExportedProgram, module: DeployedModel) -> float:
     return float((actual - expected).norm() / expected.norm())
 
 
-def test_static_int8_is_near_fp32_and_as_simulated(module: DeployedModel) -> None:
+def test_static_int8_is_near_fp32_and_as_simulated(module: ExportableModel) -> None:
     program = quantize_program(module, [(image,) for image in IMAGES], ())
     error = relative_error(program, module)
     # Random weights amplify rounding, noise is unlike what trained ones have seen; a wrong scale
@@ -56,11 +56,11 @@ def test_static_int8_is_near_fp32_and_as_simulated(module: DeployedModel) -> Non
     assert sum(t.numel() for t in integers) > 0.9 * sum(p.numel() for p in module.parameters())
 
 
-def test_dynamic_int8_is_near_fp32(module: DeployedModel) -> None:
+def test_dynamic_int8_is_near_fp32(module: ExportableModel) -> None:
     assert relative_error(quantize_program_dynamic(module, IMAGES[0]), module) < 0.2
 
 
-def test_simulation_tells_parts_apart(module: DeployedModel) -> None:
+def test_simulation_tells_parts_apart(module: ExportableModel) -> None:
     simulation = Simulation(module, IMAGES)
     assert simulation.error(lambda _: False) == 0
     everything = simulation.error(lambda _: True)
@@ -70,13 +70,13 @@ def test_simulation_tells_parts_apart(module: DeployedModel) -> None:
     assert simulation.error(lambda _: True) == everything
 
 
-def test_keep_is_empty_where_int8_is_good_enough(module: DeployedModel) -> None:
-    assert choose_keep(module, IMAGES, lambda _: None, acceptable=10.0) == ()
+def test_keep_is_empty_where_int8_is_good_enough(module: ExportableModel) -> None:
+    assert choose_fp32_parts(module, IMAGES, lambda _: None, acceptable=10.0) == ()
 
 
-def test_keep_grows_until_the_error_is_acceptable(module: DeployedModel) -> None:
+def test_keep_grows_until_the_error_is_acceptable(module: ExportableModel) -> None:
     simulation = Simulation(module, IMAGES)
     goal = 0.6 * simulation.error(lambda _: True)
-    kept = choose_keep(module, IMAGES, lambda _: None, acceptable=goal)
+    kept = choose_fp32_parts(module, IMAGES, lambda _: None, acceptable=goal)
     assert kept
     assert set(kept) < set(simulation.parts)

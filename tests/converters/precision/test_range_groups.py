@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from converters.export.options import ExportOptions
-from converters.export.source import prepare
-from converters.export.wrapping import deploy
+from converters.export.source import load_source
+from converters.export.wrapping import wrap_for_export
 from converters.precision.range_groups import (
     GroupedExpansion,
     apply_range_groups,
@@ -31,9 +31,9 @@ def deployed(model: str, target: str) -> nn.Module:
         precision="int8",
         image_size=(SIZE, SIZE),
     )
-    prepared = prepare(options)
+    prepared = load_source(options)
     rewrites = get_backend(options.target).rewrites(prepared.model.spec, options)
-    return deploy(prepared, options, rewrites).module
+    return wrap_for_export(prepared, options, rewrites).module
 
 
 def spread_ranges(module: nn.Module) -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from converters.export.options import ExportOptions, Precision
-from converters.export.source import prepare
-from converters.export.wrapping import deploy
+from converters.export.source import load_source
+from converters.export.wrapping import wrap_for_export
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, Outcome, apply_rewrites
 from mobilevit_edge.formats.bundle import Target
@@ -171,8 +171,8 @@ def test_the_reference_model_is_not_touched(target: Target) -> None:
         image_size=(64, 64),
         raw_input=True,
     )
-    prepared = prepare(options)
+    prepared = load_source(options)
     before = fingerprint(prepared.model)
-    deployed = deploy(prepared, options, rewrites_of(target, prepared.model.spec))
+    deployed = wrap_for_export(prepared, options, rewrites_of(target, prepared.model.spec))
     assert sum(outcome.sites for outcome in deployed.outcomes) > 50
     assert_unchanged(prepared.model, before)

@@ -21,7 +21,7 @@ import converters.targets.coreml.conversion as coreml
 from converters.checks.numerics import Reference, verification_cases, verify
 from converters.export.options import ExportOptions
 from converters.export.pipeline import export_bundle
-from converters.export.source import prepare
+from converters.export.source import load_source
 from converters.targets.base import LoadedModel
 from converters.targets.coreml.evaluator.package import MilModel, read_package
 from mobilevit_edge.errors import ConversionError, VerificationError
@@ -370,7 +370,7 @@ def test_parts_beyond_fp16_compute_in_fp32(
 @pytest.fixture(scope="module")
 def prepared_v1(checkpoint: Callable[[str], Path]) -> tuple[Any, ExportOptions]:
     options = ExportOptions("coreml", str(checkpoint("v1")), None, image_size=(64, 64))
-    return prepare(options), options
+    return load_source(options), options
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from onnx import numpy_helper
 
 import converters.targets.onnx.conversion
 from converters.export.options import ExportOptions
-from converters.export.source import prepare
-from converters.export.wrapping import deploy
+from converters.export.source import load_source
+from converters.export.wrapping import wrap_for_export
 from converters.precision.range_groups import apply_range_groups
 from converters.targets.onnx.int8.dynamic import quantize_onnx_dynamic
 from converters.targets.onnx.int8.qdq import quantize_onnx
@@ -37,9 +37,9 @@ def graph(request: pytest.FixtureRequest) -> onnx.ModelProto:
     options = ExportOptions(
         target="onnx", weights=weights, output=None, model=model, image_size=(SIZE, SIZE)
     )
-    prepared = prepare(options)
+    prepared = load_source(options)
     rewrites = converters.targets.onnx.conversion.rewrites(prepared.model.spec, options)
-    module = deploy(prepared, options, rewrites).module
+    module = wrap_for_export(prepared, options, rewrites).module
     apply_range_groups(module, [torch.from_numpy(image) for image in IMAGES])
     return converters.targets.onnx.conversion.export_graph(module, (torch.zeros(1, 3, SIZE, SIZE),))
 
