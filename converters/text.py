@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from converters.precision.table import PRECISIONS
 from mobilevit_edge.specs import COUNTS, SPECS
 
 if TYPE_CHECKING:
-    from converters.explain import Explanation
-    from converters.export.pipeline import Exported
-    from converters.predict import Prediction
+    from converters.bundling.pipeline import Exported
+    from converters.classifier import Prediction
+    from converters.explanation import Explanation
     from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest
 
 _MEGA = 1e6
@@ -137,7 +138,6 @@ def _verification_line(manifest: Manifest) -> str:
     if check is None:
         return f"not: lowered for {manifest.backend}, which runs on a device alone"
     from converters.checks.numerics import outliers
-    from converters.export.options import QUANTIZED
 
     if manifest.coreml is not None and manifest.coreml.core_ml_verification is not None:
         check = manifest.coreml.core_ml_verification
@@ -147,7 +147,7 @@ def _verification_line(manifest: Manifest) -> str:
         classes = f"; beyond: {beyond}"
     else:
         # Rounding of a quantized one may exchange classes: labeled photos judge that.
-        classes = "" if manifest.precision in QUANTIZED else ", same top class"
+        classes = "" if PRECISIONS[manifest.precision].quantized else ", same top class"
     return (
         f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
         f"of the largest output (allowed {check.max_relative_error:.0e}){classes}"

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from benchmarks.arm.emulation import Array
-from converters.checks.numerics import device_tolerance
+from converters.precision.table import PRECISIONS
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.report import Agreement, InstructionRow
-
-if TYPE_CHECKING:
-    from converters.export.options import Precision
 
 
 def agreement(expected: Array, found: Array) -> Agreement:
@@ -42,7 +38,7 @@ def _problems(row: InstructionRow) -> list[str]:
     if row.agreement is None:
         return [f"{row.id}: {row.not_run}"]
     difference = row.agreement.largest_difference
-    allowed = device_tolerance(cast("Precision", row.subject.precision))
+    allowed = PRECISIONS[row.subject.precision or ""].device_tolerance
     if difference <= allowed:
         return []
     return [f"{row.id} differs by {difference:.1e} of the largest output, allowed is {allowed:.0e}"]

@@ -15,13 +15,12 @@ from benchmarks.arm.processors import Processor
 from benchmarks.arm.toolchain import EMULATED_TARGETS, EmulatedTarget, Toolchain
 from benchmarks.harness.plan import FileSource
 from benchmarks.workloads.bundles import bundle_group
-from converters.checks.numerics import find_images
-from converters.predict import input_array, preprocessing_of
 from converters.targets.base import load_bundle_model
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Bundle, golden_image, read_bundle
 from mobilevit_edge.formats.report import InstructionRow
-from mobilevit_edge.preprocess import load_image, resize_and_crop
+from mobilevit_edge.image_files import find_images
+from mobilevit_edge.input_contract import contract_of
 
 EXPERIMENT: Final = "arm"
 MAX_IMAGES: Final = 16
@@ -98,9 +97,8 @@ def count(
 
 def inputs_of(bundle: Bundle, images: Path | None) -> list[Array]:
     """The golden image and up to ``MAX_IMAGES`` photos, as the bundle wants them."""
-    info, size = bundle.manifest.input, bundle.manifest.model.image_size
+    size = bundle.manifest.model.image_size
+    contract = contract_of(bundle.manifest.input, size)
     pixels = [golden_image(bundle.manifest.golden, size)]
-    for path in find_images(images)[:MAX_IMAGES] if images is not None else ():
-        resized = resize_and_crop(load_image(path), preprocessing_of(info, size), size)
-        pixels.append(np.asarray(resized))
-    return [input_array(info, image) for image in pixels]
+    pixels += [contract.load(path) for path in (find_images(images)[:MAX_IMAGES] if images else ())]
+    return [contract.repeated(image) for image in pixels]

@@ -17,11 +17,11 @@ from benchmarks.devices.plan import DevicePlan
 from benchmarks.devices.program import last_words, talk
 from mobilevit_edge.errors import DeviceError, ReportError, ToolchainError
 from mobilevit_edge.formats.archive import zip_bundle
-from mobilevit_edge.formats.bundle import Bundle, Target
+from mobilevit_edge.formats.bundle import Bundle, TargetName
 from mobilevit_edge.formats.report import Report, read_report
 
 PACKAGE: Final = "org.mobilevitedge.app"
-TARGETS: Final[tuple[Target, ...]] = ("onnx", "executorch")
+TARGETS: Final[tuple[TargetName, ...]] = ("onnx", "executorch")
 _FILES: Final = PurePosixPath("/sdcard/Android/data") / PACKAGE / "files"
 _INCOMING: Final = _FILES / "incoming"
 _REPORTS: Final = _FILES / "reports"

@@ -19,11 +19,11 @@ from typing import Any, Final
 from benchmarks.devices.plan import DevicePlan
 from benchmarks.devices.program import SECONDS, last_words, talk
 from mobilevit_edge.errors import DeviceError, ReportError, ToolchainError
-from mobilevit_edge.formats.bundle import Target
+from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.formats.report import Report, read_report
 
 PACKAGE: Final = "org.mobilevitedge.app"
-TARGETS: Final[tuple[Target, ...]] = ("coreml",)
+TARGETS: Final[tuple[TargetName, ...]] = ("coreml",)
 _ANSWER: Final = re.compile(r"MOBILEVIT-BENCH (DONE|FAILED)(?: (.*))?")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.archive import app_name
-from mobilevit_edge.formats.bundle import Bundle, Target, read_bundle
+from mobilevit_edge.formats.bundle import Bundle, TargetName, read_bundle
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DevicePlan:
     pin: bool = True
 
 
-def device_bundles(paths: Sequence[Path], targets: Sequence[Target]) -> dict[str, Bundle]:
+def device_bundles(paths: Sequence[Path], targets: Sequence[TargetName]) -> dict[str, Bundle]:
     """Bundles by the names that the app will know them by.
 
     Raises:

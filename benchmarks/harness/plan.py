@@ -6,13 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import cattrs
 
+from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.formats.report import Artifact, LatencyRow, Runtime, Subject
-
-Format: TypeAlias = Literal["onnx", "executorch", "coreml"]
 
 WARM_UP: Final = 5
 
@@ -21,7 +20,7 @@ WARM_UP: Final = 5
 class FileSource:
     """A model file, or a Core ML package. Its inputs are made up by the runner."""
 
-    format: Format
+    format: TargetName
     path: str
 
 

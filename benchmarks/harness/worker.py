@@ -116,7 +116,7 @@ class Worker:
         )
 
     def _profile(self) -> None:
-        from benchmarks.harness.profiles import profile_source
+        from benchmarks.harness.runners import profile_source
 
         (source,) = self._sources()
         self.at(0)

@@ -8,12 +8,13 @@ from typing import Final, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from converters.export.options import ExportOptions, Precision
-from converters.export.source import calibrate_batch_norm_statistics
+from converters.job.options import ExportOptions
+from converters.job.source import calibrate_batch_norm_statistics
+from converters.precision.table import Precision
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
-from converters.targets.base import get_backend
-from mobilevit_edge.formats.bundle import Target
+from converters.targets.base import get_target
+from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.models.network import MobileViT, create_model
 
 FileTarget: TypeAlias = Literal["onnx", "executorch"]
@@ -32,13 +33,13 @@ def random_network(name: str) -> MobileViT:
 
 def rewrite(
     network: MobileViT,
-    target: Target,
+    target: TargetName,
     image_size: tuple[int, int],
     precision: Precision = "fp32",
 ) -> None:
     """Apply the rewrites of an export, in place."""
-    options = ExportOptions(target, weights="random", output=None, precision=precision)
-    names = get_backend(target).rewrites(network.spec, options)
+    options = ExportOptions(weights="random", target=target, precision=precision)
+    names = get_target(target).rewrites(network.spec, options)
     apply_rewrites(network, select_rewrites(names, ()), Context(image_size))
 
 
@@ -51,7 +52,8 @@ def write_file(
 
         path.write_bytes(export_graph(module, inputs).SerializeToString())
     else:
-        from converters.targets.executorch.lowering import lower, xnnpack
+        from converters.targets.executorch.delegates import xnnpack
+        from converters.targets.executorch.lowering import lower
 
         with torch.no_grad():
             program = torch.export.export(module, inputs)

@@ -6,7 +6,6 @@ The weights are random: latency does not depend on them. Every artifact is a ver
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from benchmarks.harness.plan import Candidate, FactorySource, FileSource, latency_row, subject
-from benchmarks.harness.runners import CORE_ML_ELSEWHERE, eager, runtime_of
+from benchmarks.harness.runners import eager, runtime_of
 from benchmarks.workloads.bundles import subject_of
-from converters.export.options import ExportOptions, Precision
+from converters.job.options import ExportOptions
+from converters.precision.table import PRECISIONS, Precision
+from converters.targets.base import get_target
 from mobilevit_edge.errors import BundleError, ConversionError, MissingPackageError, UsageError
 from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
 
@@ -107,8 +108,9 @@ def _contender(variant: Variant, artifacts: Path, calibration: Path) -> Candidat
     if variant.target == "torch":
         return _torch_contender(variant)
     folder = artifacts / variant.name
-    if variant.target == "coreml" and sys.platform != "darwin":
-        return _absent(variant, folder, CORE_ML_ELSEWHERE)
+    reason = get_target(variant.target).why_not_measured()
+    if reason is not None:
+        return _absent(variant, folder, reason)
     try:
         bundle = _bundle(variant, folder, calibration)
     except (ConversionError, MissingPackageError, UsageError) as error:
@@ -170,7 +172,7 @@ def _bundle(variant: Variant, folder: Path, calibration: Path) -> Bundle:
         if not _is_of(bundle.manifest, variant):
             raise BundleError(f"{folder} holds another model's bundle: name another --artifacts")
         return bundle
-    from converters.export.pipeline import export_bundle
+    from converters.bundling.pipeline import export_bundle
 
     assert variant.target != "torch"
     options = ExportOptions(
@@ -181,9 +183,9 @@ def _bundle(variant: Variant, folder: Path, calibration: Path) -> Bundle:
         precision=variant.precision,
         image_size=variant.image_size,
         batch=variant.batch,
-        calibration=calibration if variant.precision == "int8" else None,
+        calibration=calibration if PRECISIONS[variant.precision].calibrated else None,
     )
-    export_bundle(options, lambda step: None)
+    export_bundle(options)
     return read_bundle(folder)
 
 

@@ -16,6 +16,8 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.utils.fuser_utils import fuse_as_graphmodule
 from torch.utils.flop_counter import FlopCounterMode
 
+from converters.module_paths import module_path
+
 STEM, HEAD = "stem", "head"
 LOCAL, ATTENTION, FEED_FORWARD, FUSION = "local", "attention", "ffn", "fusion"
 _PATH = re.compile(
@@ -89,7 +91,7 @@ def _pieces(calls: Sequence[fx.Node]) -> Iterator[str]:
     What a layer or the network itself does between its children (sums, moves) belongs to the piece
     before.
     """
-    paths = [_PATH.match(_module_path(call)) for call in calls]
+    paths = [_PATH.match(module_path(call)) for call in calls]
     with_layers = {path["block"] for path in paths if path and path["layer"]}
     piece = STEM
     for path in paths:
@@ -106,12 +108,6 @@ def _pieces(calls: Sequence[fx.Node]) -> Iterator[str]:
             begun = piece.startswith(f"{path['block']}.") and not piece.endswith(f".{LOCAL}")
             piece = f"{path['block']}.{FUSION if begun else LOCAL}"
         yield piece
-
-
-def _module_path(call: fx.Node) -> str:
-    stack = call.meta.get("nn_module_stack") or {"": ("", None)}
-    path: str = list(stack.values())[-1][0]
-    return path
 
 
 def _owner(piece: str) -> str:

@@ -17,7 +17,7 @@ from typing import IO, Final
 
 import numpy as np
 
-from converters.targets.base import Array
+from converters.targets.loaded import Array
 from mobilevit_edge.errors import ConversionError
 
 READY: Final = b"ready\n"

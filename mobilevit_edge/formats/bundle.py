@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import cattrs
 import jsonschema
@@ -25,7 +25,8 @@ from mobilevit_edge.files import sha256_of
 from mobilevit_edge.labels import read_labels
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
 
-Target: TypeAlias = Literal["coreml", "onnx", "executorch"]
+TargetName: TypeAlias = Literal["coreml", "onnx", "executorch"]
+TARGET_NAMES: Final[tuple[TargetName, ...]] = get_args(TargetName)
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
@@ -194,7 +195,7 @@ class FileInfo:
 class Manifest:
     schema_version: int
     model: ModelInfo
-    target: Target
+    target: TargetName
     backend: str | None
     coreml: CoreMLInfo | None
     precision: str

@@ -62,7 +62,7 @@ def test_a_scan_finds_readable_images_and_names_the_others(
         "Straßen & Wege/no image.jpg",
         "猫 🐈/cut.png",
     ]
-    assert "no image in a format" in found.unreadable[0][1]
+    assert "not an image" in found.unreadable[0][1]
     assert found.ignored == 1
     assert seen[-1] == (10, 10)
     summary = found.summary()

@@ -107,10 +107,10 @@ def make_int8_artifact(runtime: FileTarget, model_name: str, form: str, path: Pa
         path.write_bytes(proto.SerializeToString())
     else:
         from converters.precision.pt2e import quantize_program
-        from converters.targets.executorch.delegates import int8_delegate
+        from converters.targets.executorch.delegates import xnnpack_int8
         from converters.targets.executorch.lowering import lower
 
-        path.write_bytes(lower(quantize_program(model, batches, ()), int8_delegate()))
+        path.write_bytes(lower(quantize_program(model, batches, ()), xnnpack_int8()))
 
 
 def candidates(

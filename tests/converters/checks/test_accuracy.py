@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from converters.checks.accuracy import check_gate, find_labeled, measure_accuracy
-from converters.export.options import ExportOptions, Precision
-from converters.export.source import SourceModel
+from converters.job.options import ExportOptions, Precision
+from converters.job.source import SourceModel
 from converters.targets.base import LoadedModel
 from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
 from mobilevit_edge.formats.bundle import SourceInfo

@@ -11,9 +11,9 @@ import pytest
 
 import converters.targets.onnx.conversion
 from converters.checks.graph_contract import Graph, Operator, check_contract
-from converters.export.options import ExportOptions
-from converters.export.source import load_source
-from converters.export.wrapping import wrap_for_export
+from converters.job.options import ExportOptions
+from converters.job.source import load_source
+from converters.job.wrapping import wrap_for_export
 from converters.precision.apply import PrecisionPlan
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Audit, OperatorCount, read_bundle

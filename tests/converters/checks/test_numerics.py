@@ -27,8 +27,8 @@ from converters.checks.numerics import (
     verification_cases,
     verify,
 )
-from converters.export.options import ExportOptions
-from converters.export.source import SourceModel, load_source
+from converters.job.options import ExportOptions
+from converters.job.source import SourceModel, load_source
 from converters.targets.base import LoadedModel
 from mobilevit_edge.errors import ImageError, VerificationError
 from mobilevit_edge.files import folder_transaction

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from converters.export.options import ExportOptions, check_options, runs_here
+from converters.job.options import ExportOptions, check_options, runs_here
 from mobilevit_edge.errors import UsageError
 
 ALL = ("fp32", "fp16", "int8", "int8-dynamic", "int8-weight-only")

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from converters.export.options import ExportOptions
-from converters.export.source import SourceModel, load_source
+from converters.job.options import ExportOptions
+from converters.job.source import SourceModel, load_source
 from converters.precision import calibration
 from converters.precision.calibration import MIN_IMAGES, calibration_batches
 from mobilevit_edge.errors import CalibrationError

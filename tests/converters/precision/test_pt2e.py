@@ -5,9 +5,9 @@ import torch
 from torch.export import ExportedProgram
 
 import converters.targets.executorch.conversion
-from converters.export.options import ExportOptions
-from converters.export.source import load_source
-from converters.export.wrapping import ExportableModel, wrap_for_export
+from converters.job.options import ExportOptions
+from converters.job.source import load_source
+from converters.job.wrapping import ExportableModel, wrap_for_export
 from converters.precision.pt2e import quantize_program, quantize_program_dynamic
 from converters.precision.range_groups import apply_range_groups
 from converters.precision.sensitivity import Simulation, choose_fp32_parts

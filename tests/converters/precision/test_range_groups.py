@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from converters.export.options import ExportOptions
-from converters.export.source import load_source
-from converters.export.wrapping import wrap_for_export
+from converters.job.options import ExportOptions
+from converters.job.source import load_source
+from converters.job.wrapping import wrap_for_export
 from converters.precision.range_groups import (
     GroupedExpansion,
     apply_range_groups,

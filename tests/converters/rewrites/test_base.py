@@ -18,16 +18,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import converters.rewrites
-from converters.export.options import ExportOptions, Precision
+from converters.job.options import ExportOptions, Precision
 from converters.rewrites import REWRITES, algebra, select_rewrites
 from converters.rewrites.base import Context, Outcome, RefusedError, Rewrite, apply_rewrites
 from converters.targets.base import get_backend
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import Target
+from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.models.network import MobileViT, create_meta_model
 from mobilevit_edge.specs import SPECS, Fusion, ModelSpec, with_blocks
 
-EXPORTS: tuple[tuple[Target, str, Precision], ...] = (
+EXPORTS: tuple[tuple[TargetName, str, Precision], ...] = (
     *(("coreml", "mobilevit_xxs", "fp32"), ("onnx", "mobilevit_xxs", "fp32")),
     *(("executorch", "mobilevit_xxs", "fp32"), ("executorch", "mobilevit_xxs", "int8")),
     ("executorch", "mobilevitv2_050", "fp32"),
@@ -45,7 +45,7 @@ EXACT = 1e-9
 
 
 def rewrites_of(
-    target: Target, spec: ModelSpec = SPECS["mobilevit_xxs"], precision: Precision = "fp32"
+    target: TargetName, spec: ModelSpec = SPECS["mobilevit_xxs"], precision: Precision = "fp32"
 ) -> tuple[str, ...]:
     """Names of the rewrites of an export."""
     options = ExportOptions(target, weights="random", output=None, precision=precision)
@@ -358,7 +358,7 @@ def test_every_file_holds_one_rewrite_under_its_own_name() -> None:
 
 @pytest.mark.parametrize(("target", "model", "precision"), EXPORTS)
 def test_a_target_names_each_rewrite_once_and_after_what_it_needs(
-    target: Target, model: str, precision: Precision
+    target: TargetName, model: str, precision: Precision
 ) -> None:
     names = rewrites_of(target, SPECS[model], precision)
     assert len(set(names)) == len(names)

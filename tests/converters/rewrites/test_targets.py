@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from converters.export.options import ExportOptions, Precision
-from converters.export.source import load_source
-from converters.export.wrapping import wrap_for_export
+from converters.job.options import ExportOptions, Precision
+from converters.job.source import load_source
+from converters.job.wrapping import wrap_for_export
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, Outcome, apply_rewrites
-from mobilevit_edge.formats.bundle import Target
+from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.specs import SPECS, Attention, v3_ablation
 from tests.conftest import filled_model, random_images
@@ -39,7 +39,7 @@ ABLATION = [name for name in v3_ablation() if name not in SPECS]
 
 def rewritten(
     model: MobileViT,
-    target: Target,
+    target: TargetName,
     size: tuple[int, int] = (64, 64),
     precision: Precision = "fp32",
 ) -> tuple[MobileViT, list[Outcome]]:
@@ -62,7 +62,7 @@ def expected(
 
 def assert_equal(
     name: str,
-    target: Target,
+    target: TargetName,
     *,
     precision: Precision = "fp32",
     sizes: tuple[tuple[int, int, int], ...] = SIZES,
@@ -81,7 +81,7 @@ def assert_equal(
 
 @targets
 @pytest.mark.parametrize("name", SPECS)
-def test_every_model_stays_the_same(target: Target, name: str) -> None:
+def test_every_model_stays_the_same(target: TargetName, name: str) -> None:
     outcomes = assert_equal(name, target)
     # These weights are unlike trained ones: scores of wide heads may be too large.
     assert {outcome.name for outcome in outcomes if outcome.refused} <= {"bounded_softmax"}
@@ -90,7 +90,7 @@ def test_every_model_stays_the_same(target: Target, name: str) -> None:
 
 @targets
 @pytest.mark.parametrize("name", SMALL)
-def test_small_models_stay_the_same_at_their_own_size(target: Target, name: str) -> None:
+def test_small_models_stay_the_same_at_their_own_size(target: TargetName, name: str) -> None:
     assert_equal(name, target, sizes=((1, 256, 256),))
 
 
@@ -102,20 +102,20 @@ def test_rewrites_for_int8_stay_the_same(name: str) -> None:
 
 @targets
 @pytest.mark.parametrize("name", ABLATION)
-def test_every_row_of_v3s_ablation_stays_the_same(target: Target, name: str) -> None:
+def test_every_row_of_v3s_ablation_stays_the_same(target: TargetName, name: str) -> None:
     assert_equal(name, target, sizes=SIZES[:2])
 
 
 @targets
 @pytest.mark.parametrize("attention", ["separable", "linformer"])
-def test_other_attention_in_v1_stays_the_same(target: Target, attention: Attention) -> None:
+def test_other_attention_in_v1_stays_the_same(target: TargetName, attention: Attention) -> None:
     outcomes = assert_equal("mobilevit_s", target, attention=attention)
     assert {o.name: o.sites for o in outcomes}["explicit_attention"] == 0
 
 
 @targets
 @pytest.mark.parametrize("name", SMALL)
-def test_feature_vectors_stay_the_same(target: Target, name: str) -> None:
+def test_feature_vectors_stay_the_same(target: TargetName, name: str) -> None:
     outcomes = assert_equal(name, target, classes=0)
     refused = {o.name: o.refused for o in outcomes if o.refused}
     no_classifier = {"head_as_convolution": "the model has no classifier"}
@@ -136,7 +136,7 @@ def test_feature_vectors_stay_the_same(target: Target, name: str) -> None:
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("size", [(64, 64), (72, 96)], ids=str)
 def test_tensors_keep_to_the_ranks_of_the_contract(
-    target: Target, size: tuple[int, int], name: str
+    target: TargetName, size: tuple[int, int], name: str
 ) -> None:
     model = filled_model(name, num_classes=10)
     changed, _ = rewritten(model, target, size)
@@ -150,7 +150,7 @@ def test_tensors_keep_to_the_ranks_of_the_contract(
 
 @targets
 @pytest.mark.parametrize("name", SMALL)
-def test_rewrites_save_multiply_adds(target: Target, name: str) -> None:
+def test_rewrites_save_multiply_adds(target: TargetName, name: str) -> None:
     model = filled_model(name, num_classes=10)
     changed, _ = rewritten(model, target, (256, 256))
     x = random_images(1, 256, 256)
@@ -162,7 +162,7 @@ def test_rewrites_save_multiply_adds(target: Target, name: str) -> None:
 
 
 @targets
-def test_the_reference_model_is_not_touched(target: Target) -> None:
+def test_the_reference_model_is_not_touched(target: TargetName) -> None:
     options = ExportOptions(
         target="onnx",
         weights="random",

@@ -19,9 +19,9 @@ from PIL import Image
 
 import converters.targets.coreml.conversion as coreml
 from converters.checks.numerics import Reference, verification_cases, verify
-from converters.export.options import ExportOptions
-from converters.export.pipeline import export_bundle
-from converters.export.source import load_source
+from converters.job.options import ExportOptions
+from converters.bundling.pipeline import export_bundle
+from converters.job.source import load_source
 from converters.targets.base import LoadedModel
 from converters.targets.coreml.evaluator.package import MilModel, read_package
 from mobilevit_edge.errors import ConversionError, VerificationError

@@ -10,9 +10,9 @@ import torch
 from onnx import numpy_helper
 
 import converters.targets.onnx.conversion
-from converters.export.options import ExportOptions
-from converters.export.source import load_source
-from converters.export.wrapping import wrap_for_export
+from converters.job.options import ExportOptions
+from converters.job.source import load_source
+from converters.job.wrapping import wrap_for_export
 from converters.precision.range_groups import apply_range_groups
 from converters.targets.onnx.int8.dynamic import quantize_onnx_dynamic
 from converters.targets.onnx.int8.qdq import quantize_onnx

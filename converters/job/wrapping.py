@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from converters.export.options import ExportOptions
-from converters.export.source import SourceModel
+from converters.job.job import ExportJob
 from converters.rewrites import preprocessing_fold, select_rewrites
 from converters.rewrites.base import Context, Outcome, Rewrite, apply_rewrites
+from mobilevit_edge.input_contract import BYTE_SCALE
 from mobilevit_edge.models.network import MobileViT
 
 
@@ -58,60 +58,54 @@ class ExportableModel(nn.Module):
 
 
 @dataclass(frozen=True)
-class Wrapped:
+class WrappedModel:
     """The module to convert, and what became of every rewrite."""
 
     module: ExportableModel
     outcomes: tuple[Outcome, ...]
 
+    @property
+    def applied(self) -> frozenset[str]:
+        """Names of the rewrites that changed something."""
+        return frozenset(outcome.name for outcome in self.outcomes if outcome.sites)
 
-def choose_rewrites(
-    prepared: SourceModel, options: ExportOptions, rewrites: Sequence[str]
-) -> tuple[list[Rewrite], Context]:
+
+def choose_rewrites(job: ExportJob, rewrites: Sequence[str]) -> tuple[list[Rewrite], Context]:
     """The rewrites of an export, those of its target being ``rewrites``, and their context.
 
     Raises:
         UsageError: a rewrite that is switched off is not among them.
     """
-    order = prepared.preprocessing.channel_order
-    context = Context(prepared.image_size, raw_channel_order=order if options.raw_input else None)
-    return select_rewrites([preprocessing_fold.REWRITE.name, *rewrites], options.without), context
+    order = job.network_input.channel_order if job.options.raw_input else None
+    context = Context(job.source.image_size, raw_channel_order=order)
+    names = [preprocessing_fold.REWRITE.name, *rewrites]
+    return select_rewrites(names, job.options.no_rewrite), context
 
 
-def wrap_for_export(
-    prepared: SourceModel, options: ExportOptions, rewrites: Sequence[str]
-) -> Wrapped:
+def wrap_for_export(job: ExportJob, rewrites: Sequence[str]) -> WrappedModel:
     """A rewritten copy of the model as the artifact has it, in fp32.
 
     Raises:
         UsageError: a rewrite that is switched off is not among ``rewrites``.
     """
-    model = copy.deepcopy(prepared.model)
-    order = prepared.preprocessing.channel_order
-    chosen, context = choose_rewrites(prepared, options, rewrites)
-    outcomes = apply_rewrites(model, chosen, context)
+    model = copy.deepcopy(job.source.model)
+    chosen, context = choose_rewrites(job, rewrites)
+    outcomes = tuple(apply_rewrites(model, chosen, context))
     folded = any(o.sites for o in outcomes if o.name == preprocessing_fold.REWRITE.name)
     scaling = None
-    if options.raw_input and not folded:
-        scaling = PixelScaling(1 / 255, flip=order == "BGR")
+    if job.options.raw_input and not folded:
+        scaling = PixelScaling(BYTE_SCALE, flip=job.network_input.channel_order == "BGR")
     module = ExportableModel(
         model,
-        raw_input=options.raw_input,
+        raw_input=job.options.raw_input,
         scaling=scaling,
-        softmax=options.softmax,
+        softmax=job.options.softmax,
     )
-    return Wrapped(module.eval(), tuple(outcomes))
+    return WrappedModel(module.eval(), outcomes)
 
 
-def input_shape(
-    prepared: SourceModel, options: ExportOptions, batch: int
-) -> tuple[int, int, int, int]:
-    """Shape of the artifact's input for ``batch`` images."""
-    height, width = prepared.image_size
-    return (batch, height, width, 3) if options.raw_input else (batch, 3, height, width)
-
-
-def example_input(prepared: SourceModel, options: ExportOptions) -> Tensor:
+def example_input(job: ExportJob) -> Tensor:
     """An input to trace with; two images where the batch is dynamic, since one would be fixed."""
-    shape = input_shape(prepared, options, options.batch or 2)
-    return torch.zeros(shape, dtype=torch.uint8 if options.raw_input else torch.float32)
+    contract = job.module_input
+    dtype = torch.uint8 if contract.dtype == "uint8" else torch.float32
+    return torch.zeros((contract.batch or 2, *contract.shape[1:]), dtype=dtype)

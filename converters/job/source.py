@@ -9,12 +9,14 @@ from typing import Final
 import torch
 from torch import nn
 
-from converters.export.options import ExportOptions
+from converters.job.options import ExportOptions
 from mobilevit_edge.errors import CheckpointError, UsageError
 from mobilevit_edge.formats.bundle import SourceInfo
+from mobilevit_edge.input_contract import InputContract, network_input
 from mobilevit_edge.labels import resolve_labels
 from mobilevit_edge.models.network import MobileViT, create_model, find_spec
 from mobilevit_edge.preprocess import Preprocessing
+from mobilevit_edge.specs import ModelSpec
 from mobilevit_edge.weights.checkpoint import HUB_PREFIX, read_checkpoint
 from mobilevit_edge.weights.loading import detect_spec, load_model
 from mobilevit_edge.weights.provenance import RANDOM_WEIGHTS, labels_of, preprocessing_of
@@ -22,11 +24,15 @@ from mobilevit_edge.weights.provenance import RANDOM_WEIGHTS, labels_of, preproc
 RANDOM: Final = "random"
 RANDOM_SEED: Final = 0
 _CALIBRATION_SIZE: Final = 64
+_OVERRIDES: Final = ("channel_order", "resize", "interpolation")
 
 
 @dataclass(frozen=True)
 class SourceModel:
-    """The reference model with everything the manifest needs to say about its input and output."""
+    """The reference model with everything the manifest needs to say about its input and output.
+
+    ``outputs`` is the length of an output: classes, or features where there is no classifier.
+    """
 
     model: MobileViT
     outputs: int
@@ -34,7 +40,16 @@ class SourceModel:
     preprocessing: Preprocessing
     labels: tuple[str, ...]
     labels_source: str
-    source: SourceInfo
+    origin: SourceInfo
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's architecture."""
+        return self.model.spec
+
+    def network_input(self, batch: int | None) -> InputContract:
+        """What the reference network takes."""
+        return network_input(self.preprocessing, self.image_size, batch)
 
 
 def load_source(options: ExportOptions) -> SourceModel:
@@ -44,16 +59,17 @@ def load_source(options: ExportOptions) -> SourceModel:
         CheckpointError, LabelsError: the inputs are unusable or contradict each other.
         UsageError: random weights without a model name, or an unknown model.
     """
+    weights = str(options.weights)
     try:
-        if options.weights == RANDOM:
-            model, preprocessing, carried_labels, source = _random(options.model)
+        if weights == RANDOM:
+            model, preprocessing, carried_labels, origin = _random(options.model)
         else:
-            checkpoint = read_checkpoint(options.weights)
+            checkpoint = read_checkpoint(weights)
             spec = detect_spec(checkpoint) if options.model == "auto" else find_spec(options.model)
             preprocessing = preprocessing_of(checkpoint, spec)
             model = load_model(checkpoint, model=spec.name)
             carried_labels = labels_of(checkpoint)
-            source = SourceInfo(
+            origin = SourceInfo(
                 origin=_public_origin(checkpoint.origin),
                 naming=checkpoint.naming,
                 part=checkpoint.wrapper,
@@ -61,23 +77,12 @@ def load_source(options: ExportOptions) -> SourceModel:
             )
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-    overrides = {
-        name: value
-        for name in ("channel_order", "resize", "interpolation")
-        if (value := getattr(options, name)) is not None
-    }
-    if overrides:
-        changed = ", ".join(overrides)
-        preprocessing = replace(
-            preprocessing,
-            **overrides,
-            provenance=f"{preprocessing.provenance}; {changed} set by the user",
-        )
     outputs = model.num_classes or _feature_width(model)
     if outputs < 1:
-        raise CheckpointError(f"{options.weights}: the model has no outputs")
-    labels, labels_source = resolve_labels(options.labels, carried_labels, outputs)
+        raise CheckpointError(f"{weights}: the model has no outputs")
+    given = None if options.labels is None else str(options.labels)
+    labels, labels_source = resolve_labels(given, carried_labels, outputs)
+    preprocessing = _overridden(preprocessing, options)
     return SourceModel(
         model=model.requires_grad_(False),
         outputs=outputs,
@@ -85,8 +90,18 @@ def load_source(options: ExportOptions) -> SourceModel:
         preprocessing=preprocessing,
         labels=labels,
         labels_source=labels_source,
-        source=source,
+        origin=origin,
     )
+
+
+def _overridden(preprocessing: Preprocessing, options: ExportOptions) -> Preprocessing:
+    """The preprocessing with what the user has set instead."""
+    given = {name: getattr(options, name) for name in _OVERRIDES}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return preprocessing
+    provenance = f"{preprocessing.provenance}; {', '.join(changes)} set by the user"
+    return replace(preprocessing, **changes, provenance=provenance)
 
 
 def _random(name: str) -> tuple[MobileViT, Preprocessing, None, SourceInfo]:

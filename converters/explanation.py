@@ -12,11 +12,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from converters.export.options import ExportOptions
-from converters.export.source import load_source
-from converters.export.wrapping import choose_rewrites
+from converters.job.job import ExportJob
+from converters.job.options import ExportOptions
+from converters.job.source import load_source
+from converters.job.wrapping import choose_rewrites
 from converters.rewrites.base import apply_rewrites
-from converters.targets.base import get_backend
+from converters.targets.base import target_to_export
 from mobilevit_edge.models.network import MobileViT
 
 _VIEWS: Final = frozenset(
@@ -54,18 +55,18 @@ def explain(options: ExportOptions) -> Explanation:
     Raises:
         MobileViTEdgeError: as an export's preparation does.
     """
-    backend = get_backend(options.target)
-    prepared = load_source(options)
-    names = backend.rewrites(prepared.model.spec, options)
-    rewrites, context = choose_rewrites(prepared, options, names)
+    target = target_to_export(options.target)
+    source = load_source(options)
+    job = ExportJob(options, source, options.raw_input or target.info.takes_pixels)
+    rewrites, context = choose_rewrites(job, target.rewrites(source.spec, options))
 
-    model = copy.deepcopy(prepared.model)
-    first = before = _operators(model, prepared.image_size)
-    macs = first_macs = _macs(model, prepared.image_size)
+    model = copy.deepcopy(source.model)
+    first = before = _operators(model, source.image_size)
+    macs = first_macs = _macs(model, source.image_size)
     effects: list[Effect] = []
     for count in range(1, len(rewrites) + 1):
         # From the start each time: a rewrite sees the ones it needs as applied.
-        model = copy.deepcopy(prepared.model)
+        model = copy.deepcopy(source.model)
         outcome = apply_rewrites(model, rewrites[:count], context)[-1]
         after, macs_after = before, macs
         if outcome.sites:
@@ -90,7 +91,7 @@ def explain(options: ExportOptions) -> Explanation:
             )
         )
         before, macs = after, macs_after
-    return Explanation(prepared.model.spec.name, first_macs, sum(first.values()), tuple(effects))
+    return Explanation(source.spec.name, first_macs, sum(first.values()), tuple(effects))
 
 
 class _OperatorCounter(TorchDispatchMode):

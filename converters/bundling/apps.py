@@ -6,11 +6,17 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from converters.export.options import ExportOptions
+from converters.job.options import ExportOptions
+from converters.targets.base import Phone, get_target
 from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.formats.archive import app_name, zip_bundle
-from mobilevit_edge.formats.bundle import MANIFEST_FILE, holds_only_a_bundle, read_bundle
+from mobilevit_edge.formats.bundle import (
+    MANIFEST_FILE,
+    TARGET_NAMES,
+    holds_only_a_bundle,
+    read_bundle,
+)
 
 _ANDROID_FOLDER: Final = "bundles"
 """Where the app looks among its assets."""
@@ -21,15 +27,15 @@ def check_android_assets(options: ExportOptions, assets: Path) -> None:
 
     Raises:
         UsageError: another system's target, or several images at once.
-        OutputError: ``assets`` is no folder.
+        OutputError: ``assets`` is not a folder.
     """
-    if options.target == "coreml" or options.backend == "coreml":
-        raise UsageError("--android-assets takes --target onnx or executorch")
+    if "android" not in get_target(options.target).phones(options):
+        raise UsageError(f"--android-assets takes {_targets_for('android')}")
     if options.batch not in (1, None):
         raise UsageError("--android-assets takes one image at a time: leave out --batch")
     if not assets.is_dir():
         raise OutputError(
-            f"{assets} is no folder: --android-assets wants the app's app/src/main/assets"
+            f"{assets} is not a folder: --android-assets wants the app's app/src/main/assets"
         )
 
 
@@ -53,14 +59,14 @@ def check_ios_resources(options: ExportOptions, resources: Path) -> None:
     """Refuse, before any work, what the iOS app could not run.
 
     Raises:
-        UsageError: another target than Core ML.
-        OutputError: ``resources`` is no folder.
+        UsageError: another system's target.
+        OutputError: ``resources`` is not a folder.
     """
-    if options.target != "coreml":
-        raise UsageError("--ios-resources takes --target coreml")
+    if "ios" not in get_target(options.target).phones(options):
+        raise UsageError(f"--ios-resources takes {_targets_for('ios')}")
     if not resources.is_dir():
         raise OutputError(
-            f"{resources} is no folder: --ios-resources wants the app's ios_demo/App/Models"
+            f"{resources} is not a folder: --ios-resources wants the app's ios_demo/App/Models"
         )
 
 
@@ -73,9 +79,14 @@ def add_to_ios(bundle: Path, resources: Path) -> Path:
     whole = read_bundle(bundle)
     target = resources / app_name(whole)
     if target.exists() and not holds_only_a_bundle(target):
-        raise OutputError(f"{target} is no bundle: move it away, or export to another name")
+        raise OutputError(f"{target} is not a bundle: move it away, or export to another name")
     with folder_transaction(target) as folder:
         for name in (MANIFEST_FILE, *(file.path for file in whole.manifest.files)):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(whole.path / name, folder / name)
     return target
+
+
+def _targets_for(phone: Phone) -> str:
+    names = [name for name in TARGET_NAMES if phone in get_target(name).info.phones]
+    return f"--target {' or '.join(names)}"
