@@ -12,12 +12,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from converters.job.job import ExportJob
 from converters.job.options import ExportOptions
 from converters.job.source import load_source
 from converters.job.wrapping import choose_rewrites
 from converters.rewrites.base import apply_rewrites
-from converters.targets.base import target_to_export
+from converters.targets.base import make_job, target_to_export
 from mobilevit_edge.models.network import MobileViT
 
 _VIEWS: Final = frozenset(
@@ -57,7 +56,7 @@ def explain(options: ExportOptions) -> Explanation:
     """
     target = target_to_export(options.target)
     source = load_source(options)
-    job = ExportJob(options, source, options.raw_input or target.info.takes_pixels)
+    job = make_job(options, source)
     rewrites, context = choose_rewrites(job, target.rewrites(source.spec, options))
 
     model = copy.deepcopy(source.model)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from converters.precision.table import PRECISIONS
+from converters.job.precisions import PRECISIONS
 from mobilevit_edge.specs import COUNTS, SPECS
 
 if TYPE_CHECKING:

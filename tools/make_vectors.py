@@ -185,8 +185,8 @@ def photo_case(bundles: Sequence[Path]) -> dict[str, Any]:
 
 def write_vectors(folder: Path) -> None:
     """Export small bundles, and write everything."""
-    from converters.job.options import ExportOptions
     from converters.bundling.pipeline import export_bundle
+    from converters.job.options import ExportOptions
 
     bundle, taking_pixels = folder / "bundle", folder / "bundle_of_pixels"
     options = ExportOptions(target="onnx", weights="demo", image_size=(64, 64), output=bundle)

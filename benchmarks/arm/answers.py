@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.arm.emulation import Array
-from converters.precision.table import PRECISIONS
+from converters.job.precisions import PRECISIONS
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.report import Agreement, InstructionRow
 

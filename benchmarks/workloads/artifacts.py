@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from converters.job.options import ExportOptions
+from converters.job.precisions import Precision
 from converters.job.source import calibrate_batch_norm_statistics
-from converters.precision.table import Precision
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
 from converters.targets.base import get_target

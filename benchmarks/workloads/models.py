@@ -18,7 +18,7 @@ from benchmarks.harness.plan import Candidate, FactorySource, FileSource, latenc
 from benchmarks.harness.runners import eager, runtime_of
 from benchmarks.workloads.bundles import subject_of
 from converters.job.options import ExportOptions
-from converters.precision.table import PRECISIONS, Precision
+from converters.job.precisions import PRECISIONS, Precision
 from converters.targets.base import get_target
 from mobilevit_edge.errors import BundleError, ConversionError, MissingPackageError, UsageError
 from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle

@@ -26,7 +26,7 @@ from converters.job.source import SourceModel, load_source
 from converters.job.wrapping import wrap_for_export
 from converters.precision.apply import apply_precision
 from converters.progress import Progress, no_progress
-from converters.targets.base import Target, package_versions, target_to_export
+from converters.targets.base import Target, make_job, package_versions, target_to_export
 from mobilevit_edge.counting import complexity
 from mobilevit_edge.errors import OutputError
 from mobilevit_edge.files import folder_transaction
@@ -71,7 +71,7 @@ def export_source(
     source: SourceModel, options: ExportOptions, target: Target, progress: Progress = no_progress
 ) -> Exported:
     """Make a verified bundle of a model that is loaded; see :func:`export_bundle`."""
-    job = ExportJob(options, source, options.raw_input or target.info.takes_pixels)
+    job = make_job(options, source)
     output = Path(options.output or default_folder(job))
     check_output(output)
     labeled = find_labeled(Path(options.verify), source.labels) if options.verify else ()

@@ -12,7 +12,7 @@ import torch
 
 from converters.checks.cases import Case
 from converters.job.job import ExportJob
-from converters.precision.table import PrecisionSpec
+from converters.job.precisions import PrecisionSpec
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.bundle import Verification, VerificationCase

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from converters.job.options import ExportOptions
+from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.source import SourceModel
-from converters.precision.table import PRECISIONS, PrecisionSpec
 from mobilevit_edge.input_contract import InputContract
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from converters import arguments
-from converters.precision.table import PRECISIONS, Precision
+from converters.job.precisions import PRECISIONS, Precision
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import TARGET_NAMES, TargetName
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule

@@ -26,6 +26,7 @@ from mobilevit_edge.specs import ModelSpec
 
 if TYPE_CHECKING:
     from converters.job.job import ExportJob
+    from converters.job.source import SourceModel
     from converters.job.wrapping import ExportableModel
     from converters.precision.apply import PrecisionPlan
 
@@ -165,6 +166,14 @@ def _require(target: Target, packages: Sequence[str]) -> Target:
         if find_spec(package) is None:
             raise MissingPackageError(package, target.info.extra)
     return target
+
+
+def make_job(options: ExportOptions, source: SourceModel) -> ExportJob:
+    """The export of a loaded model."""
+    from converters.job.job import ExportJob
+
+    takes_pixels = options.raw_input or get_target(options.target).info.takes_pixels
+    return ExportJob(options, source, takes_pixels)
 
 
 def package_versions(info: TargetInfo) -> dict[str, str]:

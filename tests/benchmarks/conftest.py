@@ -130,8 +130,8 @@ def named(*row_ids: str) -> Sequence[Candidate]:
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small real bundle."""
-    from converters.job.options import ExportOptions
     from converters.bundling.pipeline import export_bundle
+    from converters.job.options import ExportOptions
 
     options = ExportOptions(
         target="onnx",

@@ -520,7 +520,6 @@ def test_a_missing_package_ends_with_3_and_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
     package: str,
 ) -> None:
-    monkeypatch.delitem(sys.modules, "converters.targets.onnx.conversion", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     finished = export(*SMALL, "--weights", checkpoint("v1"), "--output", place / "bundle")
     refused(finished, 3, package, "mobilevit-edge[onnx]")

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from converters.job.options import ExportOptions
 from converters.bundling.pipeline import export_bundle
+from converters.job.options import ExportOptions
 from mobilevit_edge.preprocess import parse_image_size
 from mobilevit_edge.specs import SPECS
 

@@ -18,11 +18,11 @@ from torch.export.graph_signature import TensorArgument
 
 import mobilevit_edge
 from converters.job.job import ExportJob
+from converters.job.precisions import PrecisionSpec
 from converters.job.wrapping import ExportableModel
 from converters.module_paths import network_path
 from converters.precision.apply import PrecisionPlan
 from converters.precision.parts import part_filter
-from converters.precision.table import PrecisionSpec
 from converters.quiet import quiet
 from converters.rewrites.base import parts_of
 from converters.targets.base import INPUT_NAME, output_name

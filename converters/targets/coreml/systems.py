@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from converters.job.options import DeploymentTarget, ExportOptions
-from converters.precision.table import PRECISIONS
+from converters.job.precisions import PRECISIONS
 from mobilevit_edge.errors import UsageError
 
 _FUNCTIONS_NEED: Final = 18

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from converters.job.options import LoweredFor
-from converters.precision.table import Precision
+from converters.job.precisions import Precision
 from converters.quiet import quiet
 from mobilevit_edge.errors import MissingPackageError
 

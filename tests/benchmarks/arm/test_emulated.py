@@ -73,8 +73,8 @@ def toolchain() -> Toolchain:
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    from converters.job.options import ExportOptions
     from converters.bundling.pipeline import export_bundle
+    from converters.job.options import ExportOptions
 
     folder = tmp_path_factory.mktemp("arm")
     return [

@@ -6,34 +6,24 @@ import pytest
 import torch
 from torch import nn
 
-from converters.job.options import ExportOptions
-from converters.job.source import load_source
-from converters.job.wrapping import wrap_for_export
 from converters.precision.range_groups import (
     GroupedExpansion,
     apply_range_groups,
     best_split,
 )
 from converters.rewrites.base import parts_of
-from converters.targets.base import get_backend
 from mobilevit_edge.models.layers import InvertedResidual
 from tests.conftest import random_images
+from tests.support.jobs import job_of, module_of
 
 SIZE = 64
 
 
 def deployed(model: str, target: str) -> nn.Module:
-    options = ExportOptions(
-        target=target,  # type: ignore[arg-type]
-        weights="random",
-        output=None,
-        model=model,
-        precision="int8",
-        image_size=(SIZE, SIZE),
+    job = job_of(
+        target=target, model=model, precision="int8", calibration="photos", image_size=(SIZE, SIZE)
     )
-    prepared = load_source(options)
-    rewrites = get_backend(options.target).rewrites(prepared.model.spec, options)
-    return wrap_for_export(prepared, options, rewrites).module
+    return module_of(job)
 
 
 def spread_ranges(module: nn.Module) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.harness.profiles import executorch_operators, onnx_operators
+from converters.targets.executorch.profiling import executorch_operators
+from converters.targets.onnx.profiling import onnx_operators
 from mobilevit_edge.formats.report import OperatorTime
 
 
