@@ -32,7 +32,7 @@ def run_command(
 ) -> int:
     """Parse, run, and turn any failure into one message and its exit code."""
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _terminate)
+    stop_on_sigterm()
     for stream in (sys.stdout, sys.stderr):
         # Labels may hold letters that a pipe's encoding lacks.
         if isinstance(stream, io.TextIOWrapper):
@@ -82,6 +82,10 @@ def _report(parser: ArgumentParser, message: str, *, debug: bool) -> None:
     print(f"{parser.prog}: error: {message}", file=sys.stderr)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    # Unwinds the stack, so that temporary folders go.
-    raise SystemExit(TERMINATED)
+def stop_on_sigterm() -> None:
+    """Let SIGTERM unwind the stack, so that temporary files and folders are removed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(TERMINATED)
+
+    signal.signal(signal.SIGTERM, stop)
