@@ -23,7 +23,7 @@ from converters.targets.coreml.evaluator.package import MilModel, read_package
 from mobilevit_edge.errors import ConversionError, MissingPackageError, UsageError
 
 if importlib.util.find_spec("coremltools") is None:
-    raise MissingPackageError("coremltools", "coreml")
+    raise MissingPackageError("coremltools")
 
 if TYPE_CHECKING:
     from converters.export.options import ExportOptions

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mobilevit_edge.specs import ModelSpec
 
 if importlib.util.find_spec("executorch") is None:
-    raise MissingPackageError("executorch", "executorch")
+    raise MissingPackageError("executorch")
 
 MODEL_FILE: Final = "model.pte"
 PRECISIONS: Final = ("fp32", "fp16", "int8", "int8-dynamic")

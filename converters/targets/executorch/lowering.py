@@ -59,7 +59,7 @@ def _coreml(*, half: bool) -> Delegate:
     try:
         import coremltools
     except ImportError as error:
-        raise MissingPackageError("coremltools", "executorch") from error
+        raise MissingPackageError("coremltools") from error
     from executorch.backends.apple.coreml.compiler import CoreMLBackend
     from executorch.backends.apple.coreml.partition import CoreMLPartitioner
 
