@@ -13,8 +13,8 @@ from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converters import arguments as types
 from converters.job.options import GROUPS, ExportOptions, flag_of, option_of
+from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
 
@@ -96,7 +96,7 @@ def _predict_parser() -> ArgumentParser:
     )
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
-    parser.add_argument("--top-k", type=types.whole_number, default=5, metavar="K")
+    parser.add_argument("--top-k", type=whole_number(1, 9999), default=5, metavar="K")
     add_common_arguments(parser)
     return parser
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from converters.job.precisions import PRECISIONS
 from mobilevit_edge.specs import COUNTS, SPECS
+from mobilevit_edge.terminal import PlainConsole
 
 if TYPE_CHECKING:
     from converters.bundling.pipeline import Exported
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest
 
 _MEGA = 1e6
-
-
-class PlainConsole(Console):
-    """Prints what users named as it is: brackets and colons in a label are no markup."""
-
-    def __init__(self, width: int | None = None) -> None:
-        super().__init__(width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
-
-    def on_broken_pipe(self) -> None:
-        """Leave it to the command, which ends quietly."""
-        raise BrokenPipeError
 
 
 def print_models(*, as_json: bool) -> None:

@@ -132,7 +132,7 @@ def _version(name: str) -> str:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError as error:
-        raise MissingPackageError(name, "all") from error
+        raise MissingPackageError(name) from error
 
 
 def _native() -> Path:

@@ -8,8 +8,8 @@ from typing import Any
 from benchmarks.analysis.statistics import MARGIN, Ratio
 from benchmarks.analysis.warnings import row_doubts
 from benchmarks.output.summaries import ratio_summary
-from converters.text import PlainConsole
 from mobilevit_edge.formats.report import Flag, LatencyRow
+from mobilevit_edge.terminal import PlainConsole
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import rich.table
 
-from converters.text import PlainConsole
+from mobilevit_edge.terminal import PlainConsole
 
 _WIDTH = 130
 

@@ -7,8 +7,8 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from converters import arguments
 from converters.job.precisions import PRECISIONS, Precision
+from mobilevit_edge import arguments
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import TARGET_NAMES, TargetName
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
@@ -50,6 +50,11 @@ class Option:
     choices: tuple[str, ...] | None = None
     aliases: tuple[str, ...] = ()
     repeated: bool = False
+
+
+def _batch_size(text: str) -> int | None:
+    """Images per call; ``None`` for ``dynamic``."""
+    return None if text == "dynamic" else arguments.whole_number(1, 9999)(text)
 
 
 def _shown(help_: str, **settings: Any) -> dict[str, Option]:
@@ -108,9 +113,7 @@ class ExportOptions:
     )
     batch: int | None = field(
         default=1,
-        metadata=_shown(
-            "images per call (default 1)", metavar="N|dynamic", parse=arguments.batch_size
-        ),
+        metadata=_shown("images per call (default 1)", metavar="N|dynamic", parse=_batch_size),
     )
     softmax: bool = field(default=False, metadata=_shown("output probabilities, not logits"))
     raw_input: bool = field(
@@ -140,7 +143,7 @@ class ExportOptions:
             "how many percentage points of top-1 the artifact may lose on --verify's labeled "
             "images (default 1)",
             metavar="POINTS",
-            parse=arguments.percentage_points,
+            parse=arguments.number("a number of percentage points, 0 to 100", most=100, zero=True),
         ),
     )
     calibration: str | Path | None = field(
@@ -185,7 +188,7 @@ class ExportOptions:
             "further image sizes that the program takes, multiples of 64 from 128 up",
             group="coreml",
             metavar="H[xW],...",
-            parse=arguments.sizes,
+            parse=arguments.image_sizes,
         ),
     )
     function_sizes: tuple[tuple[int, int], ...] = field(
@@ -194,7 +197,7 @@ class ExportOptions:
             "further image sizes, each a function of its own with the same weights (iOS18)",
             group="coreml",
             metavar="H[xW],...",
-            parse=arguments.sizes,
+            parse=arguments.image_sizes,
         ),
     )
     author: str | None = field(

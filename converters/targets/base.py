@@ -53,7 +53,6 @@ class TargetInfo:
             system brings it.
         packages: those that make its artifacts, whose versions a manifest lists.
         run_packages: those that run its artifacts.
-        extra: the extra that installs them.
         phones: systems whose sample app runs its bundles.
         takes_pixels: whether its format takes images and scales them itself.
     """
@@ -64,7 +63,6 @@ class TargetInfo:
     runtime_package: str | None
     packages: tuple[str, ...]
     run_packages: tuple[str, ...]
-    extra: str
     phones: tuple[Phone, ...]
     takes_pixels: bool = False
 
@@ -164,7 +162,7 @@ def target_to_run(name: TargetName) -> Target:
 def _require(target: Target, packages: Sequence[str]) -> Target:
     for package in packages:
         if find_spec(package) is None:
-            raise MissingPackageError(package, target.info.extra)
+            raise MissingPackageError(package)
     return target
 
 

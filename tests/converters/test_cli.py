@@ -193,7 +193,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[Path, States], object], str]] = {
     "random bytes": (lambda path, states: path.write_bytes(os.urandom(9999)), "weights.pt"),
     "a malicious pickle": (malicious_pickle, "never executed"),
     "a malicious checkpoint": (malicious_zip, "never executed"),
-    "another zip": (other_zip, "no PyTorch checkpoint"),
+    "another zip": (other_zip, "not a PyTorch checkpoint"),
     "another network": (other_network, "conv1.weight"),
     "a number": (lambda path, states: torch.save(3, path), "not a state dict"),
     "a NaN weight": (nan_weight, "conv_1.block.conv.weight holds NaN"),

@@ -26,8 +26,8 @@ from benchmarks.commands.options import measure
 from benchmarks.harness.machine import default_core
 from benchmarks.harness.plan import Plan
 from benchmarks.workloads.bundles import bundle_group
-from converters.text import PlainConsole
 from mobilevit_edge.formats.report import LatencyRow, Run, read_report
+from mobilevit_edge.terminal import PlainConsole
 
 Trial: TypeAlias = tuple[list[Array], list[Array]]
 """Samples of A and of B in each process."""

@@ -51,7 +51,6 @@ class CoreMLTarget:
         runtime_package=None,
         packages=("torch", "coremltools"),
         run_packages=("torch", "coremltools"),
-        extra="coreml",
         phones=("ios",),
         takes_pixels=True,
     )

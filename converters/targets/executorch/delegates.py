@@ -73,7 +73,7 @@ def _coreml(*, fp16: bool) -> Delegate:
     try:
         from converters.targets.coreml.compute import float_precision
     except ImportError as error:
-        raise MissingPackageError("coremltools", "executorch") from error
+        raise MissingPackageError("coremltools") from error
     from executorch.backends.apple.coreml.compiler import CoreMLBackend
     from executorch.backends.apple.coreml.partition import CoreMLPartitioner
 

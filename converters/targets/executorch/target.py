@@ -57,7 +57,6 @@ class ExecuTorchTarget:
         runtime_package="executorch",
         packages=("torch", "executorch"),
         run_packages=("executorch",),
-        extra="executorch",
         phones=("android",),
     )
 

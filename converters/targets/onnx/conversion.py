@@ -88,7 +88,7 @@ def export_graph(
         import onnx  # noqa: F401  torch's exporter needs both and would fail late
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise MissingPackageError(error.name or "onnx", "onnx") from error
+        raise MissingPackageError(error.name or "onnx") from error
     import torch
 
     dynamic = tuple({0: torch.export.Dim("batch")} for _ in inputs) if dynamic_batch else None

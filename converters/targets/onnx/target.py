@@ -42,7 +42,6 @@ class OnnxTarget:
         runtime_package="onnxruntime",
         packages=("torch", "onnx", "onnxscript", "onnxruntime"),
         run_packages=("onnxruntime",),
-        extra="onnx",
         phones=("android",),
     )
 
