@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -29,7 +30,9 @@ def _with_options_of(
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             return function(options(*args, **kwargs))
 
-        del call.__wrapped__  # help() shows the options instead
+        # help() shows what the options are made of.
+        signature = inspect.signature(options)
+        call.__signature__ = signature.replace(return_annotation=function.__annotations__["return"])
         return call
 
     return decorate

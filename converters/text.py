@@ -125,7 +125,7 @@ def _calibration_line(calibration: Calibration) -> str:
 def _verification_line(manifest: Manifest) -> str:
     check = manifest.verification
     if check is None:
-        return f"not: lowered for {manifest.backend}, which runs on a device alone"
+        return f"not: lowered for {manifest.backend}, which runs only on devices"
     from converters.checks.numerics import outliers
 
     if manifest.coreml is not None and manifest.coreml.core_ml_verification is not None:

@@ -1,4 +1,4 @@
-"""Which tensors of a network become int8, told to torchao's PT2E quantization.
+"""Which tensors of a network become int8, as annotations for torchao's PT2E quantization.
 
 Convolutions, linear layers, SiLU and the residual sums of convolutional blocks are quantized, each
 tensor with a range of its own. Norms and the attention's own products stay in float: that is where

@@ -36,14 +36,6 @@ _MULTIPLE: Final = 8
 """Groups hold multiples of so many channels: the width of the kernels' vectors."""
 
 
-@dataclass(frozen=True)
-class GroupedLayer:
-    """One inverted residual that was split: its path, and the channels of each group."""
-
-    path: str
-    sizes: tuple[int, ...]
-
-
 class GroupedExpansion(nn.Module):
     """1x1 expansion, activation and depthwise convolution, a group of channels at a time.
 
@@ -115,8 +107,8 @@ class _Measured:
 
 def apply_range_groups(
     module: nn.Module, batches: Iterable[Tensor], *, max_groups: int = MAX_GROUPS
-) -> tuple[GroupedLayer, ...]:
-    """Split the inverted residuals of a deployed module whose channels need it, in place.
+) -> None:
+    """Split the inverted residuals whose channels need it, in place.
 
     Args:
         module: its batch norms must have been folded into its convolutions.
@@ -129,14 +121,11 @@ def apply_range_groups(
         if isinstance(part.expand.norm, nn.Identity)
     ]
     measured = _measure(module, sites, batches)
-    layers = []
     for index, (path, part) in enumerate(sites):
         order, sizes = _plan(measured[path], part.depthwise.conv.weight, max_groups)
         if len(sizes) > 1:
             _split(part, order, sizes)
             _reorder_columns(_reader(part, sites[index + 1 :]), order)
-            layers.append(GroupedLayer(path, sizes))
-    return tuple(layers)
 
 
 def _measure(

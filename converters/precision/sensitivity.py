@@ -20,14 +20,14 @@ from converters.precision.pt2e import prepare_program
 from converters.progress import Progress, no_progress
 
 ACCEPTABLE_ERROR: Final = 0.1
-"""Of the outputs, as root mean square relative to theirs. At 0.05 real classifiers answered as in
-float on every photo tried."""
+"""The outputs' error that is accepted: root mean square, relative to theirs. At 0.05 real
+classifiers answered as in float on every photo tried."""
 MAX_BATCHES: Final = 8
 """Inputs that are compared; all of them calibrate."""
 
 
 class Simulation:
-    """A calibrated network that rounds where it is told to."""
+    """A calibrated network that rounds where it is asked to."""
 
     def __init__(
         self,

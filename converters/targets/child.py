@@ -24,7 +24,7 @@ READY: Final = b"ready\n"
 _LENGTH_BYTES: Final = 8
 _MAX_MESSAGE: Final = 2000
 _GRACE_SECONDS: Final = 5.0
-"""For a child that is about to die, so that its own reason is told."""
+"""Time for a dying child to end, so that its own reason can be reported."""
 
 
 def write_array(stream: IO[bytes], array: Array) -> None:

@@ -55,7 +55,7 @@ def lower(
 
 
 def _constant_folding() -> Any:
-    """A pass that computes what depends on constants alone.
+    """A pass that computes what depends only on constants.
 
     In fp16 every Python number becomes an fp32 constant and a conversion, which would run outside
     the delegate at every inference.

@@ -14,7 +14,7 @@ from mobilevit_edge.formats.report import OperatorTime, Profile
 _PROFILER: Final = "ExecuTorch's ETDump"
 _DELEGATE_CALL: Final = "DELEGATE_CALL"
 _XNNPACK_NOTE: Final = (
-    "XNNPACK tells whole microseconds: what it cuts off, and what its profiler costs, is in the "
+    "XNNPACK reports whole microseconds: what it cuts off, and what its profiler costs, is in the "
     "rest of the delegate"
 )
 

@@ -283,7 +283,7 @@ def test_a_bundle_for_a_device_says_that_nothing_ran(bundle: Bundle, predict: Co
     assert manifest.audit.operators[0].kind == "CoreMLBackend"
     finished = predict(bundle("device"), "photo.jpg")
     assert finished.code == 2
-    assert "runs on a device alone" in finished.err
+    assert "runs only on devices" in finished.err
 
 
 def test_the_record_for_profiling_lies_beside_the_model(bundle: Bundle) -> None:
