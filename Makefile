@@ -9,7 +9,7 @@ PHOTO_PACKAGE := scikit-image==0.26.0
 demo: $(VENV)/.installed
 	@# The wheel alone: its photo is all that is used.
 	@$(BIN)/pip install --quiet --no-deps $(PHOTO_PACKAGE)
-	@$(BIN)/python tools/demo.py
+	@$(BIN)/python -m tools.demo
 
 test: $(VENV)/.installed lint
 	@# In order: the Android app and the benchmarks take longest, and begin first.
@@ -22,11 +22,11 @@ arm: $(VENV)/.installed
 
 # The Android app compiled, tested on the JVM against Python, packed: fetches its tools into the cache first.
 android: $(VENV)/.installed
-	$(BIN)/python tools/android/check.py
+	$(BIN)/python -m tools.android.check
 
 # The iOS app's Swift built and tested in a small Debian 13, which it makes first, in the cache; needs root.
 ios: $(VENV)/.installed
-	$(BIN)/python tools/ios/check.py
+	$(BIN)/python -m tools.ios.check
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -26,13 +26,14 @@ def _with_options_of(
     """Let a function of options be called with what :class:`ExportOptions` is made of."""
 
     def decorate(function: Callable[[ExportOptions], T]) -> Callable[P, T]:
-        @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             return function(options(*args, **kwargs))
 
         # help() shows what the options are made of.
         signature = inspect.signature(options)
-        call.__signature__ = signature.replace(return_annotation=function.__annotations__["return"])
+        result = function.__annotations__["return"]
+        functools.update_wrapper(call, function)
+        setattr(call, "__signature__", signature.replace(return_annotation=result))  # noqa: B010
         return call
 
     return decorate

@@ -1,1 +1,1 @@
-"""Development tools that are not part of the package: studies, app builds, generators."""
+"""Development tools outside the wheel: studies, checks of the apps, generators."""

@@ -1,6 +1,6 @@
-"""Turn the best checkpoint of a training run into the one that this package ships.
+"""Turn the best checkpoint of a training run into the one that the package ships.
 
-    python tools/make_demo_checkpoint.py RUN_DIR
+    python -m tools.make_demo_checkpoint RUN_DIR
 
 Weights and statistics are rounded to fp16, which halves the file; ``docs/demo_model.md`` says what
 that costs.
@@ -10,27 +10,55 @@ from __future__ import annotations
 
 import shutil
 import sys
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Final
 
 import torch
 from safetensors.torch import load_file, save_file
 
-DEMO = Path(__file__).parents[1] / "mobilevit_edge" / "data" / "demo"
+from mobilevit_edge.console import run_command
+from mobilevit_edge.errors import CheckpointError
+from tools.command import tool_parser
+
+DEMO: Final = Path(__file__).parents[1] / "mobilevit_edge" / "data" / "demo"
 
 
-def main() -> None:
-    """Write the package's folder from RUN_DIR/checkpoint."""
-    checkpoint = Path(sys.argv[1]) / "checkpoint"
+def parser() -> ArgumentParser:
+    """The options."""
+    parser = tool_parser(__doc__)
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR")
+    return parser
+
+
+def command(arguments: Namespace) -> None:
+    """Write the package's checkpoint from ``RUN_DIR/checkpoint``.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    round_checkpoint(arguments.run_dir / "checkpoint", DEMO)
+
+
+def round_checkpoint(checkpoint: Path, target: Path) -> None:
+    """Write a checkpoint rounded to fp16 into the folder ``target``.
+
+    Raises:
+        CheckpointError: ``checkpoint`` is not a folder that training has written.
+    """
+    weights = checkpoint / "model.safetensors"
+    if not weights.is_file():
+        raise CheckpointError(f"{weights} does not exist: name the folder of a finished training")
     tensors = {
-        # Counters of batches serve training alone, and are no floats.
+        # The counters of batches, which only training needs, are not floating-point.
         name: tensor.to(torch.float16)
-        for name, tensor in load_file(checkpoint / "model.safetensors").items()
+        for name, tensor in load_file(weights).items()
         if tensor.is_floating_point()
     }
-    DEMO.mkdir(exist_ok=True)
-    save_file(tensors, DEMO / "model.safetensors")
-    shutil.copyfile(checkpoint / "config.json", DEMO / "config.json")
+    target.mkdir(exist_ok=True)
+    save_file(tensors, target / "model.safetensors")
+    shutil.copyfile(checkpoint / "config.json", target / "config.json")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(parser(), command, None))

@@ -1,8 +1,9 @@
-"""What every app must compute as Python does: ``python tools/make_vectors.py FOLDER``.
+"""Write what every app must compute as Python does, for the apps' tests to read.
 
-Written into a folder as JSON and raw bytes: images with their preprocessed tensors, logits with
-their probabilities, bundles with their answers for a photo, manifests that every reader must
-refuse.
+    python -m tools.make_vectors FOLDER
+
+The folder gets images with their preprocessed tensors, logits with their probabilities, bundles
+with their outputs for a photo, and manifests that every reader must refuse, as JSON.
 """
 
 from __future__ import annotations
@@ -11,59 +12,101 @@ import base64
 import copy
 import json
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import matplotlib.cbook
 import numpy as np
 from PIL import Image
 
+from mobilevit_edge.console import run_command
 from mobilevit_edge.errors import BundleError
 from mobilevit_edge.formats.bundle import MANIFEST_FILE, read_bundle
-from mobilevit_edge.preprocess import Preprocessing, preprocess_image
+from mobilevit_edge.preprocess import (
+    ChannelOrder,
+    Interpolation,
+    Preprocessing,
+    ResizeRule,
+    preprocess_image,
+)
+from tools.app_check import CheckError
+from tools.command import tool_parser
 
-SIZES = ((40, 30), (31, 77), (64, 64), (9, 200), (300, 4), (3, 400), (2500, 1), (1, 1), (17, 16))
-DAMAGED = 2000
-TARGETS = ((32, 32), (48, 32), (64, 40))
+SIZES: Final = (
+    (40, 30),
+    (31, 77),
+    (64, 64),
+    (9, 200),
+    (300, 4),
+    (3, 400),
+    (2500, 1),
+    (1, 1),
+    (17, 16),
+)
+"""Of the images: width, height."""
+TARGETS: Final[tuple[tuple[tuple[int, int], ChannelOrder], ...]] = (
+    ((32, 32), "RGB"),
+    ((48, 32), "BGR"),
+    ((64, 40), "RGB"),
+)
+"""What they become: height and width, channel order."""
+RULES: Final[tuple[ResizeRule, ...]] = ("crop", "stretch")
+INTERPOLATIONS: Final[tuple[Interpolation, ...]] = ("bilinear", "bicubic")
+DAMAGED: Final = 2000
+
+
+def parser() -> ArgumentParser:
+    """The options."""
+    parser = tool_parser(__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    return parser
+
+
+def command(arguments: Namespace) -> None:
+    """Export small bundles, and write everything.
+
+    Raises:
+        CheckError: Python's own reader accepts a manifest that every reader must refuse.
+    """
+    write_vectors(arguments.folder)
 
 
 def preprocessing_cases() -> Iterator[dict[str, Any]]:
-    """Noise images of several shapes by every rule."""
+    """Noise images of several shapes, preprocessed by every resize rule and interpolation."""
     rng = np.random.default_rng(0)
     for width, height in SIZES:
         pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        for number, (target_height, target_width) in enumerate(TARGETS):
-            for rule in ("crop", "stretch"):
-                for interpolation in ("bilinear", "bicubic"):
-                    order = "BGR" if number % 2 else "RGB"
-                    preprocessing = Preprocessing(
-                        channel_order=order,  # type: ignore[arg-type]
-                        resize=rule,  # type: ignore[arg-type]
-                        interpolation=interpolation,  # type: ignore[arg-type]
-                        crop_fraction=0.9,
-                        image_size=(target_height, target_width),
-                        provenance="made up",
-                    )
-                    size = (target_height, target_width)
-                    tensor = preprocess_image(Image.fromarray(pixels), preprocessing, size)
-                    yield {
-                        "width": width,
-                        "height": height,
-                        "rgb": base64.b64encode(pixels.tobytes()).decode(),
-                        "size": size,
-                        "cover": preprocessing.cover(size),
-                        "rule": rule,
-                        "interpolation": interpolation,
-                        "order": order,
-                        # float32, little-endian
-                        "tensor": base64.b64encode(tensor.astype("<f4").tobytes()).decode(),
-                    }
+        for target, rule, interpolation in product(TARGETS, RULES, INTERPOLATIONS):
+            size, order = target
+            preprocessing = Preprocessing(
+                channel_order=order,
+                resize=rule,
+                interpolation=interpolation,
+                crop_fraction=0.9,
+                image_size=size,
+                provenance="made up",
+            )
+            tensor = preprocess_image(Image.fromarray(pixels), preprocessing, size)
+            yield {
+                "width": width,
+                "height": height,
+                "rgb": _base64(pixels.tobytes()),
+                "size": size,
+                "cover": preprocessing.cover(size),
+                "rule": rule,
+                "interpolation": interpolation,
+                "order": order,
+                # float32, little-endian
+                "tensor": _base64(tensor.astype("<f4").tobytes()),
+            }
 
 
 def softmax_cases() -> Iterator[dict[str, Any]]:
-    """Logits of all sizes, ties among them."""
+    """Logits with their probabilities and their order, ties among them."""
     rng = np.random.default_rng(1)
     for logits in (
         rng.normal(0, 5, 10),
@@ -81,7 +124,7 @@ def softmax_cases() -> Iterator[dict[str, Any]]:
 
 
 def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a stranger may hand in, each with a name."""
+    """Manifests with one fault each, by the name of the fault."""
     text = json.dumps(good)
     yield "empty", ""
     yield "no json", "{"
@@ -130,7 +173,7 @@ def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def damaged_manifests(text: str) -> Iterator[str]:
-    """The good manifest with letters changed, left out, put in and cut off, at random."""
+    """The good manifest with characters changed, removed, inserted and cut off at random."""
     rng = np.random.default_rng(2)
     pieces = ["null", "1e999", "-1", '""', "[]", "{}", "NaN", "99999999999", "true", "0.5", "\\u"]
     letters = list('{}[]",:0-9.eE\\ntrue')
@@ -161,10 +204,12 @@ def refused(bundle: Path, text: str) -> bool:
 
 
 def photo_case(bundles: Sequence[Path]) -> dict[str, Any]:
-    """A photo, and what ONNX Runtime answers in Python for it."""
+    """A photo, and the outputs of every bundle for it in Python."""
     from converters.classifier import Classifier
 
-    with Image.open(matplotlib.cbook.get_sample_data("grace_hopper.jpg")) as opened:
+    with Image.open(
+        matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    ) as opened:
         photo = opened.convert("RGB")
     answers = {}
     for path in bundles:
@@ -178,13 +223,13 @@ def photo_case(bundles: Sequence[Path]) -> dict[str, Any]:
     return {
         "width": photo.width,
         "height": photo.height,
-        "rgb": base64.b64encode(photo.tobytes()).decode(),
+        "rgb": _base64(photo.tobytes()),
         "answers": answers,
     }
 
 
 def write_vectors(folder: Path) -> None:
-    """Export small bundles, and write everything."""
+    """Write every file."""
     from converters.bundling.pipeline import export_bundle
     from converters.job.options import ExportOptions
 
@@ -197,12 +242,16 @@ def write_vectors(folder: Path) -> None:
     bad = dict(bad_manifests(json.loads(text)))
     accepted = [name for name, changed in bad.items() if not refused(bundle, changed)]
     if accepted or refused(bundle, text):
-        raise SystemExit(f"Python itself accepts {accepted}, or refuses the good manifest")
+        raise CheckError(f"Python's reader accepts {accepted}, or refuses the good manifest")
     (folder / "preprocessing.json").write_text(json.dumps(list(preprocessing_cases())))
     (folder / "softmax.json").write_text(json.dumps(list(softmax_cases())))
     (folder / "bad_manifests.json").write_text(json.dumps(bad))
     (folder / "damaged_manifests.json").write_text(json.dumps(list(damaged_manifests(text))))
 
 
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
 if __name__ == "__main__":
-    write_vectors(Path(sys.argv[1]))
+    sys.exit(run_command(parser(), command, None))

@@ -18,7 +18,7 @@ dependencies {
 }
 
 tasks.test {
-    // Made by: python tools/make_vectors.py android_demo/build/vectors
+    // Made by: python -m tools.make_vectors android_demo/build/vectors
     systemProperty("vectors", rootProject.layout.buildDirectory.dir("vectors").get().asFile.path)
     systemProperty("reports", rootProject.layout.buildDirectory.dir("reports").get().asFile.path)
 }

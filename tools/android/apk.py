@@ -1,7 +1,7 @@
 """Packing the app without Gradle: resources, dex, alignment, signature.
 
-What comes out is a whole, signed package that lacks the runtimes' libraries: those come from Maven
-Central through Gradle. It shows that everything around them compiles and packs.
+The result is a complete, signed package without the runtimes' libraries, which Gradle takes from
+Maven Central. It shows that everything around them compiles and packs.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from build import APP, Build, path_of, run
+from tools.android.build import APP, Build, path_of
+from tools.app_check import run_step
 
 PACKAGE: Final = "org.mobilevitedge.app"
 MIN_SDK: Final = 26
 TARGET_SDK: Final = 36
 _MAIN: Final = APP / "app" / "src" / "main"
-# Of a key that is made for this package and thrown away with it.
+# The key is made for this package and thrown away with it.
 _PASSWORD: Final = "android"  # noqa: S105
 
 
 def resources(build: Build, assets: Path, version: str) -> tuple[Path, Path]:
-    """The package with resources alone, and the Java source of their numbers."""
+    """The package with only resources in it, and the Java source of their numbers."""
     package, sources = build.folder / "resources.apk", build.folder / "R"
     sources.mkdir()
     # aapt reads the package's name here; Gradle has it in a file of its own and refuses it here.
@@ -39,29 +40,34 @@ def resources(build: Build, assets: Path, version: str) -> tuple[Path, Path]:
     command += ["-I", build.toolchain.framework]
     command += ["--min-sdk-version", str(MIN_SDK), "--target-sdk-version", str(TARGET_SDK)]
     command += ["--version-code", "1", "--version-name", version]
-    run(command, build.toolchain.environment)
+    run_step(command, build.toolchain.environment)
     return package, sources
 
 
 def pack(build: Build, package: Path, classes: Sequence[Path]) -> Path:
-    """Dex, align and sign; the finished package, its signature and alignment verified."""
+    """Dex, align and sign; return the package with its signature and alignment verified."""
     with zipfile.ZipFile(package, "a", zipfile.ZIP_DEFLATED) as apk:
         apk.write(_dex(build, classes), "classes.dex")
     aligned, signed = build.folder / "aligned.apk", build.folder / "mobilevit-edge.apk"
     zipalign = build.toolchain.debian("usr", "bin", "zipalign")
-    run([zipalign, "-p", "4", package, aligned], build.toolchain.environment)
+    run_step([zipalign, "-p", "4", package, aligned], build.toolchain.environment)
     _sign(build, aligned, signed)
-    run([zipalign, "-c", "-p", "4", signed], build.toolchain.environment)
-    run([*_signer(build), "verify", "--verbose", "--min-sdk-version", str(MIN_SDK), signed])
+    run_step([zipalign, "-c", "-p", "4", signed], build.toolchain.environment)
+    run_step([*_signer(build), "verify", "--verbose", "--min-sdk-version", str(MIN_SDK), signed])
     return signed
 
 
 def _dex(build: Build, classes: Sequence[Path]) -> Path:
     dex = build.folder / "classes.dex"
     plain = [_without_versions(path, build.folder) for path in classes]
-    command = ["java", "-Xmx1g", "-cp", build.toolchain.java("com.android.dx.jar")]
+    command: list[str | Path] = [
+        "java",
+        "-Xmx1g",
+        "-cp",
+        build.toolchain.java("com.android.dx.jar"),
+    ]
     command += ["com.android.dx.command.Main", "--dex", f"--min-sdk-version={MIN_SDK}"]
-    run([*command, f"--output={dex}", *plain])
+    run_step([*command, f"--output={dex}", *plain])
     return dex
 
 
@@ -86,6 +92,6 @@ def _sign(build: Build, package: Path, signed: Path) -> None:
     keys = build.folder / "keys"
     command: list[str | Path] = ["keytool", "-genkeypair", "-keystore", keys, "-alias", "key"]
     command += ["-storepass", _PASSWORD, "-keypass", _PASSWORD, "-dname", "CN=mobilevit-edge test"]
-    run([*command, "-keyalg", "RSA", "-keysize", "2048", "-validity", "1"])
+    run_step([*command, "-keyalg", "RSA", "-keysize", "2048", "-validity", "1"])
     command = [*_signer(build), "sign", "--ks", keys, "--ks-pass", f"pass:{_PASSWORD}"]
-    run([*command, "--min-sdk-version", str(MIN_SDK), "--out", signed, package])
+    run_step([*command, "--min-sdk-version", str(MIN_SDK), "--out", signed, package])

@@ -5,28 +5,28 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toolchain import Toolchain
-
 from mobilevit_edge.errors import ToolchainError
+from tools.android.toolchain import Toolchain
+from tools.app_check import ROOT, run_step
 
-APP: Final = Path(__file__).resolve().parents[2] / "android_demo"
+APP: Final = ROOT / "android_demo"
+STUBS: Final = ROOT / "tools" / "android" / "stubs"
+_SHIM: Final = ROOT / "tools" / "android" / "native" / "onnx_shim.c"
 _OPTIONS: Final = (
     *("-no-reflect", "-no-stdlib", "-Werror", "-jvm-target", "1.8"),
-    # What dexers of Debian take.
+    # Debian's dexer does not know invokedynamic.
     *("-Xlambdas=class", "-Xsam-conversions=class", "-Xstring-concat=inline"),
 )
-_SECONDS: Final = 600
 
 
 @dataclass(frozen=True)
 class Build:
-    """Where things are compiled to."""
+    """What compiles, and the folder for the results."""
 
     toolchain: Toolchain
     folder: Path
@@ -38,19 +38,19 @@ class Build:
         class_path: Sequence[Path],
         options: Sequence[str] = (),
     ) -> Path:
-        """A jar of the Kotlin below ``sources``."""
+        """Compile the Kotlin below ``sources`` into a jar."""
         target = self.folder / f"{name}.jar"
         compiler: list[str | Path] = ["java", "-Xmx1g", "-cp", self.library("kotlin-compiler")]
         compiler += ["org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
         compiler += ["-kotlin-home", self.toolchain.kotlin, *_OPTIONS, *options]
-        run([*compiler, "-cp", path_of(class_path), "-d", target, sources])
+        run_step([*compiler, "-cp", path_of(class_path), "-d", target, sources])
         return target
 
     def java(self, sources: Path, name: str) -> Path:
-        """A folder of classes of the Java below ``sources``."""
+        """Compile the Java below ``sources`` into a folder of classes."""
         target = self.folder / name
         files = sorted(sources.rglob("*.java"))
-        run(["javac", "--release", "8", "-Xlint:-options", "-Werror", "-d", target, *files])
+        run_step(["javac", "--release", "8", "-Xlint:-options", "-Werror", "-d", target, *files])
         return target
 
     def library(self, name: str) -> Path:
@@ -59,7 +59,7 @@ class Build:
 
     @property
     def testing(self) -> list[Path]:
-        """Libraries of tests."""
+        """The libraries that tests need."""
         names = ("kotlin-stdlib", "kotlin-test", "kotlin-test-junit")
         debian = ("junit4.jar", "hamcrest-all.jar", "json-android.jar")
         return [*map(self.library, names), *map(self.toolchain.java, debian)]
@@ -72,33 +72,26 @@ class Build:
         ]
         properties = [f"-D{name}={value}" for name, value in given.items()]
         java = ["java", *properties, "-cp", path_of([*class_path, *self.testing])]
-        run([*java, "org.junit.runner.JUnitCore", *names])
+        run_step([*java, "org.junit.runner.JUnitCore", *names])
 
     def onnx_shim(self) -> Path:
-        """The JNI library between the stubs and the wheel's ONNX Runtime."""
+        """Build the JNI library between the stubs and the wheel's ONNX Runtime."""
         compiler = shutil.which("javac")
         if compiler is None:
             raise ToolchainError("javac is not installed")
         include = Path(compiler).resolve().parents[1] / "include"
         headers = self.toolchain.debian("usr", "include", "onnxruntime")
         target = self.folder / "libonnx_shim.so"
-        command: list[str | Path] = [
-            "gcc",
-            "-O2",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-shared",
-            "-fPIC",
-        ]
+        command: list[str | Path] = ["gcc", "-O2", "-Wall", "-Wextra", "-Werror"]
+        command += ["-shared", "-fPIC"]
         command += [f"-I{include}", f"-I{include}/linux", f"-I{headers}"]
         command += [f'-DORT_LIBRARY="{onnx_runtime()}"', "-o", target]
-        run([*command, APP / "ci" / "native" / "onnx_shim.c", "-ldl"])
+        run_step([*command, _SHIM, "-ldl"])
         return target
 
 
 def onnx_runtime() -> Path:
-    """The library inside Python's package."""
+    """The library inside the Python package."""
     found = importlib.util.find_spec("onnxruntime")
     if found is None or found.origin is None:
         raise ToolchainError("onnxruntime is not installed: pip install 'mobilevit-edge[onnx]'")
@@ -107,10 +100,5 @@ def onnx_runtime() -> Path:
 
 
 def path_of(parts: Sequence[Path]) -> str:
-    """A class path."""
+    """Join jars and folders to a class path."""
     return os.pathsep.join(map(str, parts))
-
-
-def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> None:
-    """Run a step whose failure is a fault of ours."""
-    subprocess.run(command, check=True, timeout=_SECONDS, env=env)  # noqa: S603  of ours

@@ -1,101 +1,102 @@
-"""Compile and test the app on this machine: ``python tools/android/check.py [CACHE]``.
+"""Compile, test and pack the Android app on Linux.
 
-Needs a JDK, gcc, npm and, for what comes from Debian, apt-get and dpkg; none of it as root. What is
-fetched is kept in the cache. Exit code 4: a tool cannot be had; the message names it. Exit code 1:
-the code or a test is wrong.
+    python -m tools.android.check [CACHE]
+
+Needs a JDK, gcc, npm, apt-get and dpkg, but no root. Everything else is fetched once and kept in
+the cache. Exit code 1: the code or a test is wrong. Exit code 4: a tool cannot be had; the message
+names it.
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Final
 
-from apk import pack, resources
-from build import APP, Build, run
-from toolchain import default_cache, gather
-
 import mobilevit_edge
-from mobilevit_edge.errors import ToolchainError
+from mobilevit_edge.console import run_command
+from tools.android.apk import pack, resources
+from tools.android.build import APP, STUBS, Build
+from tools.android.toolchain import gather
+from tools.app_check import cache_folder, check_parser, required_tools, run_module, show_step
 
-VECTORS: Final = APP.parent / "tests" / "vectors"
-_MISSING: Final = 4
+CACHE: Final = cache_folder("android")
+
+
+def parser() -> ArgumentParser:
+    """The options."""
+    return check_parser(__doc__, CACHE)
+
+
+def command(arguments: Namespace) -> None:
+    """Gather the tools and check.
+
+    Raises:
+        CheckError: the code or a test is wrong.
+        NotCheckedError: a tool cannot be had.
+    """
+    with required_tools():
+        toolchain = gather(arguments.cache.resolve(), show_step)
+        with tempfile.TemporaryDirectory() as folder:
+            check(Build(toolchain, Path(folder)))
 
 
 def check(build: Build) -> None:
     """Compile everything, and run the tests on the JVM against what Python computes."""
     vectors, reports = build.folder / "vectors", build.folder / "reports"
-    say("computing the vectors in Python")
-    run([sys.executable, VECTORS / "make_vectors.py", vectors])
-    # Android's own classes come before any of the JDK: whatever it lacks must not compile.
+    show_step("computing the vectors in Python")
+    run_module("tools.make_vectors", vectors)
+    # Only Android's own classes, none of the JDK: what Android lacks must not compile.
     android = [build.library("kotlin-stdlib"), build.toolchain.android]
     on_phone = ("-no-jdk",)
-    say("compiling core, the runtimes' adapters and the app")
-    core = build.kotlin(main("core"), "core", android, on_phone)
-    onnx_stubs = build.java(APP / "ci" / "stubs" / "onnxruntime", "onnx-stubs")
-    executorch_stubs = build.java(APP / "ci" / "stubs" / "executorch", "executorch-stubs")
-    onnx = build.kotlin(main("runtime-onnx"), "onnx", [core, onnx_stubs, *android], on_phone)
+    show_step("compiling core, the runtimes' adapters and the app")
+    core = build.kotlin(sources_of("core"), "core", android, on_phone)
+    onnx_stubs = build.java(STUBS / "onnxruntime", "onnx-stubs")
+    executorch_stubs = build.java(STUBS / "executorch", "executorch-stubs")
+    onnx = build.kotlin(sources_of("runtime-onnx"), "onnx", [core, onnx_stubs, *android], on_phone)
     executorch = build.kotlin(
-        main("runtime-executorch"), "executorch", [core, executorch_stubs, *android], on_phone
+        sources_of("runtime-executorch"), "executorch", [core, executorch_stubs, *android], on_phone
     )
     bundled = build.folder / "assets" / "bundles" / "demo.zip"
     bundled.parent.mkdir(parents=True)
     shutil.make_archive(str(bundled.with_suffix("")), "zip", vectors / "bundle")
     package, numbers = resources(build, bundled.parent.parent, mobilevit_edge.__version__)
     numbers = build.java(numbers, "R-classes")
-    app = build.kotlin(main("app"), "app", [core, onnx, executorch, numbers, *android], on_phone)
-    say("dexing, aligning and signing the package")
-    # Never the stubs: on a phone the runtimes are the real ones.
+    app = build.kotlin(
+        sources_of("app"), "app", [core, onnx, executorch, numbers, *android], on_phone
+    )
+    show_step("dexing, aligning and signing the package")
+    # Without the stubs: on a phone the runtimes are the real ones.
     pack(build, package, [core, onnx, executorch, app, numbers, build.library("kotlin-stdlib")])
 
-    say("testing core")
+    show_step("testing core")
     tests = build.kotlin(
-        test("core"), "core-tests", [core, *build.testing], [f"-Xfriend-paths={core}"]
+        tests_of("core"), "core-tests", [core, *build.testing], [f"-Xfriend-paths={core}"]
     )
-    build.test(test("core"), [core, tests], {"vectors": vectors, "reports": reports})
-    say("reading the app's reports in Python")
-    run([sys.executable, VECTORS / "read_reports.py", reports])
+    build.test(tests_of("core"), [core, tests], {"vectors": vectors, "reports": reports})
+    show_step("reading the app's reports in Python")
+    run_module("tools.read_reports", reports)
 
-    say("testing the adapter of ONNX Runtime on the real library")
+    show_step("testing the adapter of ONNX Runtime on the real library")
     tests = build.kotlin(
-        test("runtime-onnx"), "onnx-tests", [core, onnx, onnx_stubs, *build.testing]
+        tests_of("runtime-onnx"), "onnx-tests", [core, onnx, onnx_stubs, *build.testing]
     )
     given = {"vectors": vectors, "onnx.shim": build.onnx_shim()}
-    build.test(test("runtime-onnx"), [core, onnx, onnx_stubs, tests], given)
+    build.test(tests_of("runtime-onnx"), [core, onnx, onnx_stubs, tests], given)
 
 
-def main(module: str) -> Path:
+def sources_of(module: str) -> Path:
     """A module's sources."""
     return APP / module / "src" / "main" / "kotlin"
 
 
-def test(module: str) -> Path:
+def tests_of(module: str) -> Path:
     """A module's tests."""
     return APP / module / "src" / "test" / "kotlin"
 
 
-def say(text: str) -> None:
-    """Progress."""
-    print(f"android: {text}", file=sys.stderr, flush=True)
-
-
-def run_check() -> int:
-    """The whole check; the exit code."""
-    cache = Path(sys.argv[1]) if len(sys.argv) > 1 else default_cache()
-    try:
-        toolchain = gather(cache, say)
-        with tempfile.TemporaryDirectory() as folder:
-            check(Build(toolchain, Path(folder)))
-    except ToolchainError as error:
-        say(f"NOT CHECKED: {error}")
-        return _MISSING
-    except subprocess.CalledProcessError as error:
-        return error.returncode
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(run_check())
+    sys.exit(run_command(parser(), command, None))

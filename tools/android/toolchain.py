@@ -1,7 +1,7 @@
-"""What compiling and testing the app on Linux needs, gathered into a folder; no root needed.
+"""The tools that compile and test the app on Linux, fetched into a folder without root.
 
-The Kotlin compiler is an npm package. Android's API, its dexer and its packers are Debian packages,
-some of suites that this machine does not run, unpacked aside. npm and apt check what they fetch
+The Kotlin compiler is an npm package. Android's API, its dexer and its packers are Debian packages
+of several suites, unpacked into the folder instead of installed. npm and apt check what they fetch
 against hashed and signed indices.
 """
 
@@ -24,7 +24,7 @@ SUITES: Final = {
     "bookworm": (
         *("libandroid-json-org-java", "junit4", "libhamcrest-java"),
         *("aapt", "zipalign", "apksigner", "libapksig-java", "android-framework-res"),
-        # What aapt and zipalign are linked with.
+        # The libraries of aapt and zipalign.
         *("android-libaapt", "android-libandroidfw", "android-libbacktrace", "android-libbase"),
         *("android-libcutils", "android-liblog", "android-libunwind", "android-libutils"),
         *("android-libziparchive", "libexpat1", "libpng16-16", "libprotobuf-lite32", "libzopfli1"),
@@ -45,11 +45,11 @@ class Toolchain:
 
     @property
     def kotlin(self) -> Path:
-        """The compiler's home; its libraries are in ``lib``."""
+        """The compiler's home, with its libraries in ``lib``."""
         return self.folder / "kotlin" / "package"
 
     def debian(self, *parts: str) -> Path:
-        """A file of Debian's packages, from their root."""
+        """A file of Debian's packages, by its path from the root."""
         return self.folder.joinpath("debian", *parts)
 
     def java(self, name: str) -> Path:
@@ -63,29 +63,27 @@ class Toolchain:
 
     @property
     def framework(self) -> Path:
-        """The system's resources, which the app's refer to."""
+        """The system's resources, to which the app's own refer."""
         return self.debian("usr", "share", "android-framework-res", "framework-res.apk")
 
     @property
     def environment(self) -> dict[str, str]:
-        """In which Debian's native tools find their libraries."""
+        """The environment in which Debian's native tools find their libraries."""
         libraries = self.debian("usr", "lib", "x86_64-linux-gnu")
         lib = self.debian("usr", "lib")
         folders = (libraries / "android", libraries, lib, lib / "p7zip")
         return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
 
 
-def default_cache() -> Path:
-    """``mobilevit-edge/android`` in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "mobilevit-edge" / "android"
-
-
-def gather(cache: Path, say: Callable[[str], None]) -> Toolchain:
+def gather(cache: Path, show: Callable[[str], None]) -> Toolchain:
     """Fetch everything, unless it is there.
 
+    Args:
+        cache: an absolute path; the folder is replaced as a whole.
+        show: called with each step that begins.
+
     Raises:
-        ToolchainError: of this machine, or from the network.
+        ToolchainError: a program is not installed, or a package cannot be fetched.
     """
     for tool in _TOOLS:
         if shutil.which(tool) is None:
@@ -98,12 +96,12 @@ def gather(cache: Path, say: Callable[[str], None]) -> Toolchain:
     with tempfile.TemporaryDirectory(dir=cache.parent) as temporary:
         fresh = Path(temporary) / "android"
         fresh.mkdir()
-        say("fetching the Kotlin compiler (90 MB)")
+        show("fetching the Kotlin compiler (90 MB)")
         _fetch_kotlin(fresh / "kotlin")
-        say("fetching Android's API and tools from Debian (45 MB)")
+        show("fetching Android's API and tools from Debian (45 MB)")
         unpack_packages(SUITES, fresh / "debian")
         (fresh / made.name).write_text(stamp)
-        # As one: a cache with this stamp is complete.
+        # In one step: a cache with this stamp is complete.
         shutil.rmtree(cache, ignore_errors=True)
         fresh.rename(cache)
     return Toolchain(cache)

@@ -1,6 +1,6 @@
-"""Debian's Swift in a folder of its own: a small Debian 13, entered with ``chroot``.
+"""Debian's Swift in a folder: a small Debian 13, entered with ``chroot``.
 
-Debian 12 has no Swift. Needs root, for ``debootstrap`` and ``chroot``, and 3.5 GB of disk.
+Debian 12 has no Swift. ``debootstrap`` and ``chroot`` need root, and the folder takes 3.5 GB.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from mobilevit_edge.errors import ToolchainError
+from mobilevit_edge.programs import run_program
 
 SUITE: Final = "trixie"
 PACKAGES: Final = ("swiftlang", "libc6-dev", "libstdc++-14-dev", "git")
@@ -22,18 +25,14 @@ _STAMP: Final = "made-of.txt"
 _SECONDS: Final = 1200
 
 
-class MissingToolError(Exception):
-    """Something that this needs cannot be had; the message names it."""
-
-
 @dataclass(frozen=True)
 class Toolchain:
-    """A Debian with Swift, in a folder that :func:`gather` has filled."""
+    """A folder that :func:`gather` has filled: a Debian with Swift."""
 
     folder: Path
 
     def run(self, command: Sequence[str], work: Path) -> subprocess.CompletedProcess[str]:
-        """Run a command inside, with ``work`` of this machine at the same path."""
+        """Run a command inside, where this machine's folder ``work`` has the same path."""
         inside = self.folder / work.relative_to("/")
         inside.mkdir(parents=True, exist_ok=True)
         # A mount namespace of its own: whatever happens, nothing stays mounted.
@@ -49,67 +48,50 @@ class Toolchain:
         )
 
 
-def default_cache() -> Path:
-    """``mobilevit-edge/swift`` in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "mobilevit-edge" / "swift"
-
-
-def gather(cache: Path, say: Callable[[str], None]) -> Toolchain:
+def gather(cache: Path, show: Callable[[str], None]) -> Toolchain:
     """Make the folder, unless it is there.
 
+    Args:
+        cache: an absolute path; the folder is replaced as a whole.
+        show: called with each step that begins.
+
     Raises:
-        MissingToolError: no root, a program is missing, or the network is.
+        ToolchainError: this is not root, a program is not installed, or the network fails.
     """
     stamp = repr((SUITE, PACKAGES))
     made = cache / _STAMP
     if os.geteuid() != 0:
-        raise MissingToolError("entering a Debian with Swift needs root")
+        raise ToolchainError("entering a Debian with Swift needs root")
     for tool in ("chroot", "unshare", "apt-get", "dpkg"):
         if shutil.which(tool) is None:
-            raise MissingToolError(f"{tool} is not installed")
+            raise ToolchainError(f"{tool} is not installed")
     if made.is_file() and made.read_text() == stamp:
         return Toolchain(cache)
     shutil.rmtree(cache, ignore_errors=True)
     cache.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache.parent) as temporary:
-        say("making a small Debian 13")
+        show("making a small Debian 13")
         _bootstrap(Path(temporary), cache)
-        say("fetching Swift (700 MB)")
+        show("fetching Swift (700 MB)")
         install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
         done = Toolchain(cache).run(install, Path(temporary))
         if done.returncode:
-            raise MissingToolError(f"Swift cannot be installed: {done.stderr.strip()[-300:]}")
+            raise ToolchainError(f"Swift cannot be installed: {done.stderr.strip()[-300:]}")
     # Last: a cache with this stamp is complete.
     made.write_text(stamp)
     return Toolchain(cache)
 
 
 def _bootstrap(folder: Path, target: Path) -> None:
-    """Debian's own script, unpacked aside: nothing of this machine changes."""
-    _fetch(["apt-get", "download", "-qq", "debootstrap"], folder)
+    """Run Debian's own script, which is unpacked into ``folder``: this machine stays as it is."""
+
+    def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
+        failure = f"a small Debian cannot be made (is there a network?): {command[0]} failed"
+        run_program(command, failure, folder=folder, environment=environment)
+
+    run(["apt-get", "download", "-qq", "debootstrap"])
     (package,) = folder.glob("debootstrap_*.deb")
-    _fetch(["dpkg", "-x", str(package), str(folder)], folder)
+    run(["dpkg", "-x", package, folder])
     script = folder / "usr" / "sbin" / "debootstrap"
     environment = {**os.environ, "DEBOOTSTRAP_DIR": str(folder / "usr" / "share" / "debootstrap")}
-    command = [str(script), "--variant=minbase", SUITE, str(target), _MIRROR]
-    _fetch(command, folder, environment)
-
-
-def _fetch(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
-    """Run a command that gathers something, or raise what it printed."""
-    try:
-        done = subprocess.run(  # noqa: S603  commands of ours
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise MissingToolError(f"{command[0]}: {error}") from error
-    if done.returncode:
-        reason = (done.stderr or done.stdout).strip()[-300:]
-        raise MissingToolError(f"{command[0]} failed (is there a network?): {reason}")
+    run([script, "--variant=minbase", SUITE, target, _MIRROR], environment)

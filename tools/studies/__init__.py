@@ -1,1 +1,1 @@
-"""One question each, answered by measuring: the evidence behind the documents."""
+"""Studies: each module answers one question by measuring, as evidence for the documents."""

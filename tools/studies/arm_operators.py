@@ -1,15 +1,16 @@
-"""ARM instructions of ONNX Runtime's kernels, one operator at a time.
+"""ARM instructions of ONNX Runtime's kernels, one operator at a time, under emulation.
 
     python -m tools.studies.arm_operators --shape 16x256x256 [--precision fp16] Softmax Exp
 
-Operators of one output whose inputs may all be the same tensor. In fp16 the conversions of input
-and output are in the count.
+For operators with one output, whose inputs may all be the same tensor. In fp16 the conversions of
+input and output are counted too.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,12 @@ from rich.progress import track
 
 from benchmarks.arm.emulation import emulate
 from benchmarks.arm.processors import PROCESSORS, Processor
-from benchmarks.arm.toolchain import Toolchain, default_folder, set_up
+from benchmarks.arm.toolchain import Toolchain
 from benchmarks.output.table import Table, print_table, wide_console
+from mobilevit_edge.console import run_command
+from mobilevit_edge.errors import UsageError
+from tools.command import tool_parser
+from tools.studies.options import add_emulation_arguments, toolchain_of
 
 _TYPES: Final = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16}
 _OPSET: Final = 17
@@ -30,39 +35,40 @@ _IR_VERSION: Final = 9
 _MEGA: Final = 1e6
 
 
-def main() -> None:
-    """Count and print a table in millions of instructions."""
-    parser = ArgumentParser(description="ARM instructions of ONNX Runtime's operators.")
+def parser() -> ArgumentParser:
+    """The options."""
+    parser = tool_parser(__doc__)
     parser.add_argument("operators", nargs="+", metavar="OPERATOR")
     parser.add_argument("--shape", type=_shape, required=True, metavar="NxN...")
     parser.add_argument("--precision", choices=_TYPES, default="fp32")
-    parser.add_argument("--cpu", choices=PROCESSORS, default="cortex-a76")
-    parser.add_argument("--toolchain", type=Path, default=default_folder(), metavar="DIR")
-    arguments = parser.parse_args()
-    toolchain = set_up(arguments.toolchain.resolve(), lambda step: None)
-    processor, shape = PROCESSORS[arguments.cpu], arguments.shape
+    add_emulation_arguments(parser)
+    return parser
+
+
+def command(arguments: Namespace) -> None:
+    """Count and print a table in millions of instructions."""
+    toolchain, processor = toolchain_of(arguments), PROCESSORS[arguments.cpu]
+    precision, shape = arguments.precision, arguments.shape
     rows = []
     for name in track(arguments.operators, "counting", console=Console(stderr=True)):
-        count = count_operator(toolchain, processor, name, shape, arguments.precision)
+        count = count_operator(toolchain, processor, name, shape, precision)
         rows.append((name, f"{count / _MEGA:.2f}", f"{count / np.prod(shape):.1f}"))
-    print_table(
-        wide_console(),
-        Table(
-            title=f"ARM instruction count (emulated {processor.name}), ONNX Runtime, "
-            f"{arguments.precision}, {'x'.join(map(str, shape))}",
-            columns=("operator", "millions", "a number"),
-            rows=tuple(rows),
-        ),
-    )
+    title = f"ARM instruction count (emulated {processor.name}), ONNX Runtime, "
+    title += f"{precision}, {'x'.join(map(str, shape))}"
+    columns = ("operator", "millions", "per element")
+    print_table(wide_console(), Table(title, columns, tuple(rows)))
 
 
 def operator_model(name: str, shape: tuple[int, ...], precision: str) -> onnx.ModelProto:
     """One operator with fp32 input and output, computed in ``precision``.
 
     Raises:
-        onnx.defs.SchemaError: there is no such operator.
+        UsageError: there is no such operator.
     """
-    inputs = onnx.defs.get_schema(name, _OPSET).min_input
+    try:
+        inputs = onnx.defs.get_schema(name, _OPSET).min_input
+    except onnx.defs.SchemaError as error:
+        raise UsageError(f"ONNX has no operator {name!r} in opset {_OPSET}") from error
     nodes = [helper.make_node(name, ["x"] * inputs, ["y"])]
     if precision != "fp32":
         nodes = [
@@ -81,20 +87,20 @@ def operator_model(name: str, shape: tuple[int, ...], precision: str) -> onnx.Mo
 def count_operator(
     toolchain: Toolchain, processor: Processor, name: str, shape: tuple[int, ...], precision: str
 ) -> int:
-    """Instructions of one inference on numbers between 0 and 1."""
-    numbers = np.random.default_rng(0).random(shape, np.float32)
+    """Instructions of one inference on random values between 0 and 1."""
+    values = np.random.default_rng(0).random(shape, np.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "operator.onnx"
         onnx.save(operator_model(name, shape, precision), path)
-        return emulate(toolchain, processor, "onnx", path, [[numbers]]).counts["all"]
+        return emulate(toolchain, processor, "onnx", path, [[values]]).counts["all"]
 
 
 def _shape(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(side) for side in text.split("x"))
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no shape such as 16x256x256") from error
+        raise ArgumentTypeError(f"{text!r} is not a shape such as 16x256x256") from error
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(parser(), command, None))

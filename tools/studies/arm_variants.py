@@ -1,13 +1,15 @@
-"""ARM instructions of our exports, of the plain ones, and of the limit.
+"""ARM instructions of our exports, of the baselines and of the lower bound, under emulation.
 
     python -m tools.studies.arm_variants --runtime executorch --artifacts DIR MODEL...
 
-The same files as ``tools.studies.vs_baseline`` measures, on an emulated processor.
+The files are those that :mod:`tools.studies.vs_baseline` measures.
 """
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,82 +18,97 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.arm.emulation import emulate
-from benchmarks.arm.processors import PROCESSORS
-from benchmarks.arm.toolchain import default_folder, set_up
+from benchmarks.arm.processors import PROCESSORS, Processor
+from benchmarks.arm.toolchain import Toolchain
 from benchmarks.harness.plan import FileSource
 from benchmarks.output.table import Table, print_table, wide_console
 from benchmarks.workloads.artifacts import FILE_TARGETS
 from benchmarks.workloads.lower_bound import lower_bound_inputs
+from mobilevit_edge.console import run_command
 from mobilevit_edge.models.network import create_meta_model
 from mobilevit_edge.specs import SPECS
-from tools.studies.vs_baseline import FORMS, IMAGE_SIZE, RATIOS, candidates
+from tools.command import tool_parser
+from tools.studies.options import (
+    add_emulation_arguments,
+    add_image_size_argument,
+    add_models_argument,
+    toolchain_of,
+)
+from tools.studies.variants import BASELINES, RATIOS, VARIANTS, Workload, candidates, columns
 
 _MEGA: Final = 1e6
 
 
-def main() -> None:
-    """Count and print a table in millions of instructions."""
-    parser = ArgumentParser(description="ARM instructions of ours, plain ones and the limit.")
-    parser.add_argument("models", nargs="+", metavar="MODEL")
+def parser() -> ArgumentParser:
+    """The options."""
+    parser = tool_parser(__doc__)
+    add_models_argument(parser)
     parser.add_argument("--runtime", choices=FILE_TARGETS, required=True)
-    parser.add_argument("--precision", choices=tuple(FORMS), default="fp32")
+    parser.add_argument("--precision", choices=tuple(VARIANTS), default="fp32")
     parser.add_argument(
-        "--forms",
+        "--variants",
         nargs="+",
-        choices=sorted({form for forms in FORMS.values() for form in forms}),
-        metavar="FORM",
+        choices=sorted({variant for variants in VARIANTS.values() for variant in variants}),
+        metavar="VARIANT",
         help="default: all of the precision",
     )
-    parser.add_argument("--cpu", choices=PROCESSORS, default="cortex-a76")
     parser.add_argument("--artifacts", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--toolchain", type=Path, default=default_folder(), metavar="DIR")
-    arguments = parser.parse_args()
+    add_image_size_argument(parser)
+    add_emulation_arguments(parser)
+    return parser
+
+
+def command(arguments: Namespace) -> None:
+    """Count and print a table in millions of instructions."""
     arguments.artifacts.mkdir(parents=True, exist_ok=True)
-    toolchain = set_up(arguments.toolchain.resolve(), lambda step: None)
-    processor = PROCESSORS[arguments.cpu]
-    runtime, precision = arguments.runtime, arguments.precision
-    forms = arguments.forms or FORMS[precision]
-    counts: dict[str, dict[str, int]] = {}
+    toolchain, processor = toolchain_of(arguments), PROCESSORS[arguments.cpu]
+    runtime, precision, size = arguments.runtime, arguments.precision, arguments.image_size
+    variants = arguments.variants or VARIANTS[precision]
+    counts = {}
     for name in track(arguments.models, "counting", console=Console(stderr=True)):
-        torch.manual_seed(0)
-        inputs = [
-            x.numpy() for x in lower_bound_inputs(create_meta_model(SPECS[name], 1), IMAGE_SIZE)
-        ]
-        counts[name] = {}
-        for candidate in candidates(runtime, name, precision, arguments.artifacts, forms):
-            assert isinstance(candidate.source, FileSource)
-            form = candidate.row.subject.attributes["form"]
-            given = inputs if "limit" in form else inputs[:1]
-            path = Path(candidate.source.path)
-            found = emulate(toolchain, processor, runtime, path, [given])
-            counts[name][form] = found.counts["all"]
-    print_table(wide_console(), forms_table(counts, processor.name, runtime, precision))
+        workload = Workload(name, runtime, precision, size)
+        counts[name] = count_variants(toolchain, processor, workload, variants, arguments.artifacts)
+    title = f"ARM instruction count (emulated {processor.name}), {runtime} {precision}, "
+    title += f"{size}x{size}, millions per inference"
+    rows = tuple(_cells(name, found, precision) for name, found in counts.items())
+    print_table(wide_console(), Table(title, columns(precision), rows))
 
 
-def forms_table(
-    counts: dict[str, dict[str, int]], processor: str, runtime: str, precision: str
-) -> Table:
-    """Millions of instructions by form, and ratios of what was counted."""
-    forms = FORMS[precision]
-    ratios = RATIOS[precision]
-    rows = []
-    for name, found in counts.items():
-        plain = [found[form] for form in ("reference", "transformers") if form in found]
-        known = {**found, "plain": min(plain)} if plain else found
-        rows.append(
-            (
-                name,
-                *(f"{found[form] / _MEGA:.0f}" if form in found else "-" for form in forms),
-                *(f"{known[a] / known[b]:.2f}" if {a, b} <= {*known} else "-" for a, b in ratios),
-            )
-        )
-    return Table(
-        title=f"ARM instruction count (emulated {processor}), {runtime} {precision}, "
-        f"{IMAGE_SIZE}x{IMAGE_SIZE}, millions an inference",
-        columns=("model", *forms, *(f"{a} / {b}" for a, b in ratios)),
-        rows=tuple(rows),
+def count_variants(
+    toolchain: Toolchain,
+    processor: Processor,
+    workload: Workload,
+    variants: Sequence[str],
+    folder: Path,
+) -> dict[str, int]:
+    """Instructions of one inference, for those of ``variants`` that the model has."""
+    torch.manual_seed(0)
+    network = create_meta_model(SPECS[workload.model], 1)
+    inputs = [x.numpy() for x in lower_bound_inputs(network, workload.image_size)]
+    counts = {}
+    for candidate in candidates(workload, variants, folder):
+        assert isinstance(candidate.source, FileSource)
+        variant = candidate.row.subject.attributes["variant"]
+        call = inputs if "lower bound" in variant else inputs[:1]
+        model = Path(candidate.source.path)
+        found = emulate(toolchain, processor, workload.runtime, model, [call])
+        counts[variant] = found.counts["all"]
+    return counts
+
+
+def _cells(name: str, counts: Mapping[str, int], precision: str) -> tuple[str, ...]:
+    """Millions of instructions by variant, and the ratios of those that were counted."""
+    millions = (f"{counts[v] / _MEGA:.0f}" if v in counts else "-" for v in VARIANTS[precision])
+    known = dict(counts)
+    baselines = [counts[variant] for variant in BASELINES if variant in counts]
+    if baselines:
+        known["baseline"] = min(baselines)
+    ratios = (
+        f"{known[a] / known[b]:.2f}" if {a, b} <= known.keys() else "-"
+        for a, b in RATIOS[precision]
     )
+    return (name, *millions, *ratios)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(parser(), command, None))

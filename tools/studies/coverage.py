@@ -1,18 +1,19 @@
-"""How often two runs of one thing are called different: the evidence for the interval.
+"""How often the interval of a ratio covers the true one, and how often a difference is found.
 
     python -m tools.studies.coverage
     python -m tools.studies.coverage --bundle BUNDLE --output FILE
     python -m tools.studies.coverage --report FILE
 
-The first draws samples from models of what machines do. The second measures a bundle against
-itself in many short processes and keeps them; the third takes such a report, and makes trials of a
-few processes each out of it. Every method sees the same trials. A trial passes if it finds no
-difference where there is none; the last column is how often a real one of 3 % is found.
+The first simulates samples by several noise models. The second measures a bundle against itself in
+many short processes; the third reads the report of such a run. A trial compares the samples of a
+few processes, and every method sees the same trials. It passes if it finds no difference where
+there is none; the last column is the share of trials that find a real difference of 3 %.
 """
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,10 @@ from benchmarks.commands.options import measure
 from benchmarks.harness.machine import default_core
 from benchmarks.harness.plan import Plan
 from benchmarks.workloads.bundles import bundle_group
+from mobilevit_edge.console import run_command
 from mobilevit_edge.formats.report import LatencyRow, Run, read_report
 from mobilevit_edge.terminal import PlainConsole
+from tools.command import tool_parser
 
 Trial: TypeAlias = tuple[list[Array], list[Array]]
 """Samples of A and of B in each process."""
@@ -35,21 +38,20 @@ Interval: TypeAlias = tuple[float, float]
 
 PROCESSES: Final = (3, 5, 10)
 EFFECT: Final = 1.03
-_TRIALS: Final = 200
 _BOOTSTRAP: Final = 200
 _ROUNDS: Final = 200
 _MEDIAN_NS: Final = 5e6
 
 
 @dataclass(frozen=True)
-class World:
-    """What makes samples differ, as shares of the median.
+class NoiseModel:
+    """What makes samples differ: standard deviations as shares of the median.
 
     Attributes:
-        noise: of each sample, on its own.
-        drift: slow change in the ratio of the two within a process.
-        process: luck of each process with the ratio of the two.
-        spikes: how often a sample takes much longer.
+        noise: of each sample, independently.
+        drift: of a slow change in the ratio of the two within a process.
+        process: of the ratio of the two from process to process.
+        spikes: share of the samples that take much longer.
     """
 
     noise: float = 0.02
@@ -58,30 +60,63 @@ class World:
     spikes: float = 0.05
 
 
-WORLDS: Final[Mapping[str, World]] = {
-    "independent": World(),
-    "drift 2 %": World(drift=0.02),
-    "processes 0.5 %": World(process=0.005),
-    "both": World(drift=0.02, process=0.005),
-    "busy": World(noise=0.1, drift=0.02, process=0.01, spikes=0.2),
+NOISE_MODELS: Final[Mapping[str, NoiseModel]] = {
+    "independent": NoiseModel(),
+    "drift 2 %": NoiseModel(drift=0.02),
+    "processes 0.5 %": NoiseModel(process=0.005),
+    "both": NoiseModel(drift=0.02, process=0.005),
+    "busy": NoiseModel(noise=0.1, drift=0.02, process=0.01, spikes=0.2),
 }
 
 
-def simulate(world: World, processes: int, rng: np.random.Generator, effect: float = 1.0) -> Trial:
+def parser() -> ArgumentParser:
+    """The options."""
+    parser = tool_parser(__doc__)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--bundle", type=Path, help="measure this against itself")
+    source.add_argument("--report", type=Path, metavar="FILE", help="of an earlier --bundle")
+    parser.add_argument("--output", type=Path, default=Path("coverage.json"), metavar="FILE")
+    parser.add_argument("--processes", type=int, default=300, help="with --bundle (default 300)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each (default 0.5)")
+    parser.add_argument("--trials", type=int, default=200, help="simulated (default 200)")
+    return parser
+
+
+def command(arguments: Namespace) -> None:
+    """Print the rates."""
+    if arguments.bundle is not None:
+        settings = arguments.processes, arguments.seconds, arguments.output
+        rates = _measured(measure_against_itself(arguments.bundle, *settings))
+    elif arguments.report is not None:
+        rates = _measured(read_report(arguments.report).runs[0])
+    else:
+        rates = _simulated(arguments.trials)
+    table = Table(title="share of trials with no difference found where there is none")
+    for heading in ("samples", "processes", "trials", *METHODS, "our verdict", "3 % found"):
+        table.add_column(heading, justify="left" if heading == "samples" else "right")
+    for name, processes, one in rates:
+        shares = [*one.same.values(), one.verdict_same, one.found]
+        table.add_row(name, str(processes), str(one.trials), *(f"{s:.1%}" for s in shares))
+    PlainConsole(width=140).print(table)
+
+
+def simulate(
+    model: NoiseModel, processes: int, rng: np.random.Generator, effect: float = 1.0
+) -> Trial:
     """One interleaved measurement; B takes ``effect`` times as long as A."""
     sides: Trial = ([], [])
     for _ in range(processes):
         common = np.cumsum(rng.normal(0, 0.003, _ROUNDS))
-        own = rng.normal(0, world.process) + _autoregressive(world.drift, rng) + np.log(effect)
+        own = rng.normal(0, model.process) + _autoregressive(model.drift, rng) + np.log(effect)
         for side, shift in zip(sides, (np.zeros(_ROUNDS), own), strict=True):
-            spikes = rng.exponential(0.2, _ROUNDS) * (rng.random(_ROUNDS) < world.spikes)
-            logs = common + shift + rng.normal(0, world.noise, _ROUNDS) + spikes
+            spikes = rng.exponential(0.2, _ROUNDS) * (rng.random(_ROUNDS) < model.spikes)
+            logs = common + shift + rng.normal(0, model.noise, _ROUNDS) + spikes
             side.append(_MEDIAN_NS * np.exp(logs))
     return sides
 
 
 def _autoregressive(spread: float, rng: np.random.Generator, memory: float = 0.98) -> Array:
-    """A wandering value around zero that forgets 2 % of itself each round."""
+    """A first-order autoregressive series around zero, one value per round."""
     values = np.empty(_ROUNDS)
     values[0] = rng.normal(0, 1)
     steps = rng.normal(0, np.sqrt(1 - memory**2), _ROUNDS)
@@ -116,8 +151,8 @@ def _quantiles(medians: Array) -> Interval:
     return float(np.exp(low)), float(np.exp(high))
 
 
-def interval_alone(trial: Trial, rng: np.random.Generator) -> Interval:
-    """Ours, without the margin around 1."""
+def our_interval(trial: Trial, rng: np.random.Generator) -> Interval:
+    """Ours, without the margin around 1 that the verdict adds."""
     ratio = paired_ratio(*trial)
     return ratio.low, ratio.high
 
@@ -125,13 +160,20 @@ def interval_alone(trial: Trial, rng: np.random.Generator) -> Interval:
 METHODS: Final[Mapping[str, Callable[[Trial, np.random.Generator], Interval]]] = {
     "independent rounds": independent_rounds,
     "hierarchical bootstrap": hierarchical,
-    "ours, interval alone": interval_alone,
+    "our interval": our_interval,
 }
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Shares of trials: same called same by each of METHODS and by the verdict; 3 % found by it."""
+    """Shares of trials with the right result.
+
+    Attributes:
+        trials: their number.
+        same: no difference found where there is none, by each of ``METHODS``.
+        verdict_same: the same by our verdict.
+        found: a difference of 3 % found by our verdict.
+    """
 
     trials: int
     same: Mapping[str, float]
@@ -140,7 +182,7 @@ class Rates:
 
 
 def rate(same: Sequence[Trial], different: Sequence[Trial], rng: np.random.Generator) -> Rates:
-    """Judge trials without a difference, and trials with one."""
+    """The rates of trials without a difference, and of trials with one."""
     return Rates(
         trials=len(same),
         same={
@@ -156,12 +198,12 @@ def _share(trials: Sequence[Trial], passes: Callable[[Ratio], bool]) -> float:
     return float(np.mean([passes(paired_ratio(*trial)) for trial in trials]))
 
 
-def simulated_rates(world: World, processes: int, trials: int, seed: int = 0) -> Rates:
-    """Rates in a made-up world."""
+def simulated_rates(model: NoiseModel, processes: int, trials: int, seed: int = 0) -> Rates:
+    """The rates under a noise model."""
     rng = np.random.default_rng(seed)
     return rate(
-        [simulate(world, processes, rng) for _ in range(trials)],
-        [simulate(world, processes, rng, EFFECT) for _ in range(trials)],
+        [simulate(model, processes, rng) for _ in range(trials)],
+        [simulate(model, processes, rng, EFFECT) for _ in range(trials)],
         rng,
     )
 
@@ -170,9 +212,9 @@ def measured_trials(run: Run, processes: int, effect: float = 1.0) -> Iterator[T
     """Trials of consecutive processes from a bundle measured against itself.
 
     Args:
-        run: of two rows.
-        processes: for each trial; every process is used once.
-        effect: what B's samples are multiplied by.
+        run: has two rows.
+        processes: in each trial; every process is used once.
+        effect: factor on B's samples.
     """
     a, b = (row for row in run.rows if isinstance(row, LatencyRow))
     pairs = [
@@ -187,7 +229,7 @@ def measured_trials(run: Run, processes: int, effect: float = 1.0) -> Iterator[T
 def measure_against_itself(bundle: Path, processes: int, seconds: float, output: Path) -> Run:
     """A bundle twice, interleaved, in many short processes."""
     plan = Plan(
-        groups=(bundle_group([bundle, bundle], "trials"),),
+        groups=(bundle_group([bundle, bundle], "coverage"),),
         processes=processes,
         seconds=seconds,
         seed=0,
@@ -199,10 +241,10 @@ def measure_against_itself(bundle: Path, processes: int, seconds: float, output:
     return measure(plan, output, resume=True)
 
 
-def _simulated() -> Iterator[tuple[str, int, Rates]]:
-    for name, world in WORLDS.items():
+def _simulated(trials: int) -> Iterator[tuple[str, int, Rates]]:
+    for name, model in NOISE_MODELS.items():
         for processes in PROCESSES:
-            yield name, processes, simulated_rates(world, processes, _TRIALS)
+            yield name, processes, simulated_rates(model, processes, trials)
 
 
 def _measured(run: Run) -> Iterator[tuple[str, int, Rates]]:
@@ -213,30 +255,5 @@ def _measured(run: Run) -> Iterator[tuple[str, int, Rates]]:
             yield "measured", processes, rate(same, different, rng)
 
 
-def main() -> None:
-    """Print the rates."""
-    parser = ArgumentParser(description="How often two runs of one thing are called different.")
-    parser.add_argument("--bundle", type=Path, help="measure this against itself")
-    parser.add_argument("--output", type=Path, default=Path("trials.json"), metavar="FILE")
-    parser.add_argument("--processes", type=int, default=300)
-    parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument("--report", type=Path, metavar="FILE", help="of an earlier --bundle")
-    arguments = parser.parse_args()
-    if arguments.bundle is not None:
-        settings = arguments.processes, arguments.seconds, arguments.output
-        rates = _measured(measure_against_itself(arguments.bundle, *settings))
-    elif arguments.report is not None:
-        rates = _measured(read_report(arguments.report).runs[0])
-    else:
-        rates = _simulated()
-    table = Table(title="share of trials with no difference found where there is none")
-    for heading in ("samples", "processes", "trials", *METHODS, "our verdict", "3 % found"):
-        table.add_column(heading, justify="left" if heading == "samples" else "right")
-    for name, processes, one in rates:
-        shares = [*one.same.values(), one.verdict_same, one.found]
-        table.add_row(name, str(processes), str(one.trials), *(f"{s:.1%}" for s in shares))
-    PlainConsole(width=140).print(table)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(parser(), command, None))

@@ -1,4 +1,4 @@
-"""The same architectures from transformers, as a user would export them without this project."""
+"""The models as transformers implements them: what a user would export without this project."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mobilevit_edge.specs import ModelSpec
 from mobilevit_edge.weights.saving import named_weights
 
 _CLASSES: Final[dict[str, Any]] = {"num_labels": 1000}
-"""Apart, since the configs' type hints do not know this keyword of their base class."""
+"""Untyped: the hints of the configs lack this keyword of their base class."""
 
 
 class Logits(nn.Module):
-    """A transformers classifier that answers with its logits alone."""
+    """A transformers classifier as ``[B, 3, H, W] -> [B, classes]``."""
 
     def __init__(self, classifier: nn.Module) -> None:
         super().__init__()
@@ -25,8 +25,8 @@ class Logits(nn.Module):
         return self.classifier(pixel_values=x).logits  # type: ignore[no-any-return]
 
 
-def transformers_peer(model: MobileViT) -> nn.Module | None:
-    """The same architecture and weights in transformers; ``None`` for V3."""
+def transformers_implementation(model: MobileViT) -> nn.Module | None:
+    """The same architecture and weights in transformers, which has no V3: then ``None``."""
     if model.spec.generation == 3:
         return None
     classifier = _untrained(model.spec)

@@ -1,17 +1,17 @@
-"""int8 exports as the runtimes' own guides make them: the reference form, stock quantizers."""
+"""int8 exports as the runtimes' own guides make them, by the stock quantizers."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-def plain_executorch(model: nn.Module, image: Tensor) -> bytes:
-    """A ``.pte`` by XNNPACK's quantizer, one scale a channel, calibrated on ``image``."""
+def executorch_stock_int8(model: nn.Module, image: Tensor) -> bytes:
+    """A ``.pte`` by XNNPACK's quantizer, one scale per channel, calibrated on ``image``."""
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
         get_symmetric_quantization_config,
@@ -30,7 +30,7 @@ def plain_executorch(model: nn.Module, image: Tensor) -> bytes:
     return lower(program, xnnpack())
 
 
-def plain_onnx(model: nn.Module, image: Tensor) -> bytes:
+def onnx_stock_int8(model: nn.Module, image: Tensor) -> bytes:
     """An ONNX file by ONNX Runtime's ``quantize_static``, calibrated on ``image``."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
@@ -39,13 +39,13 @@ def plain_onnx(model: nn.Module, image: Tensor) -> bytes:
     from converters.targets.onnx.conversion import export_graph
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # untyped base
-        """One image."""
+        """Gives one image, then nothing."""
 
-        def __init__(self, batches: Iterable[dict[str, object]]) -> None:
-            self._batches = iter(batches)
+        def __init__(self) -> None:
+            self._batches = iter([{"image": image.numpy()}])
 
-        def get_next(self) -> dict[str, object] | None:
-            """The next input, or none."""
+        def get_next(self) -> dict[str, Any] | None:
+            """The next input, if there is one."""
             return next(self._batches, None)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ def plain_onnx(model: nn.Module, image: Tensor) -> bytes:
         quantize_static(
             prepared,
             target,
-            Reader([{"image": image.numpy()}]),
+            Reader(),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

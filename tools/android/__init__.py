@@ -1,0 +1,1 @@
+"""Compiles, tests and packs the Android app on Linux, without Gradle."""

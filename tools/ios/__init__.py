@@ -1,0 +1,1 @@
+"""Builds, tests and type-checks the iOS app on Linux, without Xcode."""

@@ -1,0 +1,156 @@
+"""The variants of a model that studies compare, as files with random weights.
+
+In fp32, the baselines are the reference model without rewrites, and transformers' module with the
+same weights; the lower bound holds the same convolutions, products and activations alone. In int8,
+the baseline is the reference model through the runtime's stock quantizer; our own fp32 export
+stands beside it, and the lower bounds in both precisions show what int8 can gain on a processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.harness.plan import Candidate, FileSource, latency_row, subject
+from benchmarks.harness.runners import runtime_of
+from benchmarks.workloads.artifacts import (
+    SUFFIX,
+    FileTarget,
+    random_network,
+    rewrite,
+    write_file,
+)
+from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
+from converters.precision.range_groups import apply_range_groups
+from tools.studies.reference_implementations import transformers_implementation
+from tools.studies.stock_int8 import executorch_stock_int8, onnx_stock_int8
+
+EXPERIMENT: Final = "vs baseline"
+VARIANTS: Final = {
+    "fp32": ("ours", "reference", "transformers", "lower bound"),
+    "int8": ("ours", "reference", "fp32", "lower bound", "fp32 lower bound"),
+}
+"""By precision."""
+BASELINES: Final = ("reference", "transformers")
+"""The better one of a model is its ``baseline``."""
+RATIOS: Final = {
+    "fp32": (("baseline", "ours"), ("ours", "lower bound")),
+    "int8": (
+        *(("baseline", "ours"), ("fp32", "ours")),
+        *(("ours", "lower bound"), ("fp32 lower bound", "lower bound")),
+    ),
+}
+"""By precision: which variants are divided."""
+_IN_FP32: Final = {"fp32": "ours", "fp32 lower bound": "lower bound"}
+_CALIBRATION_IMAGES: Final = 4
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What all variants of one model have in common; ``image_size`` is height and width."""
+
+    model: str
+    runtime: FileTarget
+    precision: str
+    image_size: int
+
+
+def columns(precision: str) -> tuple[str, ...]:
+    """The headings of a table of models: their variants, then the ratios."""
+    return ("model", *VARIANTS[precision], *(f"{a} / {b}" for a, b in RATIOS[precision]))
+
+
+def candidates(workload: Workload, variants: Sequence[str], folder: Path) -> tuple[Candidate, ...]:
+    """Those of ``variants`` that the model has; artifacts already in ``folder`` are used again."""
+    found = []
+    for variant in variants:
+        path = folder / _file_name(workload, variant)
+        if not path.exists() and not write_variant(workload, variant, path):
+            continue
+        about = subject(
+            model=workload.model,
+            target=workload.runtime,
+            precision="fp32" if variant in _IN_FP32 else workload.precision,
+            image_size=(workload.image_size, workload.image_size),
+            attributes={"variant": variant},
+        )
+        row_id = f"{workload.model} {variant}"
+        row = latency_row(row_id, EXPERIMENT, about, runtime_of(workload.runtime))
+        found.append(Candidate(row, FileSource(workload.runtime, str(path.resolve()))))
+    return tuple(found)
+
+
+def _file_name(workload: Workload, variant: str) -> str:
+    parts = (workload.model, workload.precision, str(workload.image_size), variant)
+    return "-".join(parts).replace(" ", "_") + SUFFIX[workload.runtime]
+
+
+def write_variant(workload: Workload, variant: str, path: Path) -> bool:
+    """Write one artifact; False if the model has no such variant."""
+    if variant in _IN_FP32:
+        return write_variant(replace(workload, precision="fp32"), _IN_FP32[variant], path)
+    if workload.precision == "int8":
+        artifact = _int8_artifact(workload, variant)
+        if artifact is not None:
+            path.write_bytes(artifact)
+        return artifact is not None
+    reference = random_network(workload.model)
+    inputs: tuple[Tensor, ...] = lower_bound_inputs(reference, workload.image_size)
+    model: nn.Module | None = reference
+    if variant == "transformers":
+        model = transformers_implementation(reference)
+    elif variant == "lower bound":
+        model = LowerBoundNetwork(reference).eval()
+    elif variant == "ours":
+        rewrite(reference, workload.runtime, (workload.image_size, workload.image_size))
+    if model is None:
+        return False
+    inputs = inputs if variant == "lower bound" else inputs[:1]
+    write_file(model.requires_grad_(False), inputs, workload.runtime, path)
+    return True
+
+
+def _int8_artifact(workload: Workload, variant: str) -> bytes | None:
+    """The file of an int8 variant, calibrated on noise images; ``None`` if there is none."""
+    size = workload.image_size
+    reference = random_network(workload.model)
+    images = torch.rand(_CALIBRATION_IMAGES, 3, size, size).split(1)  # type: ignore[no-untyped-call]
+    if variant == "reference":
+        quantize = onnx_stock_int8 if workload.runtime == "onnx" else executorch_stock_int8
+        return quantize(reference, images[0])
+    model: nn.Module = reference
+    batches: list[tuple[Tensor, ...]] = [(image,) for image in images]
+    if variant == "lower bound":
+        model = LowerBoundNetwork(reference).eval().requires_grad_(False)
+        attention = lower_bound_inputs(reference, size)[1:]
+        batches = [(image, *attention) for image in images]
+        # Our ONNX quantizer calibrates on one input: not the lower bound of V1, which has more.
+        if attention and workload.runtime == "onnx":
+            return None
+    else:
+        rewrite(reference, workload.runtime, (size, size), "int8")
+        apply_range_groups(reference, images)
+    quantize_ours = _quantize_onnx if workload.runtime == "onnx" else _quantize_executorch
+    return quantize_ours(model, batches)
+
+
+def _quantize_onnx(model: nn.Module, batches: Sequence[tuple[Tensor, ...]]) -> bytes:
+    from converters.targets.onnx.conversion import export_graph
+    from converters.targets.onnx.int8.qdq import quantize_onnx
+
+    images = [image for image, *_ in batches]
+    proto = quantize_onnx(export_graph(model, (images[0],)), [i.numpy() for i in images], ())
+    return bytes(proto.SerializeToString())
+
+
+def _quantize_executorch(model: nn.Module, batches: Sequence[tuple[Tensor, ...]]) -> bytes:
+    from converters.precision.pt2e import quantize_program
+    from converters.targets.executorch.delegates import xnnpack_int8
+    from converters.targets.executorch.lowering import lower
+
+    return lower(quantize_program(model, batches, ()), xnnpack_int8())
