@@ -28,7 +28,7 @@ from benchmarks.arm.toolchain import EmulatedTarget, default_folder, set_up
 from benchmarks.output.table import Table, print_table, wide_console
 from mobilevit_edge.errors import ToolchainError
 from mobilevit_edge.formats.bundle import read_bundle
-from mobilevit_edge.programs import run_program
+from mobilevit_edge.processes import run_program
 
 _CORES: Final = ("neoverse-n1", "cortex-a55", "neoverse-v2", "cortex-a510")
 """Close to Cortex-A76 and X3, and the two kinds of small cores."""

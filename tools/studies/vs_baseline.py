@@ -21,13 +21,9 @@ from typing import Final
 import torch
 
 from benchmarks.analysis.comparison import compare_in_run, summarize_row
-from benchmarks.commands.options import (
-    add_measuring_arguments,
-    add_report_arguments,
-    measure,
-    plan_of,
-)
-from benchmarks.harness.plan import Candidate, FileSource, Group, latency_row, subject
+from benchmarks.commands.measuring import measure, plan_of
+from benchmarks.commands.options import add_measuring_arguments, add_report_arguments
+from benchmarks.harness.plan import Candidate, FileSource, Group
 from benchmarks.harness.runners import runtime_of
 from benchmarks.output.summaries import print_tables
 from benchmarks.output.table import Table
@@ -41,7 +37,7 @@ from benchmarks.workloads.artifacts import (
 )
 from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
 from converters.precision.range_groups import apply_range_groups
-from mobilevit_edge.formats.report import LatencyRow, Run
+from mobilevit_edge.formats.report import LatencyRow, Run, Subject
 from tools.studies.reference_implementations import transformers_peer
 from tools.studies.stock_int8 import plain_executorch, plain_onnx
 
@@ -125,14 +121,19 @@ def candidates(
                 make_int8_artifact(runtime, name, form, path)
             elif not make_artifact(runtime, name, form, path):
                 continue
-        about = subject(
+        about = Subject(
             model=name,
             target=runtime,
             precision="fp32" if form in _IN_FP32 else precision,
             image_size=(IMAGE_SIZE, IMAGE_SIZE),
             attributes={"form": form},
         )
-        row = latency_row(f"{name} {form}", EXPERIMENT, about, runtime_of(runtime))
+        row = LatencyRow(
+            id=f"{name} {form}",
+            experiment=EXPERIMENT,
+            subject=about,
+            runtime=runtime_of(runtime),
+        )
         found.append(Candidate(row, FileSource(runtime, str(path.resolve()))))
     return tuple(found)
 

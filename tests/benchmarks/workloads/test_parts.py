@@ -82,10 +82,10 @@ def test_parts_run_one_after_the_other_give_the_networks_output(
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_part_has_a_limit_of_the_same_name(name: str) -> None:
+def test_every_part_has_a_lower_bound_of_the_same_name(name: str) -> None:
     model, parts = reference(name)
-    limits = split_network(LowerBoundNetwork(model).eval(), lower_bound_inputs(model, SIZE))
-    assert [(p.name, p.within) for p in limits] == [(p.name, p.within) for p in parts]
-    for limit, part in zip(limits, parts, strict=True):
-        # The limit has no norms and no softmax, and all the products.
-        assert limit.macs == pytest.approx(part.macs, rel=0.01), part.name
+    bounds = split_network(LowerBoundNetwork(model).eval(), lower_bound_inputs(model, SIZE))
+    assert [(p.name, p.within) for p in bounds] == [(p.name, p.within) for p in parts]
+    for bound, part in zip(bounds, parts, strict=True):
+        # The lower bound has all the products, without norms and softmax.
+        assert bound.macs == pytest.approx(part.macs, rel=0.01), part.name
