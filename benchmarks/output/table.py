@@ -1,4 +1,4 @@
-"""A table as plain data, which the terminal, Markdown and HTML put on paper."""
+"""A table as plain data, for the terminal, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Table:
 
 
 def wide_console() -> PlainConsole:
-    """At least as wide as the widest table: narrow columns would cut figures."""
+    """A console as wide as the widest table: narrow columns would cut figures."""
     return PlainConsole(width=max(PlainConsole().width, _WIDTH))
 
 

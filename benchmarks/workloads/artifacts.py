@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final, Literal, TypeAlias
-
 import torch
-from torch import Tensor, nn
 
 from converters.job.options import ExportOptions
 from converters.job.precisions import Precision
@@ -16,10 +12,6 @@ from converters.rewrites.base import Context, apply_rewrites
 from converters.targets.base import get_target
 from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.models.network import MobileViT, create_model
-
-FileTarget: TypeAlias = Literal["onnx", "executorch"]
-FILE_TARGETS: Final[tuple[FileTarget, ...]] = ("onnx", "executorch")
-SUFFIX: Final = {"onnx": ".onnx", "executorch": ".pte"}
 
 
 def random_network(name: str) -> MobileViT:
@@ -41,20 +33,3 @@ def rewrite(
     options = ExportOptions(weights="random", target=target, precision=precision)
     names = get_target(target).rewrites(network.spec, options)
     apply_rewrites(network, select_rewrites(names, ()), Context(image_size))
-
-
-def write_file(
-    module: nn.Module, inputs: tuple[Tensor, ...], target: FileTarget, path: Path
-) -> None:
-    """Export any module as it is."""
-    if target == "onnx":
-        from converters.targets.onnx.conversion import export_graph
-
-        path.write_bytes(export_graph(module, inputs).SerializeToString())
-    else:
-        from converters.targets.executorch.delegates import xnnpack
-        from converters.targets.executorch.lowering import lower
-
-        with torch.no_grad():
-            program = torch.export.export(module, inputs)
-        path.write_bytes(lower(program, xnnpack()))

@@ -25,6 +25,8 @@ from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from converters.job.job import ExportJob
     from converters.job.source import SourceModel
     from converters.job.wrapping import ExportableModel
@@ -54,6 +56,7 @@ class TargetInfo:
         packages: those that make its artifacts, whose versions a manifest lists.
         run_packages: those that run its artifacts.
         phones: systems whose sample app runs its bundles.
+        module_suffix: suffix of a file of any module; ``None`` where only whole models are made.
         takes_pixels: whether its format takes images and scales them itself.
     """
 
@@ -64,6 +67,7 @@ class TargetInfo:
     packages: tuple[str, ...]
     run_packages: tuple[str, ...]
     phones: tuple[Phone, ...]
+    module_suffix: str | None = None
     takes_pixels: bool = False
 
 
@@ -98,6 +102,12 @@ class Target(Protocol):
         self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
     ) -> None:
         """Write the artifact to ``path``. Raises ConversionError."""
+
+    def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
+        """Write a file of any module, as it is. Raises ConversionError.
+
+        Only where ``info.module_suffix`` is set.
+        """
 
     def inspect(self, path: Path) -> Graph:
         """The operators of an artifact, for the graph contract. Raises ConversionError."""

@@ -8,7 +8,7 @@ readers compute medians, intervals and ratios.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -99,17 +99,17 @@ class Top1:
 
 @dataclass(frozen=True)
 class Subject:
-    model: str | None
-    part: str | None
-    target: str | None
-    precision: str | None
-    image_size: tuple[int, int] | None
-    batch: int | None
-    attributes: Mapping[str, str]
-    parameters: int | None
-    macs: int | None
-    artifact: Artifact | None
-    top1: Top1 | None
+    model: str | None = None
+    part: str | None = None
+    target: str | None = None
+    precision: str | None = None
+    image_size: tuple[int, int] | None = None
+    batch: int | None = 1
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    parameters: int | None = None
+    macs: int | None = None
+    artifact: Artifact | None = None
+    top1: Top1 | None = None
 
 
 @dataclass(frozen=True)
@@ -169,20 +169,20 @@ class Profile:
     operators: tuple[OperatorTime, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencyRow:
     id: str
     experiment: str
-    measure: Literal["latency"]
+    measure: Literal["latency"] = "latency"
     subject: Subject
     runtime: Runtime
-    compute_unit: ComputeUnit
-    threads: int | None
-    limit_row: str | None
-    not_run: str | None
-    cold_starts: tuple[ColdStart, ...]
-    series: tuple[Series, ...]
-    profile: Profile | None
+    compute_unit: ComputeUnit = "cpu"
+    threads: int | None = 1
+    limit_row: str | None = None
+    not_run: str | None = None
+    cold_starts: tuple[ColdStart, ...] = ()
+    series: tuple[Series, ...] = ()
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True)
@@ -192,18 +192,18 @@ class Agreement:
     largest_difference: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InstructionRow:
     id: str
     experiment: str
-    measure: Literal["instruction_count"]
+    measure: Literal["instruction_count"] = "instruction_count"
     subject: Subject
     runtime: Runtime
-    limit_row: str | None
-    not_run: str | None
+    limit_row: str | None = None
+    not_run: str | None = None
     source: str
-    counts: Mapping[str, int]
-    agreement: Agreement | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    agreement: Agreement | None = None
 
 
 Row: TypeAlias = LatencyRow | InstructionRow

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.errors import ToolchainError
-from mobilevit_edge.programs import run_program
+from mobilevit_edge.processes import run_program
 
 SUITE: Final = "trixie"
 PACKAGES: Final = ("swiftlang", "libc6-dev", "libstdc++-14-dev", "git")

@@ -23,9 +23,9 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.analysis.statistics import Array, Ratio, paired_ratio
-from benchmarks.commands.options import measure
+from benchmarks.commands.measuring import measure
 from benchmarks.harness.machine import default_core
-from benchmarks.harness.plan import Plan
+from benchmarks.harness.plan import MeasurementPlan
 from benchmarks.workloads.bundles import bundle_group
 from mobilevit_edge.console import run_command
 from mobilevit_edge.formats.report import LatencyRow, Run, read_report
@@ -228,7 +228,7 @@ def measured_trials(run: Run, processes: int, effect: float = 1.0) -> Iterator[T
 
 def measure_against_itself(bundle: Path, processes: int, seconds: float, output: Path) -> Run:
     """A bundle twice, interleaved, in many short processes."""
-    plan = Plan(
+    plan = MeasurementPlan(
         groups=(bundle_group([bundle, bundle], "coverage"),),
         processes=processes,
         seconds=seconds,

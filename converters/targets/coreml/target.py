@@ -22,6 +22,8 @@ from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from converters.job.job import ExportJob
     from converters.job.wrapping import ExportableModel
     from converters.precision.apply import PrecisionPlan
@@ -92,6 +94,10 @@ class CoreMLTarget:
         from converters.targets.coreml.conversion import convert
 
         convert(module, job, plan, path)
+
+    def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
+        """Core ML packages are made only of whole models."""
+        raise UsageError("coreml takes only whole models")
 
     def inspect(self, path: Path) -> Graph:
         """The operators of all functions of a package."""

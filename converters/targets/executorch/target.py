@@ -25,6 +25,8 @@ from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from converters.job.job import ExportJob
     from converters.job.wrapping import ExportableModel
     from converters.precision.apply import PrecisionPlan
@@ -58,6 +60,7 @@ class ExecuTorchTarget:
         packages=("torch", "executorch"),
         run_packages=("executorch",),
         phones=("android",),
+        module_suffix=".pte",
     )
 
     def check_options(self, options: ExportOptions) -> None:
@@ -98,6 +101,17 @@ class ExecuTorchTarget:
         from converters.targets.executorch.conversion import convert
 
         convert(module, job, plan, path)
+
+    def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
+        """Lowered for XNNPACK."""
+        import torch
+
+        from converters.targets.executorch.delegates import xnnpack
+        from converters.targets.executorch.lowering import lower
+
+        with torch.no_grad():
+            program = torch.export.export(module, inputs)
+        path.write_bytes(lower(program, xnnpack()))
 
     def inspect(self, path: Path) -> Graph:
         """The operators of a ``.pte`` file, inside and outside its delegate."""

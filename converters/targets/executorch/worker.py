@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from converters.targets.child import READY, read_array, write_array
+from mobilevit_edge.processes import reserve_stdout
 
 
 def main() -> None:
     """Answer arrays from stdin on stdout until stdin ends."""
-    # Native libraries print on descriptor 1: keep the answers on a descriptor of their own.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    answers = reserve_stdout()
     from converters.targets.executorch.program import Program
 
     program = Program(Path(sys.argv[1]))

@@ -15,6 +15,8 @@ from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from converters.job.job import ExportJob
     from converters.job.wrapping import ExportableModel
     from converters.precision.apply import PrecisionPlan
@@ -43,6 +45,7 @@ class OnnxTarget:
         packages=("torch", "onnx", "onnxscript", "onnxruntime"),
         run_packages=("onnxruntime",),
         phones=("android",),
+        module_suffix=".onnx",
     )
 
     def check_options(self, options: ExportOptions) -> None:
@@ -67,6 +70,12 @@ class OnnxTarget:
         from converters.targets.onnx.conversion import convert
 
         convert(module, job, plan, path)
+
+    def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
+        """The exported graph."""
+        from converters.targets.onnx.conversion import export_graph
+
+        path.write_bytes(export_graph(module, inputs).SerializeToString())
 
     def inspect(self, path: Path) -> Graph:
         """The operators of an ONNX file, with ranks by shape inference."""

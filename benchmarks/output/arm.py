@@ -1,53 +1,37 @@
-"""Counted rows as a run of a report, as a table and as plain data."""
+"""Counted instructions as a table and as plain data."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-import benchmarks.harness.machine as machine
 from benchmarks.arm.processors import PROCESSORS
-from benchmarks.harness.parent import utc_now
 from benchmarks.output.table import Table
-from mobilevit_edge import __version__
-from mobilevit_edge.formats.report import Affinity, InstructionRow, Protocol, Run, Tool
+from mobilevit_edge.formats.report import InstructionRow, Run
 
 _MEGA: Final = 1e6
 
 
-def run_of(rows: Sequence[InstructionRow]) -> Run:
-    """A run that holds counts alone."""
-    return Run(
-        id=uuid.uuid4().hex,
-        tool=Tool("mobilevit-bench", __version__),
-        created=utc_now(),
-        device=machine.this_device(),
-        system=machine.this_system(),
-        versions=machine.library_versions(),
-        affinity=Affinity(None, None),
-        # One inference after a first one: counts repeat.
-        protocol=Protocol(
-            processes=1, seconds=None, warm_up=1, seed=None, max_noise=None, digest=None
-        ),
-        calm=None,
-        flags=(),
-        rows=tuple(rows),
-    )
+def arm_tables(run: Run) -> tuple[Table, ...]:
+    """The counts of a run."""
+    return (arm_table([row for row in run.rows if isinstance(row, InstructionRow)]),)
 
 
 def arm_table(rows: Sequence[InstructionRow]) -> Table:
     """Millions of instructions by kind, and whether the answers agree."""
     kinds = tuple(dict.fromkeys(kind for row in rows for kind in row.counts))
-    notes = [f"{p.name}: {p.note}" for p in PROCESSORS.values() if p.note]
+    notes = [
+        f"{processor.name}: {processor.note}"
+        for processor in PROCESSORS.values()
+        if processor.note and any(row.id.endswith(f" {processor.name}") for row in rows)
+    ]
     return Table(
-        title="ARM instruction count (emulated), millions an inference",
-        columns=("row", *kinds, "a multiply-add", "difference", "same top-1"),
+        title="ARM instruction count (emulated), millions per inference",
+        columns=("row", *kinds, "per multiply-add", "difference", "same top-1"),
         rows=tuple(_cells(row, kinds) for row in rows),
         caption="; ".join(
-            ["no latency: no caches, no memory, no instructions side by side"]
-            + [note for note in notes if _concerned(note, rows)]
+            ["not a latency: without caches, memory or instructions in parallel", *notes]
         ),
     )
 
@@ -78,7 +62,3 @@ def _cells(row: InstructionRow, kinds: Sequence[str]) -> tuple[str, ...]:
         f"{agreement.largest_difference:.1e}" if agreement else "-",
         f"{agreement.same_top1} of {agreement.inputs}" if agreement else "-",
     )
-
-
-def _concerned(note: str, rows: Sequence[InstructionRow]) -> bool:
-    return any(row.id.endswith(f" {note.partition(':')[0]}") for row in rows)
