@@ -5,8 +5,9 @@ The names below are the public interface; they are imported on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from mobilevit_edge.lazy import lazy_names
 
 if TYPE_CHECKING:
     from benchmarks.analysis.comparison import (
@@ -26,21 +27,12 @@ __all__ = [
 ]
 
 _LAZY_MODULES: Final = {
-    "bundle_group": "workloads.bundles",
-    "compare_across_runs": "analysis.comparison",
-    "compare_in_run": "analysis.comparison",
-    "measure_bundles": "api",
-    "summarize_row": "analysis.comparison",
+    "bundle_group": "benchmarks.workloads.bundles",
+    "compare_across_runs": "benchmarks.analysis.comparison",
+    "compare_in_run": "benchmarks.analysis.comparison",
+    "measure_bundles": "benchmarks.api",
+    "summarize_row": "benchmarks.analysis.comparison",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY_MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_LAZY_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY_MODULES)

@@ -5,8 +5,9 @@ The names below are the public interface; they are imported on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from mobilevit_edge.lazy import lazy_names
 
 if TYPE_CHECKING:
     from converters import targets
@@ -26,24 +27,14 @@ __all__ = [
 ]
 
 _LAZY_MODULES: Final = {
-    "Explanation": "explanation",
-    "ExportOptions": "job.options",
-    "Prediction": "classifier",
-    "explain": "api",
-    "export": "api",
-    "predict": "api",
+    "Explanation": "converters.explanation",
+    "ExportOptions": "converters.job.options",
+    "Prediction": "converters.classifier",
+    "explain": "converters.api",
+    "export": "converters.api",
+    "predict": "converters.api",
+    "targets": "converters.targets",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "targets":
-        return importlib.import_module(f"{__name__}.targets")
-    if name not in _LAZY_MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_LAZY_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY_MODULES)

@@ -80,7 +80,10 @@ class ManifestExtras:
 
 
 class Target(Protocol):
-    """One target: what it is, and what the steps of an export, and the bench, ask of it."""
+    """One target: what it is, and what the steps of an export, and the bench, ask of it.
+
+    Targets derive from it: what has a body here is what most of them do.
+    """
 
     @property
     def info(self) -> TargetInfo:
@@ -88,15 +91,18 @@ class Target(Protocol):
 
     def check_options(self, options: ExportOptions) -> None:
         """Refuse what this target cannot do, before any work. Raises UsageError."""
+        return
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
         """Names of the rewrites that an export of this architecture applies, in order."""
 
     def fp16_by(self, options: ExportOptions) -> Fp16By | None:
         """Who makes fp16: the module before its conversion, the converter, or nobody here."""
+        return "module" if options.precision == "fp16" else None
 
     def max_rank(self, applied: Collection[str]) -> int:
         """Axes that a tensor may have, after these rewrites."""
+        return FLAT_RANK if FLAT_LAYOUTS & set(applied) else MAX_RANK
 
     def convert(
         self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
@@ -114,21 +120,26 @@ class Target(Protocol):
 
     def runs_here(self, options: ExportOptions) -> bool:
         """Whether this machine can run, or evaluate, the artifact."""
+        return True
 
     def load(self, path: Path) -> LoadedModel:
         """Load an artifact to answer. Raises ConversionError."""
 
     def phones(self, options: ExportOptions) -> tuple[Phone, ...]:
         """Systems whose sample app runs the artifact: those of ``info``, or fewer."""
+        return self.info.phones
 
     def load_native(self, path: Path) -> LoadedModel | None:
         """Load it in the runtime that ``load`` stands in for, where that exists here."""
+        return None
 
     def extras(self, job: ExportJob, native: Verification | None) -> ManifestExtras:
         """What the manifest says besides; ``native`` is what ``load_native`` has shown."""
+        return ManifestExtras()
 
     def why_not_measured(self) -> str | None:
         """Why this machine cannot measure files; ``None`` where it can."""
+        return None
 
     def import_runtime(self) -> None:
         """Load the runtime's library, so that opening a file is measured without that."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
-from converters.targets.base import FLAT_RANK, Fp16By, ManifestExtras, Phone, Target, TargetInfo
+from converters.targets.base import FLAT_RANK, Fp16By, ManifestExtras, Target, TargetInfo
 from converters.targets.coreml.systems import (
     check_deployment_target,
     compute_advice,
@@ -43,7 +43,7 @@ _REWRITES: Final = (
 """By the Neural Engine's known habits: ``docs/coreml.md``."""
 
 
-class CoreMLTarget:
+class CoreMLTarget(Target):
     """Core ML packages."""
 
     info = TargetInfo(
@@ -105,19 +105,11 @@ class CoreMLTarget:
 
         return read_graph(path)
 
-    def runs_here(self, options: ExportOptions) -> bool:
-        """The reference evaluator runs everywhere."""
-        return True
-
     def load(self, path: Path) -> LoadedModel:
         """A package in the reference evaluator, on any machine."""
         from converters.targets.coreml.runtime import load
 
         return load(path)
-
-    def phones(self, options: ExportOptions) -> tuple[Phone, ...]:
-        """Core ML is Apple's."""
-        return self.info.phones
 
     def load_native(self, path: Path) -> LoadedModel | None:
         """A package in Core ML itself, on macOS."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
 from converters.targets.base import (
-    FLAT_LAYOUTS,
-    FLAT_RANK,
-    MAX_RANK,
     Fp16By,
     ManifestExtras,
     Phone,
@@ -49,7 +45,7 @@ _REWRITES: Final = (
 )
 
 
-class ExecuTorchTarget:
+class ExecuTorchTarget(Target):
     """ExecuTorch, by way of XNNPACK unless another delegate is asked for."""
 
     info = TargetInfo(
@@ -90,10 +86,6 @@ class ExecuTorchTarget:
         """XNNPACK computes in the program's own type; other delegates convert by themselves."""
         return "module" if options.precision == "fp16" and self.runs_here(options) else None
 
-    def max_rank(self, applied: Collection[str]) -> int:
-        """A matter of the layout."""
-        return FLAT_RANK if FLAT_LAYOUTS & set(applied) else MAX_RANK
-
     def convert(
         self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
     ) -> None:
@@ -133,17 +125,9 @@ class ExecuTorchTarget:
         """Not with the Core ML delegate: the Android app has no such thing."""
         return () if options.backend == "coreml" else self.info.phones
 
-    def load_native(self, path: Path) -> LoadedModel | None:
-        """``load`` is the runtime itself."""
-        return None
-
     def extras(self, job: ExportJob, native: Verification | None) -> ManifestExtras:
         """The delegate."""
         return ManifestExtras(backend=job.options.backend)
-
-    def why_not_measured(self) -> str | None:
-        """XNNPACK runs everywhere."""
-        return None
 
     def import_runtime(self) -> None:
         """ExecuTorch and torch."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
-from converters.targets.base import MAX_RANK, Fp16By, ManifestExtras, Phone, Target, TargetInfo
+from converters.targets.base import Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
-from mobilevit_edge.formats.bundle import Verification
 from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 
@@ -34,7 +32,7 @@ _REWRITES: Final = (
 """By measurement: ``docs/latency.md``."""
 
 
-class OnnxTarget:
+class OnnxTarget(Target):
     """ONNX for ONNX Runtime."""
 
     info = TargetInfo(
@@ -48,20 +46,9 @@ class OnnxTarget:
         module_suffix=".onnx",
     )
 
-    def check_options(self, options: ExportOptions) -> None:
-        """Takes every combination."""
-
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
         """The same ones for every export."""
         return _REWRITES
-
-    def fp16_by(self, options: ExportOptions) -> Fp16By | None:
-        """The module is converted as it is."""
-        return "module" if options.precision == "fp16" else None
-
-    def max_rank(self, applied: Collection[str]) -> int:
-        """Ranks that every kernel takes."""
-        return MAX_RANK
 
     def convert(
         self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
@@ -83,31 +70,11 @@ class OnnxTarget:
 
         return read_graph(path)
 
-    def runs_here(self, options: ExportOptions) -> bool:
-        """ONNX Runtime runs everywhere."""
-        return True
-
     def load(self, path: Path) -> LoadedModel:
         """An ONNX file in an ONNX Runtime session."""
         from converters.targets.onnx.runtime import load
 
         return load(path)
-
-    def phones(self, options: ExportOptions) -> tuple[Phone, ...]:
-        """ONNX Runtime is in the Android app."""
-        return self.info.phones
-
-    def load_native(self, path: Path) -> LoadedModel | None:
-        """``load`` is the runtime itself."""
-        return None
-
-    def extras(self, job: ExportJob, native: Verification | None) -> ManifestExtras:
-        """Nothing besides."""
-        return ManifestExtras()
-
-    def why_not_measured(self) -> str | None:
-        """ONNX Runtime runs everywhere."""
-        return None
 
     def import_runtime(self) -> None:
         """ONNX Runtime."""
