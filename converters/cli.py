@@ -48,8 +48,7 @@ def _export_parser() -> ArgumentParser:
     )
     groups: dict[str, Any] = {"": parser}
     for name, description in GROUPS.items():
-        if name:
-            groups[name] = parser.add_argument_group(name, description)
+        groups[name] = parser.add_argument_group(name, description)
     for entry in fields(ExportOptions):
         _add_option(groups[option_of(entry).group], entry)
     parser.add_argument(

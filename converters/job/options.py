@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -15,16 +15,14 @@ from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
 
 LoweredFor: TypeAlias = Literal["xnnpack", "coreml", "vulkan"]
 DeploymentTarget: TypeAlias = Literal["iOS15", "iOS16", "iOS17", "iOS18"]
-Group: TypeAlias = Literal["", "int8", "preprocessing", "executorch", "coreml"]
 
-GROUPS: Final[dict[Group, str | None]] = {
-    "": None,
+GROUPS: Final[Mapping[str, str | None]] = {
     "int8": None,
-    "executorch": None,
-    "coreml": None,
+    **dict.fromkeys(TARGET_NAMES),
     "preprocessing": "default: what the checkpoint's source does; the manifest says which",
 }
-"""Groups of ``--help``, with what it says about each; one named after a target belongs to it."""
+"""Groups of options in ``--help``, with what it says about each. One that is named after a target
+holds the options that only this target has."""
 AUTOMATIC: Final = "auto"
 _OPTION: Final = "option"
 
@@ -35,7 +33,7 @@ class Option:
 
     Attributes:
         help: what ``--help`` says.
-        group: the group it stands in, which for a target's name is the only target that has it.
+        group: its group of :data:`GROUPS`, empty for those that every export has.
         metavar: what stands for its value.
         parse: text to value; ``None`` for text itself and for switches.
         choices: the values there are.
@@ -44,7 +42,7 @@ class Option:
     """
 
     help: str
-    group: Group = ""
+    group: str = ""
     metavar: str | None = None
     parse: Callable[[str], Any] | None = None
     choices: tuple[str, ...] | None = None

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks.arm import counting
-from benchmarks.arm.counting import count_instructions, counting_jobs
+from benchmarks.arm.counting import count_instructions, counting_jobs, run_of
 from benchmarks.arm.emulation import Emulated
 from benchmarks.arm.machine_code import Block
 from benchmarks.arm.processors import PROCESSORS
-from benchmarks.arm.rows import arm_table, run_of
 from benchmarks.arm.toolchain import Toolchain
+from benchmarks.output.arm import arm_table
 from benchmarks.output.rendering.content import sections_of
 from benchmarks.output.rendering.markdown import to_markdown
 from mobilevit_edge.errors import BundleError, ConversionError

@@ -124,7 +124,7 @@ def test_what_cannot_be_made_or_run_is_a_row_with_its_reason(tmp_path: Path) -> 
     reasons = [candidate.row.not_run or "" for candidate in found]
     assert reasons[0] == "the reference models run only in fp32"
     assert "executorch has no int8-weight-only" in reasons[1]
-    assert reasons[2:] == ["Core ML runs on macOS and iOS alone"] * (len(wanted) - 2)
+    assert reasons[2:] == ["Core ML runs only on macOS and iOS"] * (len(wanted) - 2)
     assert not list(tmp_path.iterdir())
 
 
