@@ -41,7 +41,7 @@ class BoundedAttention(ExplicitAttention):
         super().__init__(
             attention.query, attention.key, attention.value, attention.out, attention.heads
         )
-        self.row_sum = make_linear(torch.ones(1, tokens), None)
+        self.row_sum = make_linear(torch.ones(1, tokens), None, dtype=attention.value.weight.dtype)
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         weights = torch.exp(torch.bmm(q, k))

@@ -71,7 +71,7 @@ class ChannelTokenBlock(nn.Module):
         self.fuses_local = block.spec.fusion.features == "local"
         if not self.fuses_local:
             self.local.pointwise = center_outputs(self.local.pointwise)  # type: ignore[assignment]
-        self.split = PatchConv(block.spec.dim)
+        self.split = PatchConv(block.spec.dim, self.local.pointwise.weight.dtype)
         self.layers = block.layers
         self.norm = block.norm
         self.projection = block.projection
@@ -108,7 +108,7 @@ def _merge(x: Tensor) -> Tensor:
 def _as_conv(linear: nn.Linear) -> nn.Conv2d:
     """The same projection on maps."""
     weight, bias = matrix_of(linear)
-    return make_conv(weight, None if linear.bias is None else bias)
+    return make_conv(weight, None if linear.bias is None else bias, dtype=linear.weight.dtype)
 
 
 def _rewrite_layer(layer: TokenTransformerLayer) -> None:

@@ -33,11 +33,12 @@ class ExplicitAttention(nn.Module):
         weight, bias = matrix_of(attention.qkv)
         (wq, wk, wv), (bq, _, bv) = weight.chunk(3), bias.chunk(3)
         out_weight, out_bias = matrix_of(attention.out)
+        dtype = attention.qkv.weight.dtype
         return cls(
-            query=make_linear(wq * attention.scale, bq * attention.scale),
-            key=make_linear(wk, None),
-            value=make_linear(wv, None),
-            out=make_linear(out_weight, out_weight @ bv + out_bias),
+            query=make_linear(wq * attention.scale, bq * attention.scale, dtype=dtype),
+            key=make_linear(wk, None, dtype=dtype),
+            value=make_linear(wv, None, dtype=dtype),
+            out=make_linear(out_weight, out_weight @ bv + out_bias, dtype=dtype),
             heads=attention.heads,
         )
 

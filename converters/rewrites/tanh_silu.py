@@ -25,10 +25,10 @@ class TanhSiLU(nn.Module):
 
     one: Tensor
 
-    def __init__(self, rank: int) -> None:
+    def __init__(self, rank: int, dtype: torch.dtype) -> None:
         super().__init__()
         # A tensor of the input's rank: ExecuTorch adds a number of another with two transpositions.
-        self.register_buffer("one", torch.ones([1] * rank), persistent=False)
+        self.register_buffer("one", torch.ones([1] * rank, dtype=dtype), persistent=False)
 
     def forward(self, h: Tensor) -> Tensor:
         return h * (torch.tanh(h) + self.one)
@@ -58,7 +58,8 @@ def _apply(model: MobileViT, context: Context) -> int:
     changed = 0
     for owner, producers, rank in _sites(model):
         if isinstance(owner.act, nn.SiLU):
-            owner.act = TanhSiLU(rank).eval()
+            dtype = next(producers[0].parameters()).dtype
+            owner.act = TanhSiLU(rank, dtype).eval()
             for producer in producers:
                 _halve(producer)
             changed += 1
