@@ -3,8 +3,8 @@
 A transformer on tokens [B, N, d] is one on maps [B, d, h, w]: projections are 1x1 convolutions, the
 layer norm a mean over axis 1, and the products of attention sum over axes that lie where they are,
 softmax(q^T k) = softmax over keys of [.., e, N]^T [.., e, N] and v (scores)^T. The phases of the
-2x2 patches lie on the batch axis, so that attention and projections stay in rank 4. Apple's Neural
-Engine wants its data so: channels on the second axis, the long axis last.
+2x2 patches lie on the batch axis, so that attention and projections stay in rank 4. This is how
+Apple's Neural Engine wants its data: channels on the second axis, the long axis last.
 
 The residual stream has zero mean by construction (its writers are centered, see
 layer_norm_as_projections), so a layer norm is x / sqrt(mean(x^2) + eps).

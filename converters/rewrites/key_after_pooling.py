@@ -28,7 +28,7 @@ class PooledKeyAttention(nn.Module):
 
     @classmethod
     def from_reference(cls, attention: SeparableSelfAttention) -> PooledKeyAttention:
-        """The same function with the joint projection taken apart."""
+        """The same function with the joint projection split."""
         weight, bias = matrix_of(attention.qkv)
         dim, dtype = attention.out.in_channels, attention.qkv.weight.dtype
         return cls(

@@ -55,7 +55,7 @@ def _apply(model: MobileViT, context: Context) -> int:
     for block in blocks:
         dtype = block.exit.weight.dtype
         if block.fuses_local:
-            # The fusion reads the local features with their mean, so the tokens are centered apart.
+            # The fusion reads the local features with their mean, so only the tokens are centered.
             block.center = _mean_of_channels(block.spec.dim, dtype)
         else:
             block.enter = center_outputs(block.enter)

@@ -1,4 +1,4 @@
-"""The four phases of the 2x2 patches go onto the batch axis, once a block: no unfold, no fold.
+"""The four phases of the 2x2 patches go onto the batch axis, once per block: no unfold, no fold.
 
 Attention mixes only pixels of equal position inside their patch, their phase; every projection is
 1x1; the norms pool over everything. So a layer of V2's line on ``[4 B, d, H/2, W/2]`` is 1x1
@@ -31,7 +31,7 @@ PHASES = PATCH * PATCH
 
 
 class PhaseConv(nn.Module):
-    """A 3x3 convolution that writes the phases of its output apart. ``[B, C, 2h, 2w] -> 4 maps``.
+    """A 3x3 convolution with a map for each phase of its output. ``[B, C, 2h, 2w] -> 4 maps``.
 
     The multiply-adds are those of the convolution with stride 1.
     """
@@ -114,14 +114,14 @@ class PhaseNorm(nn.Module):
         return x * torch.rsqrt(self.mean(x * x) + self.eps)
 
     def pooled(self, x: Tensor) -> Tensor:
-        """``pool_phases(self(x))``: the scale is one number an image, so it follows the pool."""
+        """``pool_phases(self(x))``: the scale is one number per image, so it can follow."""
         x = x - self.mean(x)
         scale = torch.rsqrt(self.mean(x * x) + self.eps)
         return pool_phases(x) * scale[: x.shape[0] // PHASES]
 
 
 class PhaseAttention(nn.Module):
-    """Separable attention with one phase an entry of the batch. ``[4 B, d, h, w] -> same``."""
+    """Separable attention whose phases are entries of the batch. ``[4 B, d, h, w] -> same``."""
 
     def __init__(self, attention: PooledKeyAttention) -> None:
         super().__init__()

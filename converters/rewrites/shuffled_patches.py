@@ -3,7 +3,7 @@
 Unfolding takes the pixels of a 2x2 patch apart: a convolution of stride 2 for each channel, whose
 four kernels hold a single one each, does that in one operator of rank 4 (the form in which the
 authors of MobileViTv2 took their models to the phone). Folding is the pixel shuffle, its inverse.
-Mobile accelerators run both natively; a transpose of six axes they do not take at all.
+Mobile accelerators run both natively; they do not support a transpose of six axes at all.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """SiLU by a hyperbolic tangent of half its input, which the convolution before it computes.
 
 silu(x) = x sigmoid(x) = h (tanh(h) + 1) with h = x / 2, since sigmoid(2 h) = (tanh(h) + 1) / 2.
-Halving the weights and biases of a convolution or linear layer is exact. On ARM XNNPACK's sigmoid
-takes its exponentials from a table, one load a number; its tanh computes four at a time.
+Halving the weights and biases of a convolution or linear layer is exact. On ARM, XNNPACK's sigmoid
+looks its exponentials up in a table, one load per number; its tanh computes four at a time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TanhSiLU(nn.Module):
 
     def __init__(self, rank: int, dtype: torch.dtype) -> None:
         super().__init__()
-        # A tensor of the input's rank: ExecuTorch adds a number of another with two transpositions.
+        # Of the input's rank: ExecuTorch adds tensors of other ranks with two transpositions.
         self.register_buffer("one", torch.ones([1] * rank, dtype=dtype), persistent=False)
 
     def forward(self, h: Tensor) -> Tensor:
