@@ -3,8 +3,8 @@
 softmax(s) V = (exp(s) V) / (exp(s) 1) for any s. A softmax subtracts the maximum first only to keep
 exp finite. That is unnecessary here: the tokens x come from a layer norm without scale and shift,
 so they are centered and no longer than sqrt(d). With P = I - 11'/d, a score (Q x_i + q)' K x_j of a
-head is at most d |P Q' K P| + sqrt(d) |P K' q|, the first norm being spectral. A unit with too large a
-bound keeps its softmax.
+head is at most d |P Q' K P| + sqrt(d) |P K' q|, the first norm being spectral. A unit whose
+bound is too large keeps its softmax.
 
 The scores are then read one time fewer, and each token takes d / heads divisions instead of one for
 every other token. A row's sum is a linear layer with weights of one, for which XNNPACK has a faster
