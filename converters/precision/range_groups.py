@@ -70,6 +70,7 @@ def _rows(conv: nn.Conv2d, rows: Tensor) -> nn.Conv2d:
         stride=conv.stride[0],
         padding=(int(conv.padding[0]), int(conv.padding[1])),
         groups=1 if conv.groups == 1 else len(rows),
+        dtype=conv.weight.dtype,
     )
 
 
@@ -220,4 +221,5 @@ def _reader(part: InvertedResidual, following: list[tuple[str, InvertedResidual]
 
 def _reorder_columns(reader: ConvNormAct, order: Tensor) -> None:
     """Let the input channels of a 1x1 convolution come in another order."""
-    reader.conv = make_conv(reader.conv.weight[:, order], reader.conv.bias)
+    conv = reader.conv
+    reader.conv = make_conv(conv.weight[:, order], conv.bias, dtype=conv.weight.dtype)
