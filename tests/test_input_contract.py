@@ -39,7 +39,7 @@ def test_the_manifest_prepares_an_image_as_the_source_does(
     read = contract_of(artifact.info("image"), size)
     assert read == artifact
     pixels = read.resized(PHOTO)
-    assert np.array_equal(pixels, resize_and_crop(PHOTO, preprocessing, size))
+    assert np.array_equal(pixels, np.asarray(resize_and_crop(PHOTO, preprocessing, size)))
     expected = pixels if takes_pixels else preprocess_image(PHOTO, preprocessing, size)
     assert np.array_equal(read.batch_of([pixels])[0], expected)
     assert read.batch_of([pixels]).shape == read.shape

@@ -55,7 +55,8 @@ def explain(export: Command) -> Explain:
     def run(target: TargetName, family: Family, *options: str) -> dict[str, Any]:
         finished = export(*arguments(target, family, *options), "--json")
         assert finished.code == 0, finished.err
-        return json.loads(finished.out)
+        printed: dict[str, Any] = json.loads(finished.out)
+        return printed
 
     return run
 
@@ -169,7 +170,7 @@ def rows_of(text: str) -> dict[str, list[str]]:
 def test_the_table_says_what_the_json_says(
     export: Command,
     explain: Explain,
-    case: tuple[str, ...],
+    case: tuple[Any, ...],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -54,7 +54,7 @@ def small_spec(
 
 def small_specs(*families: Family) -> st.SearchStrategy[ModelSpec]:
     """Specs of these families with random widths and every kind of block that they allow."""
-    on_tokens = tuple(Fusion(k, f) for k in (1, 3) for f in ("input", "local"))  # type: ignore[arg-type]
+    on_tokens = tuple(Fusion(k, f) for k in (1, 3) for f in ("input", "local"))
     on_maps = (None, Fusion(1, "local"))
     return st.sampled_from(families).flatmap(
         lambda family: st.builds(
@@ -190,14 +190,14 @@ def macs(module: nn.Module, x: Tensor) -> int:
     """Multiply-adds as torch counts them."""
     with FlopCounterMode(display=False) as counter:
         module(x)
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
     """Records the largest rank of any operator's output, and how often each operator runs."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.largest_rank = 0
         self.operators: Counter[str] = Counter()
 
@@ -213,9 +213,10 @@ class Recorder(TorchDispatchMode):
 @torch.no_grad()
 def record(module: nn.Module, *inputs: object) -> Recorder:
     """What :class:`Recorder` records of one call."""
-    with Recorder() as recorded:
+    recorder = Recorder()
+    with recorder:
         module(*inputs)
-    return recorded
+    return recorder
 
 
 # Refusals.

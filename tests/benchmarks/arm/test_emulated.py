@@ -80,7 +80,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [
         export_bundle(
             ExportOptions(
-                target=target,  # type: ignore[arg-type]
+                target=target,
                 weights="random",
                 model=model,
                 image_size=(64, 64),

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.arm import toolchain
 from benchmarks.arm.processors import PROCESSORS, cpuinfo
 from mobilevit_edge.errors import ToolchainError
+from mobilevit_edge.processes import run_program
 from tests.support.benchmarks import bench, ignore
 
 
@@ -41,7 +42,7 @@ def test_a_step_that_fails_leaves_nothing_and_says_which(
     monkeypatch.setattr(toolchain, "unpack_packages", lambda *arguments: arguments[1].mkdir())
 
     def fail(folder: Path) -> None:
-        toolchain.run_program(["false"], "cannot fetch the runtimes' aarch64 wheels")
+        run_program(["false"], "cannot fetch the runtimes' aarch64 wheels")
 
     monkeypatch.setattr(toolchain, "_unpack_wheels", fail)
     with pytest.raises(ToolchainError, match="cannot fetch the runtimes' aarch64 wheels"):

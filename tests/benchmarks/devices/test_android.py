@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.devices import android
+from mobilevit_edge.formats.archive import zip_bundle
 from mobilevit_edge.formats.report import read_report
 from tests.support.benchmarks import (
     DEVICE_REPORT,
@@ -42,7 +43,7 @@ def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Phone:
     monkeypatch.setenv("SCRIPTED_ADB", str(phone.folder))
     monkeypatch.setattr(android, "_POLL_SECONDS", 0)
     # The name of the report is made anew for every run; the script has to know it.
-    monkeypatch.setattr(android.uuid, "uuid4", lambda: "1234")
+    monkeypatch.setattr("uuid.uuid4", lambda: "1234")
     return phone
 
 
@@ -97,7 +98,7 @@ def test_what_is_pushed_is_the_bundle(
     phone: Phone, measure: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = tmp_path / "kept.zip"
-    zipped = android.zip_bundle
+    zipped = zip_bundle
 
     def keep(bundle: Any, path: Path) -> None:
         zipped(bundle, path)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from benchmarks.devices import ios
 from mobilevit_edge.formats.report import read_report
 from tests.support.benchmarks import (
     DEVICE_REPORT,
@@ -35,7 +34,7 @@ def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Phone:
     phone = Phone(tmp_path / "phone", "xcrun")
     monkeypatch.setenv("PATH", str(phone.folder))
     monkeypatch.setenv("SCRIPTED_ADB", str(phone.folder))
-    monkeypatch.setattr(ios.uuid, "uuid4", lambda: "1234")
+    monkeypatch.setattr("uuid.uuid4", lambda: "1234")
     return phone
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -16,21 +17,24 @@ from mobilevit_edge.formats.report import Run
 from tests.support.benchmarks import candidate, ignore, plan, rows_of
 
 CORE = default_core()
+Call: TypeAlias = tuple[str, dict[str, Any]]
 
 
-def job(task: str, *candidates: tuple[str, dict[str, object]], seconds: float = 0.01) -> WorkerJob:
+def job(task: str, *candidates: Call, seconds: float = 0.01) -> WorkerJob:
     sources = tuple(candidate("x", factory, **named).source for factory, named in candidates)
     return WorkerJob(task, CORE, sources, seconds=seconds, warm_up=2)
 
 
 def test_a_process_answers_with_samples_in_the_order_of_its_sources() -> None:
     chunks: list[int] = []
-    slow, fast = ("seconds", {"duration": 0.004}), ("work", {"steps": 10})
+    slow: Call = ("seconds", {"duration": 0.004})
+    fast: Call = ("work", {"steps": 10})
     result = run_job(
         job("measure", slow, fast), lambda result: chunks.append(len(result.samples[0]))
     )
     assert result.complete
-    assert result.failure is result.faulty_index is None
+    assert result.failure is None
+    assert result.faulty_index is None
     a, b = result.samples
     assert len(a) == len(b) == chunks[-1] >= 1
     assert min(a) >= 4_000_000 > max(b)

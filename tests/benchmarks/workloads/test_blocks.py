@@ -39,7 +39,7 @@ def row_of(part: str, within: str | None, *, lower_bound: bool) -> LatencyRow:
 
 def run_of(times: dict[str, int]) -> Run:
     """A run of a network of stem and one block with two pieces, in milliseconds a part."""
-    parts = [("whole", None), ("stem", None), ("layer3.1", None)]
+    parts: list[tuple[str, str | None]] = [("whole", None), ("stem", None), ("layer3.1", None)]
     parts += [("layer3.1.local", "layer3.1"), ("layer3.1.fusion", "layer3.1")]
     rows = [row_of(*part, lower_bound=bound) for bound in (True, False) for part in parts]
     samples = {

@@ -29,6 +29,7 @@ NAME = "key_after_pooling"
 def pair(dim: int) -> tuple[SeparableSelfAttention, PooledKeyAttention]:
     unit = SeparableSelfAttention(dim).double()
     randomize(unit)
+    assert unit.qkv.bias is not None
     unit.qkv.bias.data[0] = 50.0  # the query's, which softmax ignores
     return unit, PooledKeyAttention.from_reference(unit)
 

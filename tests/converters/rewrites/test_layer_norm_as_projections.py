@@ -32,7 +32,7 @@ def test_a_large_mean_of_the_stream_is_gone_before_it_can_cancel() -> None:
     model = small_model("v1", depth=2)
     for _, layer in parts_of(model, TokenTransformerLayer):
         layer.attention.out.bias += 1e3  # type: ignore[operator, union-attr]
-        layer.ffn_out.bias += 1e3
+        layer.ffn_out.bias += 1e3  # type: ignore[misc]
     assert_exact(model, noise(2, 3, 16, 16), NAME)
 
 

@@ -52,7 +52,8 @@ def phases_of(x: Tensor) -> Tensor:
 def phase_conv(channels: int, groups: int) -> tuple[ConvNormAct, PhaseConv]:
     module = ConvNormAct(channels, channels, 3, groups=groups).double().eval()
     randomize(module)
-    module.conv, module.norm = algebra.fold_batch_norm(module.conv, module.norm), nn.Identity()
+    module.conv = algebra.fold_batch_norm(module.conv, module.norm)
+    module.set_submodule("norm", nn.Identity())
     return module, PhaseConv.from_folded(module)
 
 

@@ -61,7 +61,8 @@ def rewrite(
 @torch.inference_mode()
 def exact_answer(model: MobileViT, size: Size) -> Tensor:
     """The model's answer in float64 to ``random_images(*size)``."""
-    return copy.deepcopy(model).double()(random_images(*size).double())
+    answer: Tensor = copy.deepcopy(model).double()(random_images(*size).double())
+    return answer
 
 
 @torch.inference_mode()
