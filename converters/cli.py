@@ -6,29 +6,21 @@ Heavy imports stay inside the functions, so that ``--help`` and ``--list`` answe
 from __future__ import annotations
 
 import json
-import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any
 
-from converters.export.options import (
-    CoreMLOptions,
-    DeploymentTarget,
-    ExportOptions,
-    LoweredFor,
-    Precision,
-)
+from converters.job.options import GROUPS, ExportOptions, flag_of, option_of
+from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
 
 if TYPE_CHECKING:
-    from converters.export.pipeline import Exported
-    from converters.predict import Prediction
-
-_TARGETS = ("coreml", "onnx", "executorch")
+    from converters.bundling.pipeline import Exported
+    from converters.classifier import Prediction
 
 
 def export_main(argv: Sequence[str] | None = None) -> int:
@@ -54,70 +46,11 @@ def _export_parser() -> ArgumentParser:
         action="store_true",
         help="show what each rewrite of the target does to the model, and exit",
     )
-    parser.add_argument("--target", choices=_TARGETS, help="what to export to")
-    parser.add_argument(
-        "--weights",
-        metavar="PATH|hub:ORG/REPO|demo|random",
-        help="checkpoint of CVNets, MobileViTv3, timm or transformers: a .pt, .pth, .bin or "
-        ".safetensors file, a Hugging Face folder, or a repository on the hub; demo is the "
-        "checkpoint in this package",
-    )
-    parser.add_argument(
-        "--model", default="auto", metavar="NAME", help="default: recognized from the checkpoint"
-    )
-    parser.add_argument(
-        "--labels",
-        metavar="FILE|imagenet",
-        help="class names, one a line; default: the checkpoint's",
-    )
-    parser.add_argument(
-        "--precision",
-        default="fp32",
-        choices=get_args(Precision),
-        help="default fp32; int8 is calibrated on your images, int8-dynamic measures activations "
-        "while it runs, int8-weight-only makes the file small; palettes are Core ML's",
-    )
-    parser.add_argument(
-        "--image-size",
-        metavar="H[xW]",
-        help="default: the size the checkpoint's source evaluates at",
-    )
-    parser.add_argument(
-        "--batch", type=_batch, default=1, metavar="N|dynamic", help="images per call (default 1)"
-    )
-    parser.add_argument("--softmax", action="store_true", help="output probabilities, not logits")
-    parser.add_argument(
-        "--raw-input",
-        action="store_true",
-        help="take uint8 NHWC RGB pixels: scaling and channel order go into the graph",
-    )
-    parser.add_argument(
-        "--no-rewrite",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="leave out one of the target's exact rewrites (may be repeated)",
-    )
-    parser.add_argument(
-        "--verify",
-        type=Path,
-        metavar="IMAGE_OR_DIR",
-        help="also verify on these photos; a folder with one folder a class measures top-1 of the "
-        "model and of the artifact",
-    )
-    parser.add_argument(
-        "--max-accuracy-drop",
-        type=_points,
-        metavar="POINTS",
-        help="how many percentage points of top-1 the artifact may lose on --verify's labeled "
-        "images (default 1)",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="the bundle's folder; default: a telling name here",
-    )
+    groups: dict[str, Any] = {"": parser}
+    for name, description in GROUPS.items():
+        groups[name] = parser.add_argument_group(name, description)
+    for entry in fields(ExportOptions):
+        _add_option(groups[option_of(entry).group], entry)
     parser.add_argument(
         "--android-assets",
         type=Path,
@@ -130,58 +63,30 @@ def _export_parser() -> ArgumentParser:
         metavar="DIR",
         help="also put the bundle into the iOS app: ios_demo/App/Models",
     )
-    group = parser.add_argument_group("int8")
-    group.add_argument(
-        "--calibration", type=Path, metavar="DIR", help="images like those that the app will see"
-    )
-    group.add_argument(
-        "--int8-keep",
-        type=_names,
-        default=(),
-        metavar="auto|NAME,...",
-        help="parts that stay in fp32, such as layer1 or layer3.1.layers.0.attention; auto "
-        "measures which",
-    )
-    group = parser.add_argument_group("executorch")
-    group.add_argument(
-        "--backend",
-        choices=get_args(LoweredFor),
-        default="xnnpack",
-        help="the delegate to lower for (default xnnpack); the others are not run here",
-    )
-    group.add_argument(
-        "--etrecord", action="store_true", help="add what ExecuTorch's Inspector needs to a profile"
-    )
-    group = parser.add_argument_group("coreml")
-    group.add_argument(
-        "--deployment-target",
-        choices=get_args(DeploymentTarget),
-        help="the oldest system to run on (default: the oldest from iOS16 that has what is asked)",
-    )
-    group.add_argument(
-        "--flexible-sizes",
-        type=_sizes,
-        default=(),
-        metavar="H[xW],...",
-        help="further image sizes that the program takes, multiples of 64 from 128 up",
-    )
-    group.add_argument(
-        "--function-sizes",
-        type=_sizes,
-        default=(),
-        metavar="H[xW],...",
-        help="further image sizes, each a function of its own with the same weights (iOS18)",
-    )
-    group.add_argument("--author", metavar="TEXT", help="what Xcode shows")
-    group.add_argument("--license", metavar="TEXT", help="what Xcode shows")
-    group = parser.add_argument_group(
-        "preprocessing", "default: what the checkpoint's source does; the manifest says which"
-    )
-    group.add_argument("--channel-order", type=str.upper, choices=("RGB", "BGR"))
-    group.add_argument("--resize", choices=("crop", "stretch"))
-    group.add_argument("--interpolation", choices=("bilinear", "bicubic"))
     add_common_arguments(parser)
     return parser
+
+
+def _add_option(parser: Any, entry: Field[Any]) -> None:
+    """Add one field of :class:`ExportOptions` to a parser or a group of it."""
+    option = option_of(entry)
+    # A required one is asked for by _export: --list needs none.
+    default = None if entry.default is MISSING else entry.default
+    settings: dict[str, Any] = {"default": default, "help": option.help or None}
+    if isinstance(default, bool):
+        settings["action"] = "store_true"
+    elif option.repeated:
+        settings |= {"action": "append", "default": [], "metavar": option.metavar}
+    else:
+        settings |= {
+            "type": option.parse,
+            "choices": option.choices,
+            "metavar": option.metavar,
+        }
+    parser.add_argument(flag_of(entry.name), **settings)
+    for alias in option.aliases:
+        hidden = {"dest": entry.name, "default": SUPPRESS, "help": SUPPRESS}
+        parser.add_argument(alias, **settings | hidden)
 
 
 def _predict_parser() -> ArgumentParser:
@@ -190,42 +95,9 @@ def _predict_parser() -> ArgumentParser:
     )
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
-    parser.add_argument("--top-k", type=_positive, default=5, metavar="K")
+    parser.add_argument("--top-k", type=whole_number(1, 9999), default=5, metavar="K")
     add_common_arguments(parser)
     return parser
-
-
-def _positive(text: str) -> int:
-    if not re.fullmatch("0*[1-9][0-9]{0,3}", text):
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to 9999")
-    return int(text)
-
-
-def _batch(text: str) -> int | None:
-    return None if text == "dynamic" else _positive(text)
-
-
-def _points(text: str) -> float:
-    value = float(text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", text) else -1.0
-    if not 0 <= value <= 100:
-        raise ArgumentTypeError(f"{text!r} is not a number of percentage points, 0 to 100")
-    return value
-
-
-def _sizes(text: str) -> tuple[tuple[int, int], ...]:
-    from mobilevit_edge.preprocess import parse_image_size
-
-    try:
-        return tuple(parse_image_size(part) for part in text.split(","))
-    except UsageError as error:
-        raise ArgumentTypeError(str(error)) from error
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    if "" in names:
-        raise ArgumentTypeError(f"{text!r} is neither auto nor names with commas between them")
-    return names
 
 
 def _export(arguments: Namespace) -> None:
@@ -236,42 +108,12 @@ def _export(arguments: Namespace) -> None:
         return
     if arguments.target is None or arguments.weights is None:
         raise UsageError("--target and --weights are needed; --list shows the models, --help all")
-    from mobilevit_edge.preprocess import parse_image_size
-
-    size = None if arguments.image_size is None else parse_image_size(arguments.image_size)
-    options = ExportOptions(
-        target=arguments.target,
-        weights=arguments.weights,
-        output=arguments.output,
-        model=arguments.model,
-        precision=arguments.precision,
-        labels=arguments.labels,
-        image_size=size,
-        batch=arguments.batch,
-        softmax=arguments.softmax,
-        raw_input=arguments.raw_input,
-        channel_order=arguments.channel_order,
-        resize=arguments.resize,
-        interpolation=arguments.interpolation,
-        verify=arguments.verify,
-        calibration=arguments.calibration,
-        int8_keep=arguments.int8_keep,
-        max_accuracy_drop=arguments.max_accuracy_drop,
-        backend=arguments.backend,
-        etrecord=arguments.etrecord,
-        coreml=CoreMLOptions(
-            deployment_target=arguments.deployment_target,
-            flexible_sizes=arguments.flexible_sizes,
-            function_sizes=arguments.function_sizes,
-            author=arguments.author,
-            license=arguments.license,
-        ),
-        without=frozenset(arguments.no_rewrite),
-    )
+    given = {entry.name: getattr(arguments, entry.name) for entry in fields(ExportOptions)}
+    options = ExportOptions(**given | {"no_rewrite": tuple(arguments.no_rewrite)})
     if arguments.explain:
         _explain(options, as_json=arguments.json)
         return
-    from converters.apps import (
+    from converters.bundling.apps import (
         add_to_android,
         add_to_ios,
         check_android_assets,
@@ -284,7 +126,7 @@ def _export(arguments: Namespace) -> None:
         check_ios_resources(options, arguments.ios_resources)
     with progress() as show:
         show("loading PyTorch")
-        from converters.export.pipeline import export_bundle
+        from converters.bundling.pipeline import export_bundle
 
         exported = export_bundle(options, show)
     _print_exported(exported, as_json=arguments.json)
@@ -299,7 +141,7 @@ def _export(arguments: Namespace) -> None:
 def _explain(options: ExportOptions, *, as_json: bool) -> None:
     with progress() as show:
         show("counting operators")
-        from converters.explain import explain
+        from converters.explanation import explain
 
         explanation = explain(options)
     if as_json:
@@ -324,19 +166,19 @@ def _print_exported(exported: Exported, *, as_json: bool) -> None:
 
 
 def _predict(arguments: Namespace) -> None:
-    from converters.predict import check_golden, predict
-    from converters.targets.base import load_bundle_model
+    from converters.classifier import Classifier
+    from converters.targets.base import get_target
     from mobilevit_edge.formats.bundle import read_bundle
 
-    bundle = read_bundle(arguments.bundle)
-    loaded = load_bundle_model(bundle)
-    check_golden(bundle, loaded)
-    predictions = predict(bundle, loaded, arguments.images, top_k=arguments.top_k)
+    classifier = Classifier(read_bundle(arguments.bundle))
+    loaded = classifier.loaded
+    predictions = classifier.classify(arguments.images, arguments.top_k)
     if arguments.json:
         print(json.dumps(_predictions_as_json(arguments.bundle, loaded.runtime, predictions)))
         return
     if loaded.is_reference:
-        print(f"answered by the {loaded.runtime}, not by Core ML itself", file=sys.stderr)
+        native = get_target(classifier.bundle.manifest.target).info.runtime
+        print(f"answered by the {loaded.runtime}, not by {native} itself", file=sys.stderr)
     from converters.text import print_predictions
 
     print_predictions(predictions)

@@ -7,30 +7,20 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from converters.job.precisions import PRECISIONS
 from mobilevit_edge.specs import COUNTS, SPECS
+from mobilevit_edge.terminal import PlainConsole
 
 if TYPE_CHECKING:
-    from converters.explain import Explanation
-    from converters.export.pipeline import Exported
-    from converters.predict import Prediction
+    from converters.bundling.pipeline import Exported
+    from converters.classifier import Prediction
+    from converters.explanation import Explanation
     from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest
 
 _MEGA = 1e6
-
-
-class PlainConsole(Console):
-    """Prints what users named as it is: brackets and colons in a label are no markup."""
-
-    def __init__(self, width: int | None = None) -> None:
-        super().__init__(width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
-
-    def on_broken_pipe(self) -> None:
-        """Leave it to the command, which ends quietly."""
-        raise BrokenPipeError
 
 
 def print_models(*, as_json: bool) -> None:
@@ -135,9 +125,8 @@ def _calibration_line(calibration: Calibration) -> str:
 def _verification_line(manifest: Manifest) -> str:
     check = manifest.verification
     if check is None:
-        return f"not: lowered for {manifest.backend}, which runs on a device alone"
+        return f"not: lowered for {manifest.backend}, which runs only on devices"
     from converters.checks.numerics import outliers
-    from converters.export.options import QUANTIZED
 
     if manifest.coreml is not None and manifest.coreml.core_ml_verification is not None:
         check = manifest.coreml.core_ml_verification
@@ -147,7 +136,7 @@ def _verification_line(manifest: Manifest) -> str:
         classes = f"; beyond: {beyond}"
     else:
         # Rounding of a quantized one may exchange classes: labeled photos judge that.
-        classes = "" if manifest.precision in QUANTIZED else ", same top class"
+        classes = "" if PRECISIONS[manifest.precision].quantized else ", same top class"
     return (
         f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
         f"of the largest output (allowed {check.max_relative_error:.0e}){classes}"

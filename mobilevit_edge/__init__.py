@@ -6,11 +6,19 @@ The names below are the public interface; they are imported on first use, so tha
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from mobilevit_edge.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from converters.api import explain, export, predict
+    from converters.classifier import Prediction
+    from converters.explanation import Explanation
+    from converters.job.options import ExportOptions
     from mobilevit_edge.counting import Complexity, complexity, count_macs
+    from mobilevit_edge.errors import MobileViTEdgeError
+    from mobilevit_edge.formats.bundle import Bundle, read_bundle
+    from mobilevit_edge.input_contract import InputContract
     from mobilevit_edge.models.network import MobileViT, create_model, list_models
     from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess_image
     from mobilevit_edge.weights.checkpoint import Checkpoint, read_checkpoint
@@ -19,50 +27,63 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES: Final = {
-    "Checkpoint": "weights.checkpoint",
-    "Complexity": "counting",
-    "MobileViT": "models.network",
-    "Preprocessing": "preprocess",
-    "WeightsReport": "weights.loading",
-    "complexity": "counting",
-    "count_macs": "counting",
-    "create_model": "models.network",
-    "list_models": "models.network",
-    "load_image": "preprocess",
-    "load_model": "weights.loading",
-    "load_weights": "weights.loading",
-    "preprocess_image": "preprocess",
-    "read_checkpoint": "weights.checkpoint",
-    "save_weights": "weights.saving",
+_LAZY_MODULES: Final = {
+    "Bundle": "mobilevit_edge.formats.bundle",
+    "Checkpoint": "mobilevit_edge.weights.checkpoint",
+    "Complexity": "mobilevit_edge.counting",
+    "Explanation": "converters",
+    "ExportOptions": "converters",
+    "InputContract": "mobilevit_edge.input_contract",
+    "MobileViT": "mobilevit_edge.models.network",
+    "MobileViTEdgeError": "mobilevit_edge.errors",
+    "Prediction": "converters",
+    "Preprocessing": "mobilevit_edge.preprocess",
+    "WeightsReport": "mobilevit_edge.weights.loading",
+    "complexity": "mobilevit_edge.counting",
+    "count_macs": "mobilevit_edge.counting",
+    "create_model": "mobilevit_edge.models.network",
+    "explain": "converters",
+    "export": "converters",
+    "list_models": "mobilevit_edge.models.network",
+    "load_image": "mobilevit_edge.preprocess",
+    "load_model": "mobilevit_edge.weights.loading",
+    "load_weights": "mobilevit_edge.weights.loading",
+    "predict": "converters",
+    "preprocess_image": "mobilevit_edge.preprocess",
+    "read_bundle": "mobilevit_edge.formats.bundle",
+    "read_checkpoint": "mobilevit_edge.weights.checkpoint",
+    "save_weights": "mobilevit_edge.weights.saving",
 }
+"""Where each public name is defined. The converters stand above the core, which names them only
+here, so that the package has one address."""
 
 __all__ = [
+    "Bundle",
     "Checkpoint",
     "Complexity",
+    "Explanation",
+    "ExportOptions",
+    "InputContract",
     "MobileViT",
+    "MobileViTEdgeError",
+    "Prediction",
     "Preprocessing",
     "WeightsReport",
     "complexity",
     "count_macs",
     "create_model",
+    "explain",
+    "export",
     "list_models",
     "load_image",
     "load_model",
     "load_weights",
+    "predict",
     "preprocess_image",
+    "read_bundle",
     "read_checkpoint",
     "save_weights",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY_MODULES)

@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds per model and per block, attention products included."""
+"""Parameters and multiply-adds per model and per block, including attention products."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def complexity(model: MobileViT, image_size: ImageSize = 256) -> Complexity:
 
     Convolutions, linear layers and both products of dot-product attention count, as executed;
     norms, activations, softmax, pooling, resizing and the element-wise products of separable
-    attention do not (they are under 0.2 % and no published figure has them). Nothing is computed:
-    shapes alone run through the network.
+    attention do not (they are under 0.2 %, and no published figure includes them). Nothing is
+    computed: only shapes run through the network.
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     shape_only = create_meta_model(model.spec, model.num_classes)

@@ -1,6 +1,6 @@
 """Where the commands start: makes sure that ``converters`` and ``benchmarks`` are ours.
 
-Both are common names for a top-level package; another one of that name in the same environment
+Both are common names for a top-level package; another package of that name in the same environment
 would hide ours and fail with a message about a missing module.
 """
 
@@ -46,7 +46,7 @@ def _run(module: str, function: str) -> int:
     if problem is not None:
         print(f"mobilevit-edge: error: {problem}", file=sys.stderr)
         return _UNUSABLE
-    # A user who wants it sets the variable to 0.
+    # A user who wants telemetry sets the variable to 0.
     os.environ.setdefault(_NO_TELEMETRY, "1")
     # By name: the core imports no converter and no benchmark.
     code: int = getattr(importlib.import_module(module), function)()
@@ -54,7 +54,7 @@ def _run(module: str, function: str) -> int:
 
 
 def foreign_package() -> str | None:
-    """What is wrong if our packages do not come from one place."""
+    """What is wrong, if our packages do not come from one place; ``None`` if they do."""
     homes = {name: _home(name) for name in _PACKAGES}
     if len(set(homes.values())) == 1:
         return None

@@ -6,7 +6,20 @@ step; the commands print them without a traceback.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+OPTIONAL_PACKAGES: Final[Mapping[str, str]] = {
+    "onnx": "onnx",
+    "onnxscript": "onnx",
+    "onnxruntime": "onnx",
+    "executorch": "executorch",
+    "torchao": "executorch",
+    "coremltools": "coreml",
+    "huggingface_hub": "hub",
+    "matplotlib": "train",
+}
+"""Packages that only some operations need, with the extra of mobilevit-edge that installs each."""
 
 
 class MobileViTEdgeError(Exception):
@@ -26,27 +39,27 @@ class MissingPackageError(MobileViTEdgeError):
 
     exit_code = 3
 
-    def __init__(self, package: str, extra: str) -> None:
+    def __init__(self, package: str) -> None:
         super().__init__(
             f"this needs the package {package!r}, which is not installed; "
-            f"run: pip install 'mobilevit-edge[{extra}]'"
+            f"run: pip install 'mobilevit-edge[{OPTIONAL_PACKAGES.get(package, 'all')}]'"
         )
 
 
 class ToolchainError(MobileViTEdgeError):
-    """A program that this operation needs cannot be had or does not work."""
+    """A program that this operation needs is not available or does not work."""
 
     exit_code = 3
 
 
 class DeviceError(MobileViTEdgeError):
-    """A phone is not there, not ready, or did not do what it was asked for."""
+    """A phone is not connected, not ready, or did not do what it was asked to."""
 
     exit_code = 3
 
 
 class InputError(MobileViTEdgeError):
-    """Something the user handed in cannot be used."""
+    """Something that the user passed in cannot be used."""
 
     exit_code = 4
 
@@ -60,7 +73,7 @@ class ImageError(InputError):
 
 
 class CalibrationError(InputError):
-    """The images for int8 calibration are missing, unreadable or of no use."""
+    """The images for int8 calibration are missing, unreadable or unsuitable."""
 
 
 class LabelsError(InputError):
@@ -72,7 +85,7 @@ class BundleError(InputError):
 
 
 class ReportError(InputError):
-    """A latency report is damaged, of an unknown format version, or does not fit its use."""
+    """A latency report is damaged, of an unknown format version, or unsuitable for its use."""
 
 
 class OutputError(InputError):

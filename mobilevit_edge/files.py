@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,20 +44,17 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         OutputError: the folder is missing or not writable, or the disk is full; an older file at
             ``path`` is untouched.
     """
+    temporary = _temporary_name(path)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
+        # Inside the block: a signal right after the file was made must not leave it behind.
+        temporary.touch(exist_ok=False)
         write(temporary)
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @contextmanager
@@ -74,14 +70,10 @@ def folder_transaction(target: Path) -> Iterator[Path]:
     if target in (Path.cwd(), *Path.cwd().parents):
         raise OutputError(f"{target} is the current folder or above it; name a new folder")
     missing = [parent for parent in target.parents if not parent.exists()]
+    work = _temporary_name(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise OutputError(f"cannot write beside {target}: {error.strerror}") from error
-    try:
-        fresh = work / "new"
-        fresh.mkdir()
+        # Inside the block: a signal right after a folder was made must not leave it behind.
+        fresh = _make_work_folder(work, target)
         yield fresh
         if target.exists():
             # Renaming a folder over another is not possible: the old one steps aside first.
@@ -102,7 +94,17 @@ def folder_transaction(target: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _temporary_name(path: Path) -> Path:
+    """A hidden name beside ``path`` that nobody else has."""
+    return path.parent / f".{path.name}.{secrets.token_hex(8)}"
+
+
+def _make_work_folder(work: Path, target: Path) -> Path:
+    try:
+        work.parent.mkdir(parents=True, exist_ok=True)
+        work.mkdir(mode=0o700)
+        fresh = work / "new"
+        fresh.mkdir()
+    except OSError as error:
+        raise OutputError(f"cannot write beside {target}: {error.strerror}") from error
+    return fresh

@@ -1,4 +1,4 @@
-"""Class labels: one a line, as many as the model has outputs."""
+"""Class labels: one per line, as many as the model has outputs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def imagenet_labels() -> tuple[str, ...]:
 
 
 def parse_labels(text: str, origin: str) -> tuple[str, ...]:
-    """Labels from text with one a line; blank lines at the end are dropped.
+    """Labels from text with one per line; blank lines at the end are dropped.
 
     Raises:
-        LabelsError: none, an empty line between others, or duplicates.
+        LabelsError: there are no labels, an empty line between others, or duplicates.
     """
     labels = [line.strip() for line in text.removeprefix("\ufeff").rstrip().splitlines()]
     if not labels:
-        raise LabelsError(f"{origin} holds no labels: expected one a line")
+        raise LabelsError(f"{origin} holds no labels: expected one per line")
     if "" in labels:
         raise LabelsError(
             f"{origin}: line {labels.index('') + 1} is empty; every class needs a name"
@@ -37,9 +37,7 @@ def parse_labels(text: str, origin: str) -> tuple[str, ...]:
     duplicates = [label for label, count in Counter(labels).items() if count > 1]
     if duplicates:
         shown = ", ".join(repr(label) for label in duplicates[:5])
-        raise LabelsError(
-            f"{origin}: duplicate labels {shown}; every class needs a name of its own"
-        )
+        raise LabelsError(f"{origin}: duplicate labels {shown}; every class needs its own name")
     return tuple(labels)
 
 
@@ -47,7 +45,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """Labels from a UTF-8 text file; see :func:`parse_labels`."""
     try:
         if path.stat().st_size > _MAX_LABELS_BYTES:
-            raise LabelsError(f"{path} is larger than {_MAX_LABELS_BYTES} bytes: no labels file")
+            raise LabelsError(f"{path} is larger than {_MAX_LABELS_BYTES} bytes: not a labels file")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise LabelsError(f"{path} is not UTF-8 text") from error
@@ -57,7 +55,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def _made_unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Names with their index added where two classes share one, as ImageNet's two cranes do."""
+    """Names, with their index where two classes share one, as ImageNet's two cranes do."""
     cleaned = [" ".join(name.split()) for name in names]
     counts = Counter(cleaned)
     return tuple(
@@ -71,11 +69,11 @@ def resolve_labels(
 ) -> tuple[tuple[str, ...], str]:
     """Labels for ``num_outputs`` outputs, and where they come from.
 
-    ``requested`` (a file, or ``"imagenet"``) comes first, then what the checkpoint carries; 1000
-    outputs without either are taken as ImageNet's, other counts are numbered.
+    ``requested`` (a file, or ``"imagenet"``) comes first, then the checkpoint's labels; without
+    either, 1000 outputs are taken as ImageNet's, and other counts are numbered.
 
     Raises:
-        LabelsError: the labels cannot be read, or their number is not ``num_outputs``.
+        LabelsError: the labels cannot be read, or there are not ``num_outputs`` of them.
     """
     if requested is not None:
         labels = imagenet_labels() if requested == IMAGENET else read_labels(Path(requested))

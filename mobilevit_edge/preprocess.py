@@ -32,7 +32,7 @@ _TOO_LARGE: Final = f"at most {MAX_PIXELS // 10**6} megapixels are decoded: scal
 _LONG_STRIP: Final = 64
 """A side this many times longer than it need be makes an image that is not scaled as a whole."""
 
-_TURNS: Final = {
+_EXIF_TRANSPOSE: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -41,7 +41,7 @@ _TURNS: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What each EXIF orientation needs to stand upright."""
+"""The transposition that turns an image of each EXIF orientation upright."""
 
 _FILTERS: Final = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -114,7 +114,7 @@ def load_image(path: str | Path) -> Image.Image:
                 image.load()
                 return _to_rgb(_upright(image))
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is no image in a format that Pillow reads") from error
+        raise ImageError(f"{path} is not an image that Pillow can read") from error
     except FileNotFoundError as error:
         raise ImageError(f"no image at {path}") from error
     except Image.DecompressionBombError as error:
@@ -128,7 +128,7 @@ def load_image(path: str | Path) -> Image.Image:
 
 def _upright(image: Image.Image) -> Image.Image:
     """The image turned as its EXIF orientation says; other EXIF entries may be damaged."""
-    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    turn = _EXIF_TRANSPOSE.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return image if turn is None else image.transpose(turn)
 
 
@@ -145,12 +145,31 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def resize_and_crop(
     image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int]
 ) -> Image.Image:
-    """``image`` at exactly ``size`` (height, width) by the resize rule."""
+    """``image`` at exactly ``size`` (height, width) by the source's resize rule."""
+    cover = None if preprocessing.resize == "stretch" else preprocessing.cover(size)
+    return resize(image, size, cover, preprocessing.interpolation)
+
+
+def resize(
+    image: Image.Image,
+    size: tuple[int, int],
+    cover: tuple[int, int] | None,
+    interpolation: Interpolation,
+) -> Image.Image:
+    """``image`` at exactly ``size`` (height, width).
+
+    Args:
+        image: RGB, of any size.
+        size: (height, width) of the result.
+        cover: (height, width) that the image is scaled to cover, keeping its proportions, before
+            its center is cut out; ``None`` scales straight to ``size``.
+        interpolation: the filter, antialiased.
+    """
     height, width = size
-    filter_ = _FILTERS[preprocessing.interpolation]
-    if preprocessing.resize == "stretch":
+    filter_ = _FILTERS[interpolation]
+    if cover is None:
         return _resample(image, (width, height), filter_, (0, 0, *image.size))
-    cover_height, cover_width = preprocessing.cover(size)
+    cover_height, cover_width = cover
     if image.height * cover_width >= image.width * cover_height:
         # The width decides: the scaled image covers the height as well.
         scaled = (cover_width, max(cover_width * image.height // image.width, height))

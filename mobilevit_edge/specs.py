@@ -28,7 +28,7 @@ MIN_IMAGE_SIZE: Final = 32
 
 @dataclass(frozen=True)
 class Fusion:
-    """How a MobileViT block joins what attention saw with what convolution saw.
+    """How a MobileViT block joins the global features with the convolutional ones.
 
     MobileViTv3 (section 3.1) changes two of these against V1: a 1x1 instead of a 3x3 kernel, and
     the features of the local part instead of the block's input.
@@ -42,10 +42,10 @@ class Fusion:
 class BlockSpec:
     """One MobileViT block: local representation, global representation, fusion.
 
-    ``layout`` names the two lines of blocks. ``"tokens"`` (V1, V3 xxs/xs/s) unfolds the map into
+    ``layout`` names the two kinds of blocks. ``"tokens"`` (V1, V3 xxs/xs/s) unfolds the map into
     sequences for a standard transformer; ``"maps"`` (V2, V3 050/075/100) keeps channels first and
-    works with 1x1 convolutions. In the maps layout fusion, where there is one, is a part of the
-    output projection, which is always 1x1.
+    works with 1x1 convolutions. In the maps layout the fusion, if any, is part of the output
+    projection, which is always 1x1.
     """
 
     layout: Layout
@@ -73,7 +73,7 @@ class Published:
     """Figures that the authors published for a model.
 
     ``top1`` is ImageNet-1k top-1 in percent at 256x256; ``macs_m`` multiply-adds in millions at
-    256x256, and ``macs_note`` says why they differ from what is executed, where they do.
+    256x256, and ``macs_note`` says why they differ from what is executed, if they do.
     """
 
     top1: float
@@ -103,7 +103,7 @@ class ModelSpec:
 
     @property
     def layout(self) -> Layout | None:
-        """The line of the MobileViT blocks; ``None`` if there are none."""
+        """The layout of the MobileViT blocks; ``None`` if there are none."""
         blocks = [stage.block for stage in self.stages if stage.block is not None]
         return blocks[-1].layout if blocks else None
 
@@ -140,7 +140,7 @@ def _tokens_block(
     )
 
 
-def _tokens_line(
+def _tokens_model(
     name: str,
     *,
     generation: Generation,
@@ -155,7 +155,7 @@ def _tokens_line(
     add_input: bool = False,
     depthwise_local: bool = False,
 ) -> ModelSpec:
-    """A model of V1's line (V1 table 4; V3 table 1)."""
+    """A model that works on tokens (V1 table 4; V3 table 1)."""
     c3, c4, c5 = (
         StageSpec(
             channels=width,
@@ -189,7 +189,7 @@ def _round_to(value: float, divisor: int, minimum: int | None = None) -> int:
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
-def _maps_line(
+def _maps_model(
     name: str,
     width: float,
     *,
@@ -198,7 +198,7 @@ def _maps_line(
     fusion: Fusion | None = None,
     add_input: bool = False,
 ) -> ModelSpec:
-    """A model of V2's line: every width scales with one multiplier (V2 section 3.3)."""
+    """A model that works on maps: every width scales with one multiplier (V2 section 3.3)."""
 
     def stage(base_channels: int, base_dim: int, depth: int) -> StageSpec:
         dim = _round_to(base_dim * width, 8)
@@ -246,7 +246,7 @@ def _family() -> tuple[ModelSpec, ...]:
         ("mobilevit_s", s_early, (96, 128, 160), s_dims, 4, 640, 78.4, 2009.5),
     ):
         specs.append(
-            _tokens_line(
+            _tokens_model(
                 name,
                 generation=1,
                 early=early,
@@ -268,7 +268,7 @@ def _family() -> tuple[ModelSpec, ...]:
         (200, 81.17, 7200),
     ):
         specs.append(
-            _maps_line(
+            _maps_model(
                 f"mobilevitv2_{percent:03d}",
                 percent / 100,
                 generation=2,
@@ -290,7 +290,7 @@ def _family() -> tuple[ModelSpec, ...]:
             strict=True,
         ):
             specs.append(
-                _tokens_line(
+                _tokens_model(
                     f"mobilevitv3_{size}{suffix}",
                     generation=3,
                     early=early,
@@ -308,7 +308,7 @@ def _family() -> tuple[ModelSpec, ...]:
 
     for percent, top1, macs in ((50, 72.33, 481), (75, 76.55, 1064), (100, 78.64, 1876)):
         specs.append(
-            _maps_line(
+            _maps_model(
                 f"mobilevitv3_{percent:03d}",
                 percent / 100,
                 generation=3,
@@ -347,7 +347,7 @@ COUNTS: Final[Mapping[str, Counts]] = MappingProxyType(
         "mobilevitv3_100": Counts(5_139_409, 1_872_908_288),
     }
 )
-"""What :func:`mobilevit_edge.counting` counts (tested equal), so that lists need no torch."""
+"""The counts of :mod:`mobilevit_edge.counting` (tested equal), so that listing needs no torch."""
 
 
 def with_blocks(spec: ModelSpec, name: str, **changes: object) -> ModelSpec:
@@ -366,8 +366,8 @@ def with_attention(spec: ModelSpec, attention: Attention) -> ModelSpec:
     """``spec`` with another attention unit inside its blocks (V2 paper, table 1).
 
     Raises:
-        ValueError: the unit is unknown, or the model's blocks keep maps (V2's line), which only
-            separable attention works on.
+        ValueError: the unit is unknown, or the model's blocks work on maps (as V2's), which only
+            separable attention supports.
     """
     if attention not in ATTENTIONS:
         raise ValueError(f"unknown attention {attention!r}; choose one of {', '.join(ATTENTIONS)}")
@@ -377,7 +377,7 @@ def with_attention(spec: ModelSpec, attention: Attention) -> ModelSpec:
     if any(block.layout == "maps" for block in blocks):
         raise ValueError(
             f"{spec.name} works on feature maps, which only separable attention supports; "
-            f"swap units in a model of V1's line, such as mobilevit_s"
+            f"swap units in a model that works on tokens, such as mobilevit_s"
         )
     return with_blocks(spec, f"{spec.name}[{attention}]", attention=attention)
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Protocol
 
 import pytest
+import tomllib
 
 import converters
 from mobilevit_edge import entry
 from mobilevit_edge.console import add_common_arguments, run_command
 from mobilevit_edge.errors import (
+    OPTIONAL_PACKAGES,
     BundleError,
     ConversionError,
     MissingPackageError,
@@ -25,11 +29,14 @@ from mobilevit_edge.errors import (
 )
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Run a command that raises ``error``."""
-    import signal
+class Run(Protocol):
+    """Runs a command that raises ``error``; returns its exit code."""
 
+    def __call__(self, error: BaseException | None, *argv: str) -> int: ...
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(signal, "signal", lambda number, handler: None)
 
     def go(error: BaseException | None, *argv: str) -> int:
@@ -48,17 +55,17 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     ("error", "code"),
     [
         (UsageError("told so"), 2),
-        (MissingPackageError("told so", "onnx"), 3),
+        (MissingPackageError("told so"), 3),
         (BundleError("told so"), 4),
         (ConversionError("told so"), 5),
         (VerificationError("told so"), 6),
-        (ModuleNotFoundError("No module named 'told so'", name="told so.part"), 3),
+        (ModuleNotFoundError("No module named 'told so'", name="told so.part"), 1),
         (RuntimeError("told so"), 1),
         (MemoryError("told so"), 1),
     ],
 )
 def test_every_failure_is_one_message_and_its_exit_code(
-    run: Callable[..., int], capsys: pytest.CaptureFixture[str], error: Exception, code: int
+    run: Run, capsys: pytest.CaptureFixture[str], error: Exception, code: int
 ) -> None:
     assert run(error) == code
     out, err = capsys.readouterr()
@@ -68,15 +75,54 @@ def test_every_failure_is_one_message_and_its_exit_code(
     assert "told so" in err
 
 
+@pytest.mark.parametrize(
+    ("module", "package", "extra"),
+    [
+        ("onnxruntime", "onnxruntime", "onnx"),
+        ("coremltools.models", "coremltools", "coreml"),
+        ("matplotlib.figure", "matplotlib", "train"),
+    ],
+)
+def test_a_missing_optional_package_is_named_with_the_extra_that_installs_it(
+    run: Run, capsys: pytest.CaptureFixture[str], module: str, package: str, extra: str
+) -> None:
+    assert run(ModuleNotFoundError(f"No module named {module!r}", name=module)) == 3
+    message = capsys.readouterr().err
+    assert f"the package {package!r}, which is not installed" in message
+    assert f"pip install 'mobilevit-edge[{extra}]'" in message
+
+
+@pytest.mark.parametrize("name", ["mobilevit_edge.consloe", "torch", "onnx_ir", None])
+def test_any_other_missing_module_is_a_defect(
+    run: Run, capsys: pytest.CaptureFixture[str], name: str | None
+) -> None:
+    assert run(ModuleNotFoundError(f"No module named {name!r}", name=name)) == 1
+    message = capsys.readouterr().err
+    assert f"unexpected ModuleNotFoundError: No module named {name!r}" in message
+    assert "pip install" not in message
+
+
+def test_the_optional_packages_are_those_of_the_extras() -> None:
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    packages = {
+        re.split("[^A-Za-z0-9_-]", requirement)[0].replace("-", "_"): extra
+        for extra, requirements in extras.items()
+        if extra not in ("all", "dev")
+        for requirement in requirements
+    }
+    assert packages == OPTIONAL_PACKAGES
+
+
 def test_a_command_that_ends_well_says_nothing(
-    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(None) == 0
     assert capsys.readouterr() == ("", "")
 
 
 def test_an_unexpected_exception_says_its_type_and_how_to_report_it(
-    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(ZeroDivisionError("by zero"))
     message = capsys.readouterr().err
@@ -86,7 +132,7 @@ def test_an_unexpected_exception_says_its_type_and_how_to_report_it(
 
 @pytest.mark.parametrize("error", [UsageError("told so"), ZeroDivisionError("told so")])
 def test_debug_shows_the_traceback(
-    run: Callable[..., int], capsys: pytest.CaptureFixture[str], error: Exception
+    run: Run, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
     run(error)
     assert "Traceback" not in capsys.readouterr().err
@@ -95,7 +141,7 @@ def test_debug_shows_the_traceback(
 
 
 def test_an_interruption_is_no_error_of_the_program(
-    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(KeyboardInterrupt()) == 130
     assert "interrupted" in capsys.readouterr().err

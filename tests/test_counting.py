@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mobilevit_edge as me
 from mobilevit_edge.models.network import create_meta_model
-from mobilevit_edge.specs import SPECS
+from mobilevit_edge.specs import SPECS, Attention
 from tests.conftest import CONFORMANCE
 
 MACS = json.loads((CONFORMANCE / "macs_256.json").read_text())["macs"]
@@ -37,7 +37,7 @@ def test_the_blocks_add_up_to_the_whole(name: str, size: int | tuple[int, int]) 
 
 
 def test_both_products_of_attention_are_counted() -> None:
-    def block_macs(attention: str | None) -> int:
+    def block_macs(attention: Attention | None) -> int:
         model = me.create_model("mobilevit_xxs", num_classes=1, attention=attention)
         return {b.name: b.macs for b in me.complexity(model).blocks}["layer5.1"]
 

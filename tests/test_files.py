@@ -5,11 +5,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import signal
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mobilevit_edge.console import stop_on_sigterm
 from mobilevit_edge.errors import OutputError
 from mobilevit_edge.files import folder_transaction, sha256_of, write_atomically
 
@@ -57,6 +62,56 @@ def test_a_failed_atomic_write_keeps_the_old_file(tmp_path: Path, error: BaseExc
     assert isinstance(caught.value, OutputError) == isinstance(error, OSError)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@contextmanager
+def signal_after(call: str, name: str, number: int) -> Iterator[None]:
+    """Sends this process a signal as ``os``'s ``call`` returns that makes a path like ``name``."""
+    real: Callable[..., Any] = getattr(os, call)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def interrupted(path: str | Path, *args: Any, **kwargs: Any) -> Any:
+        result = real(path, *args, **kwargs)
+        if name in Path(path).name:
+            signal.raise_signal(number)
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, call, interrupted)
+        stop_on_sigterm()
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+SIGNALS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+
+
+@pytest.mark.parametrize(("number", "stop"), SIGNALS)
+def test_a_signal_as_soon_as_the_temporary_file_is_there_leaves_none(
+    tmp_path: Path, number: int, stop: type[BaseException]
+) -> None:
+    path = tmp_path / "weights.pt"
+    path.write_text("old")
+    with pytest.raises(stop), signal_after("open", ".weights.pt.", number):
+        write_atomically(path, lambda temporary: temporary.write_text("new"))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("number", "stop"), SIGNALS)
+@pytest.mark.parametrize("name", ["deep", ".bundle.", "new"])
+def test_a_signal_as_soon_as_a_folder_is_there_leaves_none(
+    tmp_path: Path, name: str, number: int, stop: type[BaseException]
+) -> None:
+    with (
+        pytest.raises(stop),
+        signal_after("mkdir", name, number),
+        folder_transaction(tmp_path / "deep" / "bundle"),
+    ):
+        pytest.fail("the block must not begin")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("folder", ["missing", "file"])
@@ -115,7 +170,7 @@ def test_an_unrelated_os_error_is_not_blamed_on_the_output(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("step", ["mkdtemp", "rename"])
+@pytest.mark.parametrize("step", ["mkdir", "rename"])
 def test_a_disk_that_fails_at_either_end_keeps_the_old_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -129,8 +184,8 @@ def test_a_disk_that_fails_at_either_end_keeps_the_old_folder(
             full_disk()
         return rename(self, to)
 
-    if step == "mkdtemp":
-        monkeypatch.setattr("tempfile.mkdtemp", lambda **_: full_disk())
+    if step == "mkdir":
+        monkeypatch.setattr(os, "mkdir", full_disk)
     else:
         monkeypatch.setattr(Path, "rename", rename_all_but_the_new)
     with pytest.raises(OutputError, match="No space left"), folder_transaction(target) as work:

@@ -48,10 +48,6 @@ print(json.dumps(bad))
     assert dir(me) == sorted(me.__all__)
 
 
-def test_the_lazy_names_are_exactly_the_public_ones() -> None:
-    assert sorted(me._HOMES) == sorted(me.__all__)
-
-
 def test_an_unknown_attribute_is_named_in_the_error() -> None:
     with pytest.raises(AttributeError, match=r"mobilevit_edge.*'no_such_name'"):
         _ = me.no_such_name

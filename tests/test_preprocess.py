@@ -8,6 +8,7 @@ import resource
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,9 +153,7 @@ def test_extreme_strips_give_their_center_without_a_giant_image(
     largest = 0
     resize = Image.Image.resize
 
-    def watched(
-        self: Image.Image, size: tuple[int, int], *args: object, **kwargs: object
-    ) -> object:
+    def watched(self: Image.Image, size: tuple[int, int], *args: Any, **kwargs: Any) -> Image.Image:
         nonlocal largest
         largest = max(largest, *size)
         return resize(self, size, *args, **kwargs)
@@ -253,7 +252,7 @@ def rgb(image: Image.Image) -> np.ndarray:
 
 GRAY = photo(8, 6).convert("L")
 WIDE = np.arange(48, dtype=np.uint16).reshape(6, 8) * 1365
-KINDS: dict[str, tuple[Image.Image, str, dict[str, object], np.ndarray]] = {
+KINDS: dict[str, tuple[Image.Image, str, dict[str, Any], np.ndarray]] = {
     "gray": (GRAY, "png", {}, np.stack([np.asarray(GRAY)] * 3, axis=-1)),
     "gray+alpha": (with_alpha(GRAY), "png", {}, np.stack([np.asarray(GRAY)] * 3, axis=-1)),
     "rgba": (with_alpha(photo(8, 6)), "png", {}, np.asarray(photo(8, 6))),

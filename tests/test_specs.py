@@ -13,6 +13,9 @@ from mobilevit_edge.specs import (
     COUNTS,
     HEADS,
     SPECS,
+    Attention,
+    BlockSpec,
+    Fusion,
     ModelSpec,
     v3_ablation,
     with_attention,
@@ -24,6 +27,10 @@ VARIANTS = [
     for row in json.loads((CONFORMANCE / "variants.json").read_text())["variants"]
     if row["task"] == "classification"
 ]
+
+
+def blocks_of(spec: ModelSpec) -> list[BlockSpec]:
+    return [stage.block for stage in spec.stages if stage.block is not None]
 
 
 def test_the_family_has_the_19_promised_names() -> None:
@@ -56,11 +63,11 @@ def test_published_figures_are_within_their_notes_of_the_counts(name: str) -> No
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 def test_every_architecture_is_consistent(spec: ModelSpec) -> None:
-    blocks = [stage.block for stage in spec.stages]
-    assert [block is None for block in blocks] == [True, True, False, False, False]
+    without = [stage.block is None for stage in spec.stages]
+    assert without == [True, True, False, False, False]
     assert [stage.stride for stage in spec.stages] == [1, 2, 2, 2, 2]
     assert all(stage.channels % 8 == 0 for stage in spec.stages)
-    for block in blocks[2:]:
+    for block in blocks_of(spec):
         assert block.attention == {"tokens": "multi_head", "maps": "separable"}[block.layout]
         assert block.dim % HEADS == 0
         assert block.ffn_dim == 2 * block.dim
@@ -71,24 +78,24 @@ def test_every_architecture_is_consistent(spec: ModelSpec) -> None:
 @pytest.mark.parametrize("size", ["xxs", "xs", "s"])
 def test_low_latency_models_differ_only_in_the_depth_of_stage_4(size: str) -> None:
     full, short = SPECS[f"mobilevitv3_{size}"], SPECS[f"mobilevitv3_{size}_l2"]
-    assert [stage.block.depth for stage in full.stages[2:]] == [2, 4, 3]
-    assert [stage.block.depth for stage in short.stages[2:]] == [2, 2, 3]
+    assert [block.depth for block in blocks_of(full)] == [2, 4, 3]
+    assert [block.depth for block in blocks_of(short)] == [2, 2, 3]
     assert [stage.channels for stage in full.stages] == [stage.channels for stage in short.stages]
 
 
 def test_each_ablation_row_changes_one_thing_of_the_row_before() -> None:
     rows = list(v3_ablation().values())
     assert rows[0] is SPECS["mobilevit_s"]
-    blocks = [row.stages[3].block for row in rows]
     settings = [
-        (b.fusion.kernel_size, b.fusion.features, b.add_input, b.depthwise_local) for b in blocks
+        (block.fusion, block.add_input, block.depthwise_local)
+        for block in (blocks_of(row)[1] for row in rows)
     ]
     assert settings == [
-        (3, "input", False, False),
-        (1, "input", False, False),
-        (1, "local", False, False),
-        (1, "local", True, False),
-        (1, "local", True, True),
+        (Fusion(3, "input"), False, False),
+        (Fusion(1, "input"), False, False),
+        (Fusion(1, "local"), False, False),
+        (Fusion(1, "local"), True, False),
+        (Fusion(1, "local"), True, True),
     ]
     final, v3 = rows[-1].stages[3].block, SPECS["mobilevitv3_s"].stages[3].block
     assert final == v3, "the last row and V3-S differ in widths of stages alone"
@@ -102,9 +109,9 @@ def test_ablation_rows_are_found_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
-def test_an_attention_swap_reaches_every_block(attention: str) -> None:
+def test_an_attention_swap_reaches_every_block(attention: Attention) -> None:
     spec = with_attention(SPECS["mobilevit_xs"], attention)
-    assert {stage.block.attention for stage in spec.stages[2:]} == {attention}
+    assert {block.attention for block in blocks_of(spec)} == {attention}
     if attention != "multi_head":
         assert spec.published is None, "figures of the original do not describe the swapped model"
         assert spec.name == f"mobilevit_xs[{attention}]"
@@ -117,11 +124,11 @@ def test_swapping_to_the_attention_a_model_has_keeps_the_spec() -> None:
 
 @pytest.mark.parametrize("attention", ["multi_head", "linformer"])
 @pytest.mark.parametrize("name", ["mobilevitv2_100", "mobilevitv3_075"])
-def test_blocks_on_maps_refuse_attention_on_tokens(name: str, attention: str) -> None:
+def test_blocks_on_maps_refuse_attention_on_tokens(name: str, attention: Attention) -> None:
     with pytest.raises(ValueError, match=f"{name}.*only separable attention"):
         with_attention(SPECS[name], attention)
 
 
 def test_an_unknown_attention_is_refused_with_the_choices() -> None:
     with pytest.raises(ValueError, match=r"'flash'.*multi_head, linformer, separable"):
-        with_attention(SPECS["mobilevit_s"], "flash")
+        with_attention(SPECS["mobilevit_s"], "flash")  # type: ignore[arg-type]

@@ -205,8 +205,7 @@ def refused(bundle: Path, text: str) -> bool:
 
 def photo_case(bundles: Sequence[Path]) -> dict[str, Any]:
     """A photo, and the outputs of every bundle for it in Python."""
-    from converters.predict import run_image, top_classes
-    from converters.targets.base import load_bundle_model
+    from converters.classifier import Classifier
 
     with Image.open(
         matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
@@ -214,9 +213,9 @@ def photo_case(bundles: Sequence[Path]) -> dict[str, Any]:
         photo = opened.convert("RGB")
     answers = {}
     for path in bundles:
-        bundle = read_bundle(path)
-        outputs = run_image(bundle, load_bundle_model(bundle), photo)
-        best = top_classes(bundle, outputs, 5)
+        classifier = Classifier(read_bundle(path))
+        outputs = classifier.outputs_of(photo)
+        best = classifier.top_classes(outputs, 5)
         answers[path.name] = {
             "outputs": outputs.astype(float).tolist(),
             "top5": [score.index for score in best],
@@ -231,13 +230,13 @@ def photo_case(bundles: Sequence[Path]) -> dict[str, Any]:
 
 def write_vectors(folder: Path) -> None:
     """Write every file."""
-    from converters.export.options import ExportOptions
-    from converters.export.pipeline import export_bundle
+    from converters.bundling.pipeline import export_bundle
+    from converters.job.options import ExportOptions
 
     bundle, taking_pixels = folder / "bundle", folder / "bundle_of_pixels"
     options = ExportOptions(target="onnx", weights="demo", image_size=(64, 64), output=bundle)
-    export_bundle(options, lambda step: None)
-    export_bundle(replace(options, raw_input=True, output=taking_pixels), lambda step: None)
+    export_bundle(options)
+    export_bundle(replace(options, raw_input=True, output=taking_pixels))
     (folder / "photo.json").write_text(json.dumps(photo_case([bundle, taking_pixels])))
     text = (bundle / MANIFEST_FILE).read_text("utf-8")
     bad = dict(bad_manifests(json.loads(text)))

@@ -1,4 +1,4 @@
-"""Rows of a report, summed up and compared."""
+"""Rows of a report, summarized and compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mobilevit_edge.formats.report import LatencyRow
 
 
 def summarize_row(row: LatencyRow) -> Summary | None:
-    """A row by its usable series; ``None`` without samples."""
+    """Summary of a row's usable series; ``None`` without samples."""
     samples = [series.samples_ns for series in usable_series(row)]
     return summarize(samples) if samples else None
 
@@ -25,6 +25,6 @@ def compare_in_run(a: LatencyRow, b: LatencyRow) -> Ratio | None:
 
 
 def compare_across_runs(a: LatencyRow, b: LatencyRow) -> Ratio | None:
-    """A / B of separate runs, whose difference of conditions no interval covers."""
+    """A / B of separate runs; the interval does not cover what differed between them."""
     sides = [[series.samples_ns for series in usable_series(row)] for row in (a, b)]
     return unpaired_ratio(*sides) if all(sides) else None

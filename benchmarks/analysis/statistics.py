@@ -2,8 +2,8 @@
 
 Two rows are compared by the logarithms of their ratios, round by round, so that drift which both
 share cancels. Consecutive rounds resemble each other, and every process has its own luck with
-addresses and caches, so rounds are no independent samples: an interval that treats them so calls
-two runs of one thing different in half of all trials (``tools/studies/coverage.py`` shows it). The
+addresses and caches, so rounds are not independent samples: an interval that assumes so calls two
+runs of one thing different in half of all trials (``tools/studies/coverage.py`` shows it). The
 medians of whole processes are independent, and so the interval is Student's, over them. Where there
 are fewer than three processes it is taken over long blocks of rounds instead, which says nothing
 about the next process; :attr:`Ratio.between_processes` tells the two apart.
@@ -31,7 +31,7 @@ _MIN_PROCESSES: Final = 3
 _BLOCKS: Final = 4
 """Blocks of rounds in a process, where processes bring the independence."""
 _LONE_BLOCKS: Final = 8
-"""Blocks of rounds in a process, where they have to do instead of processes."""
+"""Blocks of rounds in a process, where they take the place of too few processes."""
 _BOOTSTRAP: Final = 500
 _BOOTSTRAP_BLOCKS: Final = 16
 _SEED: Final = 0
@@ -79,7 +79,7 @@ class Ratio:
 
     @property
     def verdict(self) -> Verdict:
-        """What A is against B; differences within ``MARGIN`` are none."""
+        """How A compares with B; differences within ``MARGIN`` do not count."""
         if self.high < 1 / (1 + MARGIN):
             return "faster"
         return "slower" if self.low > 1 + MARGIN else "no difference"
@@ -170,22 +170,6 @@ def outliers(samples: Samples) -> npt.NDArray[np.bool_]:
     return marks
 
 
-def warm_up_length(samples: Samples) -> int:
-    """How many of the first samples still belong to the warm-up.
-
-    The opening streak of samples that lie more than three standard deviations (scaled MAD) above
-    the median of the second half; at most half of all.
-    """
-    values = np.asarray(samples, dtype=np.float64)
-    half = values.size // 2
-    settled = values[half:]
-    if settled.size == 0:
-        return 0
-    limit = np.median(settled) + 3 * _MAD_TO_SD * mad(settled)
-    steady = np.flatnonzero(values[:half] <= limit)
-    return int(steady[0]) if steady.size else half
-
-
 def paired_ratio(a: Sequence[Samples], b: Sequence[Samples]) -> Ratio:
     """A / B, from interleaved processes: sample i of both belongs to round i.
 
@@ -203,7 +187,7 @@ def paired_ratio(a: Sequence[Samples], b: Sequence[Samples]) -> Ratio:
         if (n := min(len(x), len(y))) > 0
     ]
     if not rounds:
-        raise ValueError("no round holds a sample of both")
+        raise ValueError("no round has a sample of both")
     center, half_width, between = _student(rounds)
     return _ratio(center, half_width, between, sum(part.size for part in rounds), len(rounds))
 
@@ -226,7 +210,7 @@ def unpaired_ratio(a: Sequence[Samples], b: Sequence[Samples]) -> Ratio:
 
 
 def _student(parts: Sequence[Array]) -> tuple[float, float, bool]:
-    """Mean of the processes' medians, half the width of its interval, and whether that is theirs.
+    """Mean of the processes' medians, half its interval's width, and whether that is theirs.
 
     Six processes or more count as pairs.
 
@@ -237,7 +221,7 @@ def _student(parts: Sequence[Array]) -> tuple[float, float, bool]:
     between = len(parts) >= _MIN_PROCESSES
     blocks = _BLOCKS if between else _LONE_BLOCKS
     batches = [
-        # Where processes bring the independence, blocks tell the spread within them alone.
+        # Where processes bring the independence, blocks show only the spread within them.
         float(np.median(block)) - (float(np.median(part)) if between else 0.0)
         for part in parts
         for block in np.array_split(part, min(blocks, part.size))
@@ -251,8 +235,8 @@ def _student(parts: Sequence[Array]) -> tuple[float, float, bool]:
 def _pair_means(medians: Array) -> Array:
     """Means of two processes each, where enough are left.
 
-    The engine turns the order of loading round from one process to the next, so that what comes of
-    it cancels in a pair.
+    The engine reverses the order of loading from one process to the next, so that its effect
+    cancels in a pair.
     """
     if medians.size < 2 * _MIN_PROCESSES:
         return medians
@@ -281,5 +265,5 @@ def _ratio(center: float, half_width: float, between: bool, rounds: int, process
 def _parts(processes: Sequence[Samples]) -> list[Array]:
     parts = [np.asarray(part, dtype=np.float64) for part in processes if len(part) > 0]
     if not parts:
-        raise ValueError("there is no sample")
+        raise ValueError("there are no samples")
     return parts

@@ -1,4 +1,4 @@
-"""Why to doubt a run, in words."""
+"""Why figures may be unreliable, in words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from mobilevit_edge.formats.report import LatencyRow, Run
 
 
-def notes(row: LatencyRow) -> list[str]:
-    """Why to doubt a row: each reason once, with how many processes it concerns."""
+def row_warnings(row: LatencyRow) -> list[str]:
+    """Why a row may be unreliable: each reason once, with the number of processes it concerns."""
     counts: dict[str, int] = {}
     for flag in (flag for series in row.series for flag in series.flags):
         text = f"{flag.kind.replace('_', ' ')}: {flag.reason}"
@@ -16,21 +16,21 @@ def notes(row: LatencyRow) -> list[str]:
     return [f"{text} ({n} processes)" if n > 1 else text for text, n in counts.items()]
 
 
-def doubts(run: Run, rows: Sequence[LatencyRow]) -> list[str]:
+def run_warnings(run: Run, rows: Sequence[LatencyRow]) -> list[str]:
     """The run's own, then those of some of its rows."""
-    return [*(flag.reason for flag in run.flags), *row_doubts(rows)]
+    return [*(flag.reason for flag in run.flags), *warnings_of(rows)]
 
 
-def row_doubts(rows: Iterable[LatencyRow]) -> list[str]:
+def warnings_of(rows: Iterable[LatencyRow]) -> list[str]:
     """Each reason once, with the rows it concerns: rows of one process share many."""
     concerned: dict[str, list[str]] = {}
     for row in rows:
         reasons = [] if row.not_run is None else [f"not run: {row.not_run}"]
-        for text in [*reasons, *notes(row)]:
+        for text in [*reasons, *row_warnings(row)]:
             concerned.setdefault(text, []).append(row.id)
-    return [f"{_some(ids)}: {text}" for text, ids in concerned.items()]
+    return [f"{_abbreviate(ids)}: {text}" for text, ids in concerned.items()]
 
 
-def _some(ids: Sequence[str]) -> str:
+def _abbreviate(ids: Sequence[str]) -> str:
     first, *others = ids
     return f"{first} and {len(others)} more" if others else first

@@ -1,1 +1,1 @@
-"""ARM code under emulation: instructions executed, and results that must agree with x86."""
+"""ARM code under emulation: instructions executed, and answers that must agree with x86."""

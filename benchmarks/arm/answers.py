@@ -1,23 +1,19 @@
-"""Whether an emulated processor answers as this machine does."""
+"""Whether an emulated processor gives the same answers as this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from benchmarks.arm.emulation import Array
-from converters.checks.numerics import device_tolerance
+from converters.job.precisions import PRECISIONS
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.report import Agreement, InstructionRow
 
-if TYPE_CHECKING:
-    from converters.export.options import Precision
-
 
 def agreement(expected: Array, found: Array) -> Agreement:
-    """How two machines' outputs for the same inputs compare. ``[inputs, outputs]`` both."""
+    """How two machines' outputs for the same inputs compare, both ``[inputs, outputs]``."""
     largest = np.maximum(np.abs(expected).max(axis=1), 1e-6)
     differences = np.abs(found - expected).max(axis=1) / largest
     same = found.argmax(axis=1) == expected.argmax(axis=1)
@@ -25,15 +21,15 @@ def agreement(expected: Array, found: Array) -> Agreement:
 
 
 def check_answers(rows: Sequence[InstructionRow]) -> None:
-    """Refuse what apps on such a processor would refuse by the bundle's self-test.
+    """Refuse what the bundle's self-test would refuse on such a processor.
 
     Raises:
-        VerificationError: an emulated runtime failed, or its answers are others.
+        VerificationError: an emulated runtime failed, or its answers differ.
     """
     problems = [problem for row in rows for problem in _problems(row)]
     if problems:
         raise VerificationError(
-            f"{len(problems)} of {len(rows)} rows do not answer as this machine does: "
+            f"{len(problems)} of {len(rows)} rows do not give the same answers as this machine: "
             f"{'; '.join(problems[:5])}; export in another precision or for another target"
         )
 
@@ -42,7 +38,7 @@ def _problems(row: InstructionRow) -> list[str]:
     if row.agreement is None:
         return [f"{row.id}: {row.not_run}"]
     difference = row.agreement.largest_difference
-    allowed = device_tolerance(cast("Precision", row.subject.precision))
+    allowed = PRECISIONS[row.subject.precision or ""].device_tolerance
     if difference <= allowed:
         return []
-    return [f"{row.id} differs by {difference:.1e} of the largest output, allowed is {allowed:.0e}"]
+    return [f"{row.id} differs by {difference:.1e} of the largest output; {allowed:.0e} is allowed"]

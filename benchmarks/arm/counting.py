@@ -1,4 +1,4 @@
-"""Bundles counted on emulated processors, and compared with this machine's answers."""
+"""Instructions of bundles on emulated processors, and their answers against this machine's."""
 
 from __future__ import annotations
 
@@ -13,61 +13,59 @@ from benchmarks.arm.answers import agreement
 from benchmarks.arm.emulation import Array, emulate
 from benchmarks.arm.processors import Processor
 from benchmarks.arm.toolchain import EMULATED_TARGETS, EmulatedTarget, Toolchain
+from benchmarks.harness.machine import new_run
 from benchmarks.harness.plan import FileSource
 from benchmarks.workloads.bundles import bundle_group
-from converters.checks.numerics import find_images
-from converters.predict import input_array, preprocessing_of
 from converters.targets.base import load_bundle_model
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Bundle, golden_image, read_bundle
-from mobilevit_edge.formats.report import InstructionRow
-from mobilevit_edge.preprocess import load_image, resize_and_crop
+from mobilevit_edge.formats.report import Affinity, InstructionRow, Protocol, Run
+from mobilevit_edge.image_files import find_images
+from mobilevit_edge.input_contract import contract_of
 
 EXPERIMENT: Final = "arm"
 MAX_IMAGES: Final = 16
-"""Each takes seconds under emulation."""
+"""Most photos to compare: each takes seconds under emulation."""
 _MAX_REASON: Final = 200
 
 
 @dataclass(frozen=True)
-class Job:
-    """One row to be: a bundle on a processor."""
+class CountingJob:
+    """A bundle on a processor, and its row before it is counted."""
 
     row: InstructionRow
     bundle: Bundle
     processor: Processor
 
 
-def jobs_of(paths: Sequence[Path], processors: Sequence[Processor]) -> tuple[Job, ...]:
-    """Every bundle on every processor; what cannot be emulated is a row with its reason.
+def counting_jobs(
+    paths: Sequence[Path], processors: Sequence[Processor]
+) -> tuple[CountingJob, ...]:
+    """Every bundle on every processor; what cannot be emulated has its reason in the row.
 
     Raises:
-        BundleError: one of them is no bundle.
+        BundleError: one of them is not a bundle.
     """
     jobs = []
     for path, candidate in zip(paths, bundle_group(paths, EXPERIMENT).candidates, strict=True):
         assert isinstance(candidate.source, FileSource)
         target = candidate.source.format
         for processor in processors:
-            missing = f"there is no ARM runtime of {target} here"
+            missing = f"there is no ARM runtime for {target} here"
             row = InstructionRow(
                 id=f"{candidate.row.id} {processor.name}",
                 experiment=EXPERIMENT,
-                measure="instruction_count",
                 subject=candidate.row.subject,
                 runtime=candidate.row.runtime,
-                limit_row=None,
                 not_run=None if target in EMULATED_TARGETS else missing,
                 source=f"ARM instruction count (emulated {processor.name})",
-                counts={},
-                agreement=None,
             )
-            jobs.append(Job(row, read_bundle(path), processor))
+            jobs.append(CountingJob(row, read_bundle(path), processor))
     return tuple(jobs)
 
 
-def count(
-    job: Job, toolchain: Toolchain, images: Path | None, show: Callable[[str], None]
+def count_instructions(
+    job: CountingJob, toolchain: Toolchain, images: Path | None, show: Callable[[str], None]
 ) -> InstructionRow:
     """Emulate a job; a runtime that fails is a reason in the row.
 
@@ -76,7 +74,7 @@ def count(
         toolchain: set up.
         images: a photo or a folder of them, on which both machines must agree; the bundle's golden
             image is always one of the inputs.
-        show: is told what goes on.
+        show: shows the running step.
     """
     if job.row.not_run is not None:
         return job.row
@@ -92,15 +90,23 @@ def count(
     except ConversionError as error:
         return replace(job.row, not_run=str(error)[:_MAX_REASON])
     if not np.isfinite(found.outputs).all():
-        return replace(job.row, not_run="the emulated runtime answers NaN or Inf")
+        return replace(job.row, not_run="the emulated runtime outputs NaN or Inf")
     return replace(job.row, counts=found.counts, agreement=agreement(expected, found.outputs))
 
 
 def inputs_of(bundle: Bundle, images: Path | None) -> list[Array]:
-    """The golden image and up to ``MAX_IMAGES`` photos, as the bundle wants them."""
-    info, size = bundle.manifest.input, bundle.manifest.model.image_size
+    """The golden image and up to ``MAX_IMAGES`` photos, in the form that the bundle takes."""
+    size = bundle.manifest.model.image_size
+    contract = contract_of(bundle.manifest.input, size)
     pixels = [golden_image(bundle.manifest.golden, size)]
-    for path in find_images(images)[:MAX_IMAGES] if images is not None else ():
-        resized = resize_and_crop(load_image(path), preprocessing_of(info, size), size)
-        pixels.append(np.asarray(resized))
-    return [input_array(info, image) for image in pixels]
+    pixels += [contract.load(path) for path in (find_images(images)[:MAX_IMAGES] if images else ())]
+    return [contract.repeated(image) for image in pixels]
+
+
+def run_of(rows: Sequence[InstructionRow]) -> Run:
+    """A run that holds only counts."""
+    # One inference after a first one: counts repeat.
+    protocol = Protocol(
+        processes=1, seconds=None, warm_up=1, seed=None, max_noise=None, digest=None
+    )
+    return new_run(affinity=Affinity(None, None), protocol=protocol, rows=tuple(rows))

@@ -1,7 +1,7 @@
-"""Debian's packages of any suite and architecture, unpacked aside; no root needed.
+"""Debian's packages of any suite and architecture, unpacked into a folder, without root.
 
-An apt with a state of its own leaves the system's alone, and checks what it fetches against signed
-indices.
+An apt with a state of its own does not touch the system's, and checks what it fetches against
+signed indices.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.errors import ToolchainError
-from mobilevit_edge.programs import run_program
+from mobilevit_edge.processes import run_program
 
 _KEYS: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _MIRROR: Final = "http://deb.debian.org/debian"
@@ -22,15 +22,15 @@ _MIRROR: Final = "http://deb.debian.org/debian"
 def unpack_packages(
     suites: Mapping[str, Sequence[str]], root: Path, architecture: str = "amd64"
 ) -> None:
-    """Unpack packages into a folder, as they would lie from the file system's root.
+    """Unpack packages into a folder, as if it were the root of the file system.
 
     Args:
-        suites: package names by suite, whichever one this machine runs.
-        root: where to, made if need be.
+        suites: package names by suite; it need not be the one that this machine runs.
+        root: where to; it is made if necessary.
         architecture: Debian's name of it.
 
     Raises:
-        ToolchainError: a package cannot be had; the message says what failed.
+        ToolchainError: a package is not available; the message says what failed.
     """
     if not _KEYS.is_file():
         raise ToolchainError(
@@ -55,13 +55,13 @@ def _unpack_suite(
         f'Dir::State::status "{apt}/status";\nDir::Etc::sourcelist "{apt}/sources.list";\n'
         f'Dir::Etc::sourceparts "-";\n'
         f'APT::Architecture "{architecture}";\nAPT::Architectures {{ "{architecture}"; }};\n'
-        # The packages are unpacked, not installed: no sandbox user need read the folder.
+        # The packages are unpacked, not installed: no sandbox user has to read the folder.
         'APT::Sandbox::User "";\n'
     )
     environment = {**os.environ, "APT_CONFIG": str(config)}
 
     def run(command: Sequence[str], folder: Path) -> None:
-        failure = f"Debian's packages cannot be had (is there a network?): {' '.join(command)}"
+        failure = f"cannot fetch Debian's packages (is there a network?): {' '.join(command)}"
         run_program(command, failure, folder=folder, environment=environment)
 
     run(["apt-get", "update", "-qq"], apt)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +15,23 @@ from benchmarks.arm.machine_code import Block, count_kinds, parse_blocks
 from benchmarks.arm.processors import Processor
 from benchmarks.arm.toolchain import EmulatedTarget, Toolchain
 from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.processes import describe_ending, run_to_end
 
 Array: TypeAlias = npt.NDArray[Any]
-_SECONDS: Final = 1800
+_SECONDS: Final = 1800.0
+# The same environment every time: the guest's stack holds it, and counts depend on that. ONNX
+# Runtime's telemetry would be another thread, and nobody asked for it.
+_ENVIRONMENT: Final = {"PATH": "/usr/bin", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 @dataclass(frozen=True)
 class Emulated:
-    """``outputs``: the first of each call, ``[calls, num_outputs]``; ``blocks``: of one more."""
+    """What a model did on an emulated processor.
+
+    Attributes:
+        outputs: the first output of each call, ``[calls, num_outputs]``.
+        blocks: the machine code that one more call executed.
+    """
 
     outputs: Array
     blocks: tuple[Block, ...]
@@ -48,7 +56,7 @@ def emulate(
         processor: to emulate.
         target: which runtime.
         model: its file.
-        calls: the input tensors of each call, as the model wants them.
+        calls: the input tensors of each call, in the form that the model takes.
 
     Raises:
         ConversionError: the emulated runtime fails, crashes or takes too long.
@@ -60,31 +68,19 @@ def emulate(
         )
         command = toolchain.emulator(processor)
         command += ["-plugin", toolchain.counter, "-d", "plugin", "-D", "blocks"]
-        # Names without the folder's, which is another each time: counts would follow its letters.
+        # Names without the folder's, which differs each time: counts would depend on its letters.
         command += [toolchain.runner(target), model.resolve(), "inputs", "outputs"]
-        _run(command, work, f"{model.name} on an emulated {processor.name}")
+        failure = f"{model.name} on an emulated {processor.name} failed"
+        finished = run_to_end(
+            command,
+            failure,
+            folder=work,
+            environment=_ENVIRONMENT,
+            seconds=_SECONDS,
+            error_type=ConversionError,
+        )
+        if finished.returncode != 0:
+            ending = describe_ending(finished.returncode, finished.stderr)
+            raise ConversionError(f"{failure}: {ending}")
         outputs = np.fromfile(work / "outputs", np.float32).reshape(len(calls), -1)
         return Emulated(outputs, parse_blocks((work / "blocks").read_text()))
-
-
-def _run(command: Sequence[str | Path], folder: Path, what: str) -> None:
-    # The same environment every time: the guest's stack holds it, and counts follow. ONNX Runtime's
-    # telemetry would be another thread, and nobody asked for it.
-    environment = {"PATH": "/usr/bin", "ORT_DISABLE_TELEMETRY": "1"}
-    try:
-        finished = subprocess.run(  # noqa: S603  a command of ours
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_SECONDS,
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ConversionError(f"{what} took longer than {_SECONDS} s") from error
-    if finished.returncode != 0:
-        reason = finished.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise ConversionError(f"{what} failed with {finished.returncode}: {reason[0][:300]}")

@@ -1,4 +1,4 @@
-"""What was executed: blocks of straight AArch64 code, how often each ran, and of which kinds."""
+"""What was executed: blocks of straight AArch64 code, how often each ran, instruction kinds."""
 
 from __future__ import annotations
 
@@ -12,35 +12,46 @@ import numpy.typing as npt
 from mobilevit_edge.errors import ConversionError
 
 _KINDS: Final = {
-    # Vector multiply-add in floating point: FMLA, FMLS; by vector and by element; fp32/64 and fp16.
+    # Vector multiply-add in floating point.
     "fmla": (
-        *((0xBFA0FC00, 0x0E20CC00), (0xBFA0FC00, 0x0EA0CC00), (0xBF80F400, 0x0F801000)),
-        *((0xBF80F400, 0x0F805000), (0xBFE0FC00, 0x0E400C00), (0xBFE0FC00, 0x0EC00C00)),
-        *((0xBFC0F400, 0x0F001000), (0xBFC0F400, 0x0F005000)),
+        (0xBFA0FC00, 0x0E20CC00),  # FMLA, fp32 and fp64
+        (0xBFA0FC00, 0x0EA0CC00),  # FMLS
+        (0xBF80F400, 0x0F801000),  # FMLA by element
+        (0xBF80F400, 0x0F805000),  # FMLS by element
+        (0xBFE0FC00, 0x0E400C00),  # FMLA, fp16
+        (0xBFE0FC00, 0x0EC00C00),  # FMLS
+        (0xBFC0F400, 0x0F001000),  # FMLA by element
+        (0xBFC0F400, 0x0F005000),  # FMLS by element
     ),
-    # Products of bytes summed in 32 bits: SDOT, UDOT, USDOT, SUDOT; SMMLA, UMMLA, USMMLA.
+    # Products of bytes summed in 32 bits.
     "dot": (
-        *((0xBFE0FC00, 0x0E809400), (0xBFE0FC00, 0x2E809400), (0xBFE0FC00, 0x0E809C00)),
-        *((0xBFC0F400, 0x0F80E000), (0xBFC0F400, 0x2F80E000), (0xBFC0F400, 0x0F80F000)),
-        *((0xBFC0F400, 0x0F00F000), (0xFFE0FC00, 0x4E80A400), (0xFFE0FC00, 0x6E80A400)),
-        (0xFFE0FC00, 0x4E80AC00),
+        (0xBFE0FC00, 0x0E809400),  # SDOT
+        (0xBFE0FC00, 0x2E809400),  # UDOT
+        (0xBFE0FC00, 0x0E809C00),  # USDOT
+        (0xBFC0F400, 0x0F80E000),  # SDOT by element
+        (0xBFC0F400, 0x2F80E000),  # UDOT by element
+        (0xBFC0F400, 0x0F80F000),  # USDOT by element
+        (0xBFC0F400, 0x0F00F000),  # SUDOT by element
+        (0xFFE0FC00, 0x4E80A400),  # SMMLA
+        (0xFFE0FC00, 0x6E80A400),  # UMMLA
+        (0xFFE0FC00, 0x4E80AC00),  # USMMLA
     ),
     # The whole group in the architecture's encoding table.
     "load_store": ((0x0A000000, 0x08000000),),
 }
-"""Masks of an instruction's word, and what is left of it."""
+"""(mask, value): an instruction's word is of a kind if the masked word is one of the values."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """``words``: its instructions, in order."""
+    """A block of straight code: how often it ran, and its instructions in order."""
 
     times: int
     words: tuple[int, ...]
 
     @property
     def instructions(self) -> int:
-        """That were executed."""
+        """How many instructions were executed."""
         return self.times * len(self.words)
 
 
@@ -62,16 +73,18 @@ def parse_blocks(log: str) -> tuple[Block, ...]:
 
 
 def count_kinds(blocks: Sequence[Block]) -> dict[str, int]:
-    """Executed instructions: all of them, and by kind."""
+    """Executed instructions, all together and by kind."""
     words = np.array([word for block in blocks for word in block.words], np.uint32)
     times = np.repeat([block.times for block in blocks], [len(block.words) for block in blocks])
     return {
         "all": int(times.sum()),
-        **{kind: int(times[_any(words, patterns)].sum()) for kind, patterns in _KINDS.items()},
+        **{
+            kind: int(times[_match_any(words, patterns)].sum()) for kind, patterns in _KINDS.items()
+        },
     }
 
 
-def _any(
+def _match_any(
     words: npt.NDArray[np.uint32], patterns: Sequence[tuple[int, int]]
 ) -> npt.NDArray[np.bool_]:
     found = np.zeros(len(words), np.bool_)

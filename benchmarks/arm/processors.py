@@ -1,4 +1,4 @@
-"""ARM processors to emulate, as data: what QEMU is asked for, and what the guest may read of it."""
+"""ARM processors to emulate, as data: what QEMU emulates, and what the guest may read of it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Processor:
     """One kind of core.
 
     Attributes:
-        name: as users call it.
+        name: the value of ``--cpu``.
         emulated_as: QEMU's model and features.
         part: its number in the identification register, with Arm as implementer.
         variant: major revision.
-        features: as Linux lists them; runtimes choose their kernels by these.
+        features: the names that Linux lists; runtimes choose their kernels by these.
         note: how the emulation differs from the processor; empty if it does not.
     """
 

@@ -1,4 +1,4 @@
-"""Counts kept in a file, and what has changed since."""
+"""Counts recorded in a file, and what has changed since."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mobilevit_edge.files import write_atomically
 from mobilevit_edge.formats.report import InstructionRow
 
 TOLERANCE: Final = 0.005
-"""A count repeats exactly; another installation moves it by up to 0.05 %, since paths lie on the
-guest's stack."""
+"""Allowed change, as a share of all instructions. A count repeats exactly; another installation
+moves it by up to 0.05 %, since paths are on the guest's stack."""
 _MAX_BYTES: Final = 1024**2
 _SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
@@ -32,7 +32,7 @@ def write_record(rows: Sequence[InstructionRow], path: Path) -> None:
 
     Raises:
         OutputError: the file cannot be written.
-        ReportError: there is a file that is no record.
+        ReportError: the file exists and is not a record.
     """
     recorded = read_record(path) if path.exists() else {}
     recorded |= {row.id: dict(row.counts) for row in rows if row.counts}
@@ -44,7 +44,7 @@ def read_record(path: Path) -> dict[str, dict[str, int]]:
     """Counts by row.
 
     Raises:
-        ReportError: there is no such record, or it is damaged.
+        ReportError: the record is missing or damaged.
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
@@ -53,23 +53,24 @@ def read_record(path: Path) -> dict[str, dict[str, int]]:
         jsonschema.validate(content, _SCHEMA)
     except (OSError, ValueError, jsonschema.ValidationError) as error:
         reason = str(error).splitlines()[0]
-        raise ReportError(f"{path} is no record of counts: {reason}; --record makes one") from error
+        message = f"{path} is not a record of counts: {reason}; --record makes one"
+        raise ReportError(message) from error
     return dict(content)
 
 
 def check_record(rows: Sequence[InstructionRow], path: Path) -> None:
-    """Compare with a record, every kind of instruction by itself.
+    """Compare with a record, each kind of instruction by itself.
 
     Raises:
         ReportError: the record is damaged.
-        VerificationError: a count has changed, a row is not recorded, or was not counted.
+        VerificationError: a count has changed, or a row is not recorded or was not counted.
     """
     recorded = read_record(path)
     problems = [problem for row in rows for problem in _problems(row, recorded.get(row.id))]
     if problems:
         raise VerificationError(
             f"{len(problems)} counts differ from {path}: {'; '.join(problems[:5])}; "
-            f"if that is meant, --record {path} keeps the new ones"
+            f"if that is intended, --record {path} records the new ones"
         )
 
 
@@ -80,7 +81,7 @@ def _problems(row: InstructionRow, recorded: Mapping[str, int] | None) -> list[s
         return [f"{row.id} is not recorded"]
     kinds = sorted({*recorded, *row.counts})
     pairs = [(kind, recorded.get(kind, 0), row.counts.get(kind, 0)) for kind in kinds]
-    # Of all instructions, not of the kind: a handful more of a rare one is no regression.
+    # Relative to all instructions, not to the kind: a few more of a rare one are no regression.
     allowed = TOLERANCE * max(recorded.values(), default=0)
     return [
         f"{row.id}: {kind} {old:,} -> {new:,} ({new / old - 1:+.2%})"

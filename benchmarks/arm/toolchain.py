@@ -24,7 +24,7 @@ from benchmarks.arm.debian import unpack_packages
 from benchmarks.arm.processors import PROCESSORS, Processor, cpuinfo
 from mobilevit_edge.errors import MissingPackageError, ToolchainError
 from mobilevit_edge.files import folder_transaction
-from mobilevit_edge.programs import run_program
+from mobilevit_edge.processes import run_program
 
 EmulatedTarget: TypeAlias = Literal["onnx", "executorch"]
 EMULATED_TARGETS: Final[tuple[EmulatedTarget, ...]] = ("onnx", "executorch")
@@ -33,16 +33,19 @@ _COMPILER: Final = "aarch64-linux-gnu-g++-12"
 _HOST_PACKAGES: Final = ("qemu-user", "g++-12-aarch64-linux-gnu", "gcc")
 _SYSROOT: Final = {
     "bookworm": ("libc6", "libgcc-s1", "libstdc++6"),
-    # Headers alone: the oldest suite that has them.
+    # Only headers: the oldest suite that has them.
     "trixie": ("libonnxruntime-dev",),
 }
 _RUNTIMES: Final = ("executorch", "onnxruntime")
 _WHEELS_OF: Final = "3.11"
-"""A version of Python that both have wheels for: what is used of them does not depend on it."""
+"""A version of Python that both have wheels for; what is used of them does not depend on it."""
 _PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")
 _EXECUTORCH_LIBRARIES: Final = (
-    *("executorch", "executorch_threadpool", "executorch_kernels_optimized"),
-    *("executorch_kernels_quantized", "executorch_backend_xnnpack"),
+    "executorch",
+    "executorch_threadpool",
+    "executorch_kernels_optimized",
+    "executorch_kernels_quantized",
+    "executorch_backend_xnnpack",
 )
 _ONNX_LIBRARY: Final = "libonnxruntime.so.1"
 _STAMP: Final = "toolchain.json"
@@ -56,7 +59,7 @@ class Toolchain:
 
     @property
     def counter(self) -> Path:
-        """The plugin of QEMU."""
+        """QEMU's plugin."""
         return self.folder / "blocks.so"
 
     def runner(self, target: EmulatedTarget) -> Path:
@@ -81,7 +84,7 @@ def default_folder() -> Path:
 
 
 def find_toolchain(folder: Path) -> Toolchain | None:
-    """What :func:`set_up` made earlier of the same parts; ``None`` otherwise."""
+    """What :func:`set_up` made earlier from the same parts; ``None`` if there is none."""
     try:
         stamp = json.loads((folder / _STAMP).read_text("utf-8"))
     except (OSError, ValueError):
@@ -94,10 +97,10 @@ def set_up(folder: Path, show: Callable[[str], None]) -> Toolchain:
 
     Args:
         folder: of the toolchain; replaced as a whole.
-        show: is told what goes on.
+        show: shows the running step.
 
     Raises:
-        ToolchainError: a package cannot be had; the message names it, and what to do.
+        ToolchainError: a package is not available; the message names it, and the next step.
     """
     found = find_toolchain(folder)
     if found is not None:
@@ -112,14 +115,14 @@ def set_up(folder: Path, show: Callable[[str], None]) -> Toolchain:
         show("building the counter and the runners")
         _build(Toolchain(fresh))
         _make_roots(fresh)
-        show("trying the emulated runtimes")
-        _try(Toolchain(fresh))
+        show("checking that the emulated runtimes start")
+        _check_runners(Toolchain(fresh))
         (fresh / _STAMP).write_text(json.dumps(_parts(), indent=1), encoding="utf-8")
     return Toolchain(folder)
 
 
 def _parts() -> dict[str, str]:
-    """What the folder is made of: it is made anew when any of this changes."""
+    """What the folder is made from: when any of this changes, it is made again."""
     versions = {name: _version(name) for name in _RUNTIMES}
     sources = [path for path in _native().iterdir() if path.is_file()]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources)))
@@ -128,11 +131,11 @@ def _parts() -> dict[str, str]:
 
 
 def _version(name: str) -> str:
-    """Of the package on this machine, whose ARM build is to be emulated."""
+    """Version of the package on this machine, whose ARM build is emulated."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError as error:
-        raise MissingPackageError(name, "all") from error
+        raise MissingPackageError(name) from error
 
 
 def _native() -> Path:
@@ -148,7 +151,7 @@ def _require_host_tools() -> None:
             f"this needs {QEMU} and {_COMPILER}, which are not installed; "
             f"on Debian 12 run: sudo {' '.join(install)}"
         )
-    run_program(install, "Debian's packages of QEMU and the cross compiler cannot be installed")
+    run_program(install, "cannot install Debian's packages of QEMU and the cross compiler")
 
 
 def _unpack_wheels(folder: Path) -> None:
@@ -158,7 +161,7 @@ def _unpack_wheels(folder: Path) -> None:
     command += [part for platform in _PLATFORMS for part in ("--platform", platform)]
     command += ["--dest", str(wheels)]
     command += [f"{name}=={_version(name)}" for name in _RUNTIMES]
-    run_program(command, "the runtimes' aarch64 wheels cannot be had")
+    run_program(command, "cannot fetch the runtimes' aarch64 wheels")
     for wheel in sorted(wheels.iterdir()):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder / "site")
@@ -167,12 +170,9 @@ def _unpack_wheels(folder: Path) -> None:
 
 def _build(toolchain: Toolchain) -> None:
     folder, native = toolchain.folder, _native()
+    command: list[str | Path] = ["gcc", "-O2", "-Wall", "-shared", "-fPIC"]
     run_program(
-        [
-            *("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o"),
-            *(toolchain.counter, native / "blocks.c"),
-        ],
-        "the counter cannot be built",
+        [*command, "-o", toolchain.counter, native / "blocks.c"], "cannot build the counter"
     )
     executorch = Path("site", "executorch")
     include = folder / executorch / "include"
@@ -181,20 +181,22 @@ def _build(toolchain: Toolchain) -> None:
         "executorch",
         executorch / "lib",
         "-Wno-deprecated-declarations",
-        *(f"-I{include}", f"-I{include}/executorch/runtime/core/portable_type/c10"),
+        f"-I{include}",
+        f"-I{include}/executorch/runtime/core/portable_type/c10",
         "-DC10_USING_CUSTOM_GENERATED_MACROS",
-        *("-Wl,--no-as-needed", *(f"-l{name}" for name in _EXECUTORCH_LIBRARIES)),
+        "-Wl,--no-as-needed",
+        *(f"-l{name}" for name in _EXECUTORCH_LIBRARIES),
     )
     onnxruntime = Path("site", "onnxruntime", "capi")
     (library,) = (folder / onnxruntime).glob("libonnxruntime.so.*.*")
-    # The name that the library says it has, which a wheel does not come with.
+    # The library's own name (soname), which a wheel does not contain.
     (folder / onnxruntime / _ONNX_LIBRARY).symlink_to(library.name)
     _build_runner(
         toolchain,
         "onnx",
         onnxruntime,
         f"-I{folder}/sysroot/usr/include/onnxruntime",
-        # Its clock takes the place of the C library's for ONNX Runtime too.
+        # The runner's clock replaces the C library's for ONNX Runtime too.
         "-Wl,--export-dynamic-symbol=clock_gettime",
         f"-l:{_ONNX_LIBRARY}",
     )
@@ -203,13 +205,13 @@ def _build(toolchain: Toolchain) -> None:
 def _build_runner(
     toolchain: Toolchain, target: EmulatedTarget, libraries: Path, *arguments: str
 ) -> None:
-    """Build ``<target>_runner.cpp``, ``libraries`` being its folder in the toolchain's."""
+    """Build ``<target>_runner.cpp``; ``libraries`` is a folder relative to the toolchain's."""
     command: list[str | Path] = [_COMPILER, "-O2", "-std=c++17", "-Wall"]
     command += [_native() / f"{target}_runner.cpp", "-o", toolchain.runner(target)]
     command += [f"-L{toolchain.folder / libraries}", *arguments]
-    # What the libraries lack themselves belongs to torch, which a runner does not need.
+    # Symbols that the libraries do not define belong to torch, which a runner does not need.
     command += ["-Wl,--allow-shlib-undefined", f"-Wl,-rpath,$ORIGIN/{libraries}"]
-    run_program(command, f"the {target} runner cannot be built")
+    run_program(command, f"cannot build the {target} runner")
 
 
 def _make_roots(folder: Path) -> None:
@@ -221,7 +223,7 @@ def _make_roots(folder: Path) -> None:
             (root / name).symlink_to(Path("..", "..", "sysroot", name))
 
 
-def _try(toolchain: Toolchain) -> None:
+def _check_runners(toolchain: Toolchain) -> None:
     for target in EMULATED_TARGETS:
         run_program(
             [*toolchain.emulator(PROCESSORS["cortex-a76"]), toolchain.runner(target), "--version"],

@@ -7,9 +7,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.arm.processors import PROCESSORS
 from mobilevit_edge.console import add_common_arguments, progress
-
-_PROCESSORS = ("cortex-a53", "cortex-a55", "cortex-a76", "max")
 
 
 def register(subparsers: Any) -> None:
@@ -18,14 +17,14 @@ def register(subparsers: Any) -> None:
         "arm",
         help="count ARM instructions under emulation",
         description="Run ONNX and ExecuTorch bundles as 64-bit ARM code under QEMU: the answers "
-        "must be this machine's (otherwise exit code 6), and the executed instructions of one "
-        "inference are counted. A count is no latency. The first use gathers QEMU, Debian's arm64 "
-        "libraries and the runtimes into a cache; without bundles that is all it does.",
+        "must match this machine's (else exit code 6), and the executed instructions of one "
+        "inference are counted. A count is not a latency. The first use gathers QEMU, Debian's "
+        "arm64 libraries and the runtimes into a cache; without bundles that is all it does.",
     )
     parser.add_argument("bundles", type=Path, nargs="*", metavar="BUNDLE")
     parser.add_argument(
         "--cpu",
-        choices=_PROCESSORS,
+        choices=list(PROCESSORS),
         nargs="+",
         default=["cortex-a76"],
         help="processors to emulate (default cortex-a76)",
@@ -54,7 +53,6 @@ def register(subparsers: Any) -> None:
 
 
 def _arm(arguments: Namespace) -> None:
-    from benchmarks.arm.processors import PROCESSORS
     from benchmarks.arm.toolchain import default_folder, set_up
 
     folder = (arguments.toolchain or default_folder()).resolve()
@@ -64,27 +62,26 @@ def _arm(arguments: Namespace) -> None:
         print(json.dumps({"toolchain": str(folder)}) if arguments.json else f"ready: {folder}")
         return
     from benchmarks.arm.answers import check_answers
-    from benchmarks.arm.counting import count, jobs_of
+    from benchmarks.arm.counting import count_instructions, counting_jobs, run_of
     from benchmarks.arm.record import check_record, read_record, write_record
-    from benchmarks.arm.rows import arm_summary, arm_table, run_of
+    from benchmarks.output.arm import arm_summary, arm_table
     from benchmarks.output.table import print_table, wide_console
     from mobilevit_edge.errors import ReportError
     from mobilevit_edge.formats.report import SCHEMA_VERSION, Report, write_report
 
-    # Before minutes of work: are they bundles, and is it a record?
+    # Before minutes of work: are these bundles, and is that a record?
     if arguments.check is not None:
         read_record(arguments.check)
     if arguments.record is not None and arguments.record.exists():
         read_record(arguments.record)
-    jobs = jobs_of(arguments.bundles, [PROCESSORS[name] for name in arguments.cpu])
+    jobs = counting_jobs(arguments.bundles, [PROCESSORS[name] for name in arguments.cpu])
     rows = []
     with progress() as show:
         toolchain = set_up(folder, show)
         for job in jobs:
-            rows.append(count(job, toolchain, arguments.images, show))
+            rows.append(count_instructions(job, toolchain, arguments.images, show))
             # Written as it goes: an interrupted run keeps what it has.
-            run = run_of(rows)
-            write_report(Report(SCHEMA_VERSION, (run,)), arguments.output)
+            write_report(Report(SCHEMA_VERSION, (run_of(rows),)), arguments.output)
     if arguments.json:
         print(json.dumps({"report": str(arguments.output), "rows": arm_summary(rows)}))
     else:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import re
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.commands.measuring import measure, plan_of, print_run
 from benchmarks.commands.options import (
     add_measuring_arguments,
     add_report_arguments,
-    measure,
-    plan_of,
+    whole_number,
 )
 from mobilevit_edge.console import add_common_arguments
 
 if TYPE_CHECKING:
     from mobilevit_edge.formats.report import Run
 
-_LEAST, _MOST = 64, 65_536
+_LEAST_TOKENS: Final = 64
+_MOST_TOKENS: Final = 65_536
+_DEFAULT_TOKENS: Final = 16_384
 
 
 def register(subparsers: Any) -> None:
@@ -33,21 +33,16 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--max-tokens",
-        type=_tokens,
-        default=16_384,
+        type=whole_number(_LEAST_TOKENS, _MOST_TOKENS),
+        default=_DEFAULT_TOKENS,
         metavar="K",
-        help="the largest number of tokens, from 64 on by doubling (default 16384)",
+        help=f"the largest number of tokens, doubling from {_LEAST_TOKENS} "
+        f"(default {_DEFAULT_TOKENS})",
     )
     add_report_arguments(parser, "attention-report.json")
     add_measuring_arguments(parser, processes=3, seconds=2)
     add_common_arguments(parser)
     parser.set_defaults(command=_attention)
-
-
-def _tokens(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,6}", text) or not _LEAST <= int(text) <= _MOST:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from {_LEAST} to {_MOST}")
-    return int(text)
 
 
 def _attention(arguments: Namespace) -> None:
@@ -58,12 +53,8 @@ def _attention(arguments: Namespace) -> None:
     plan = plan_of(arguments, groups)
     run = _profiled(measure(plan, arguments.output, resume=arguments.resume), arguments.output)
     from benchmarks.output.attention import attention_summary, attention_tables
-    from benchmarks.output.summaries import print_tables
 
-    if arguments.json:
-        print(json.dumps({"report": str(arguments.output), **attention_summary(run)}))
-    else:
-        print_tables(attention_tables(run), run, arguments.output)
+    print_run(arguments, run, attention_summary, attention_tables)
 
 
 def _profiled(run: Run, output: Path) -> Run:

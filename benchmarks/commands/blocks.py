@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from benchmarks.commands.measuring import measure, plan_of, print_run
 from benchmarks.commands.options import (
     add_artifacts_argument,
     add_measuring_arguments,
     add_report_arguments,
-    measure,
     model_name,
-    plan_of,
 )
-from mobilevit_edge.console import add_common_arguments
-
-_TARGETS = ("torch", "onnx", "executorch")
+from benchmarks.workloads.targets import BLOCK_TARGETS
+from mobilevit_edge.console import add_common_arguments, progress
 
 
 def register(subparsers: Any) -> None:
@@ -26,14 +23,14 @@ def register(subparsers: Any) -> None:
         help="measure every part of a network",
         description="Stem, every inverted residual, every MobileViT block with its local part, "
         "attention layers, feed-forward layers and fusion, and the head: each exported by itself "
-        "and measured in turn with the whole network and with its limit. Weights are random.",
+        "and measured in turn with the whole network and with its lower bound. Weights are random.",
     )
     parser.add_argument("--model", type=model_name, required=True, metavar="NAME")
     parser.add_argument(
         "--target",
-        choices=_TARGETS,
+        choices=BLOCK_TARGETS,
         nargs="+",
-        default=list(_TARGETS),
+        default=list(BLOCK_TARGETS),
         help="runtimes (default: all three)",
     )
     parser.add_argument(
@@ -48,7 +45,6 @@ def register(subparsers: Any) -> None:
 
 def _blocks(arguments: Namespace) -> None:
     from benchmarks.workloads.blocks import block_groups
-    from mobilevit_edge.console import progress
 
     with progress() as show:
         groups = block_groups(
@@ -57,9 +53,5 @@ def _blocks(arguments: Namespace) -> None:
     plan = plan_of(arguments, groups)
     run = measure(plan, arguments.output, resume=arguments.resume)
     from benchmarks.output.blocks import blocks_summary, blocks_tables
-    from benchmarks.output.summaries import print_tables
 
-    if arguments.json:
-        print(json.dumps({"report": str(arguments.output), **blocks_summary(run)}))
-    else:
-        print_tables(blocks_tables(run), run, arguments.output)
+    print_run(arguments, run, blocks_summary, blocks_tables)

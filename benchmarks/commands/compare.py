@@ -7,7 +7,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.commands.options import add_measuring_arguments, measure, plan_of
+from benchmarks.commands.measuring import measure, plan_of
+from benchmarks.commands.options import add_measuring_arguments
 from mobilevit_edge.console import add_common_arguments
 from mobilevit_edge.errors import ReportError, UsageError
 
@@ -22,12 +23,14 @@ def register(subparsers: Any) -> None:
         "compare",
         help="say which of two is faster",
         description="Say whether A is faster or slower than B, or neither. Two bundles are "
-        "measured in turn, in many processes; of two reports the rows of one name are compared, "
-        "without what changed on the machine in between.",
+        "measured in turn, in many processes; two reports are compared row by row by their names, "
+        "which does not cover what changed on the machine in between.",
     )
     parser.add_argument("a", type=Path, metavar="A", help="a bundle or a report")
     parser.add_argument("b", type=Path, metavar="B", help="another of the same kind")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="keep the report of bundles")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="keep the report (bundles only)"
+    )
     add_measuring_arguments(parser, processes=10, seconds=2)
     add_common_arguments(parser)
     parser.set_defaults(command=_compare)
@@ -43,7 +46,7 @@ def _compare(arguments: Namespace) -> None:
     if paths[0].is_dir():
         comparisons = [_compare_bundles(arguments)]
     elif arguments.output is not None:
-        raise UsageError("--output is for bundles: comparing reports measures nothing")
+        raise UsageError("--output needs two bundles: comparing reports measures nothing")
     else:
         comparisons = _compare_reports(*paths)
     from benchmarks.output.compare import comparison_summary, print_comparison
@@ -79,7 +82,7 @@ def _compare_reports(path_a: Path, path_b: Path) -> list[Comparison]:
     if len(a) == len(b) == 1:
         pairs = list(zip(a.values(), b.values(), strict=True))
     if not pairs:
-        raise ReportError(f"{path_a} and {path_b} have no row of one name")
+        raise ReportError(f"{path_a} and {path_b} have no row of the same name")
     return [
         Comparison(x, y, ratio, (), paired=False)
         for x, y in pairs
@@ -88,7 +91,7 @@ def _compare_reports(path_a: Path, path_b: Path) -> list[Comparison]:
 
 
 def _measured_rows(path: Path) -> dict[str, LatencyRow]:
-    """Rows with samples by name. Raises ReportError if there are none, or two of one name."""
+    """Rows with samples by name. Raises ReportError if there are none, or two of the same name."""
     from benchmarks.analysis.quality_flags import usable_series
     from mobilevit_edge.formats.report import LatencyRow, read_report
 
@@ -96,10 +99,12 @@ def _measured_rows(path: Path) -> dict[str, LatencyRow]:
     for row in (row for run in read_report(path).runs for row in run.rows):
         if isinstance(row, LatencyRow) and usable_series(row):
             if row.id in rows:
-                raise ReportError(f"{path} holds the row {row.id} in two runs: give one of them")
+                raise ReportError(
+                    f"{path} holds the row {row.id} in two runs: name a report with one"
+                )
             rows[row.id] = row
     if not rows:
-        raise ReportError(f"{path} holds no sample of a latency")
+        raise ReportError(f"{path} holds no latency samples")
     return rows
 
 

@@ -2,58 +2,63 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from benchmarks.commands.measuring import measure, plan_of, print_run
 from benchmarks.commands.options import (
     add_artifacts_argument,
     add_measuring_arguments,
     add_report_arguments,
-    batch_size,
     image_size,
-    measure,
-    milliseconds,
     model_name,
-    plan_of,
+    number,
+    whole_number,
 )
-from mobilevit_edge.console import add_common_arguments
+from benchmarks.workloads.targets import MODEL_TARGETS
+from converters.job.precisions import PRECISIONS
+from mobilevit_edge.console import add_common_arguments, progress
 
-_TARGETS = ("torch", "onnx", "executorch", "coreml")
-_PRECISIONS = ("fp32", "fp16", "int8", "int8-dynamic", "int8-weight-only")
+_MAX_BATCH: Final = 64
 
 
 def register(subparsers: Any) -> None:
     """Add the subcommand."""
     parser: ArgumentParser = subparsers.add_parser(
         "models",
-        help="measure models, to choose one",
+        help="measure models to choose from",
         description="Every combination of models, targets, precisions, image sizes and batches, "
-        "in turn on one core. Weights are random, since latency does not depend on them; bundles "
-        "of your own checkpoints are measured with: mobilevit-bench run BUNDLE...",
+        "in turn on one core. Weights are random, since latency does not depend on them; measure "
+        "bundles of your own checkpoints with: mobilevit-bench run BUNDLE...",
     )
     parser.add_argument(
         "--model",
         type=model_name,
         nargs="+",
         metavar="NAME",
-        help="default: all 19; mobilevit-export --list shows them",
+        help="models (default: all; mobilevit-export --list shows them)",
     )
-    parser.add_argument("--target", choices=_TARGETS, nargs="+", default=["onnx"])
-    parser.add_argument("--precision", choices=_PRECISIONS, nargs="+", default=["fp32"])
+    parser.add_argument("--target", choices=MODEL_TARGETS, nargs="+", default=["onnx"])
+    parser.add_argument("--precision", choices=tuple(PRECISIONS), nargs="+", default=["fp32"])
     parser.add_argument(
         "--image-size", type=image_size, nargs="+", default=[(256, 256)], metavar="H[xW]"
     )
-    parser.add_argument("--batch", type=batch_size, nargs="+", default=[1], metavar="N")
     parser.add_argument(
-        "--calibration", type=Path, metavar="DIR", help="images for int8; default: noise"
+        "--batch", type=whole_number(1, _MAX_BATCH), nargs="+", default=[1], metavar="N"
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="images to calibrate int8 on (default: noise)",
     )
     parser.add_argument(
         "--budget-ms",
-        type=milliseconds,
+        type=number("a number of milliseconds"),
         metavar="MS",
-        help="also name the most accurate model within so many milliseconds",
+        help="also name the most accurate model within this many milliseconds",
     )
     add_artifacts_argument(parser)
     add_report_arguments(parser, "models-report.json")
@@ -65,7 +70,6 @@ def register(subparsers: Any) -> None:
 def _models(arguments: Namespace) -> None:
     from benchmarks.harness.plan import Group
     from benchmarks.workloads.models import EXPERIMENT, model_candidates, variants
-    from mobilevit_edge.console import progress
     from mobilevit_edge.specs import SPECS
 
     wanted = variants(
@@ -80,10 +84,6 @@ def _models(arguments: Namespace) -> None:
     plan = plan_of(arguments, [Group(EXPERIMENT, candidates)], cold_starts=True)
     run = measure(plan, arguments.output, resume=arguments.resume)
     from benchmarks.output.models import models_summary, models_tables
-    from benchmarks.output.summaries import print_tables
 
-    if arguments.json:
-        summary = models_summary(run, arguments.budget_ms)
-        print(json.dumps({"report": str(arguments.output), **summary}))
-    else:
-        print_tables(models_tables(run, arguments.budget_ms), run, arguments.output)
+    budget = {"budget_ms": arguments.budget_ms}
+    print_run(arguments, run, partial(models_summary, **budget), partial(models_tables, **budget))

@@ -1,4 +1,4 @@
-"""``mobilevit-bench report FILE...``: reports of any machines as Markdown and as an HTML page."""
+"""``mobilevit-bench report FILE...``: reports of any machine as Markdown or as an HTML page."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def register(subparsers: Any) -> None:
     parser: ArgumentParser = subparsers.add_parser(
         "report",
         help="show reports, as Markdown or HTML",
-        description="Merge latency reports, of this machine or a phone, into Markdown on standard "
-        "output, or into one self-contained HTML page.",
+        description="Merge latency reports, from this machine or a phone, into Markdown on "
+        "standard output, or into one self-contained HTML page.",
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--html", type=Path, metavar="OUT", help="write a page instead")
+    parser.add_argument("--html", type=Path, metavar="OUT", help="write an HTML page instead")
     add_common_arguments(parser)
     parser.set_defaults(command=_report)
 

@@ -1,18 +1,13 @@
-"""``mobilevit-bench run BUNDLE...``: any bundles, in turn, in one report."""
+"""``mobilevit-bench run BUNDLE...``: bundles measured in turn, in one report."""
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands.options import (
-    add_measuring_arguments,
-    add_report_arguments,
-    measure,
-    plan_of,
-)
+from benchmarks.commands.measuring import measure, plan_of, print_run
+from benchmarks.commands.options import add_measuring_arguments, add_report_arguments
 from mobilevit_edge.console import add_common_arguments
 from mobilevit_edge.errors import ReportError
 
@@ -45,11 +40,7 @@ def _run(arguments: Namespace) -> None:
     )
     run = measure(plan, arguments.output, resume=arguments.resume)
     from benchmarks.output.run import run_summary, run_tables
-    from benchmarks.output.summaries import print_tables
 
-    if arguments.json:
-        print(json.dumps({"report": str(arguments.output), **run_summary(run)}))
-    else:
-        print_tables(run_tables(run), run, arguments.output)
+    print_run(arguments, run, run_summary, run_tables)
     if not any(row["median_ns"] for row in run_summary(run)["rows"]):
         raise ReportError(f"nothing could be measured; {arguments.output} says why for each bundle")

@@ -1,6 +1,6 @@
 """Measuring on an iPhone or iPad, through Xcode's ``devicectl`` and the sample app.
 
-Only a Mac has it. The bundles are in the app already: ``mobilevit-export --ios-resources``.
+It needs a Mac. The bundles are already in the app: ``mobilevit-export --ios-resources``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.devices.plan import DevicePlan
-from benchmarks.devices.program import SECONDS, last_words, talk
+from benchmarks.devices.plan import DevicePlan, settings_of
+from benchmarks.devices.program import STEP_SECONDS, run_tool
 from mobilevit_edge.errors import DeviceError, ReportError, ToolchainError
-from mobilevit_edge.formats.bundle import Target
 from mobilevit_edge.formats.report import Report, read_report
+from mobilevit_edge.processes import output_tail
 
 PACKAGE: Final = "org.mobilevitedge.app"
-TARGETS: Final[tuple[Target, ...]] = ("coreml",)
 _ANSWER: Final = re.compile(r"MOBILEVIT-BENCH (DONE|FAILED)(?: (.*))?")
 
 
@@ -34,21 +33,25 @@ class DeviceControl:
     program: str
     device: str
 
-    def run(self, *arguments: str, timeout: float = SECONDS) -> subprocess.CompletedProcess[str]:
-        """A command for the device.
+    def run(
+        self, *arguments: str, timeout: float = STEP_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command for the device.
 
         Raises:
             DeviceError: there is no answer in time.
         """
-        at = ["--device", self.device]
-        return talk([self.program, "devicectl", *arguments[:3], *at, *arguments[3:]], timeout)
+        device = ["--device", self.device]
+        return run_tool(
+            [self.program, "devicectl", *arguments[:3], *device, *arguments[3:]], timeout
+        )
 
 
 def find_xcrun() -> str:
     """The program.
 
     Raises:
-        ToolchainError: this is no Mac with Xcode.
+        ToolchainError: this is not a Mac with Xcode.
     """
     found = shutil.which("xcrun")
     if found is None:
@@ -68,39 +71,39 @@ def find_iphone(program: str, serial: str | None) -> DeviceControl:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "devices.json"
         command = [program, "devicectl", "list", "devices", "--json-output", str(path)]
-        finished = talk(command)
+        finished = run_tool(command)
         try:
             devices = [
-                _described(found) for found in json.loads(path.read_text())["result"]["devices"]
+                _device(found) for found in json.loads(path.read_text())["result"]["devices"]
             ]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            printed = last_words(finished) or error
+            printed = output_tail(finished) or error
             raise DeviceError(f"devicectl cannot list devices: {printed}") from error
     if serial is not None:
         devices = [device for device in devices if serial in (device.identifier, device.name)]
     if not devices:
         raise DeviceError(
-            "no such device: attach an iPhone, trust this Mac, switch developer mode on, and see "
-            "whether xcrun devicectl list devices has it"
+            "no such device: attach an iPhone, trust this Mac, switch developer mode on, and check "
+            "that xcrun devicectl list devices shows it"
         )
     if len(devices) > 1:
         names = ", ".join(f"{device.name} ({device.identifier})" for device in devices)
         raise DeviceError(f"several devices: choose one with --serial: {names}")
     (device,) = devices
     if not device.paired:
-        raise DeviceError(f"{device.name} does not trust this Mac: unlock it and trust it")
+        raise DeviceError(f"{device.name} does not trust this Mac: unlock it and trust this Mac")
     return DeviceControl(program, device.identifier)
 
 
 @dataclass(frozen=True)
-class _Described:
+class _Device:
     identifier: str
     name: str
     paired: bool
 
 
-def _described(found: Any) -> _Described:
-    return _Described(
+def _device(found: Any) -> _Device:
+    return _Device(
         identifier=str(found["identifier"]),
         name=str(found["deviceProperties"]["name"]),
         paired=found["connectionProperties"].get("pairingState") == "paired",
@@ -117,8 +120,8 @@ def measure_on_ios(
 ) -> Report:
     """Let the app measure bundles that it holds, and fetch its report.
 
-    ``app`` is installed first; ``None`` if it is on the device. ``timeout`` is in seconds, for the
-    whole measurement.
+    ``app`` is installed first; ``None`` if it is already on the device. ``timeout`` is in seconds,
+    for the whole measurement.
 
     Raises:
         DeviceError: the device or the app fails; the message says how.
@@ -128,28 +131,28 @@ def measure_on_ios(
         show("installing the app")
         finished = control.run("device", "install", "app", str(app))
         if finished.returncode:
-            raise DeviceError(f"the app cannot be installed: {last_words(finished)}")
+            raise DeviceError(f"the app cannot be installed: {output_tail(finished)}")
     report = f"bench-{uuid.uuid4()}"
     show("measuring on the device")
-    # With --console it ends when the app does.
+    # With --console the command ends when the app does.
     environment = json.dumps(_environment(names, plan, report))
     launch = ["--console", "--terminate-existing", "--environment-variables", environment, PACKAGE]
     finished = control.run("device", "process", "launch", *launch, timeout=timeout)
     answer = _ANSWER.search(finished.stdout)
     if answer is None:
         raise DeviceError(
-            f"the app has ended without a report (is the device unlocked, and the app on it?): "
-            f"{last_words(finished)}"
+            f"the app ended without a report (is the device unlocked, and the app installed?): "
+            f"{output_tail(finished)}"
         )
     if answer.group(1) == "FAILED":
-        raise DeviceError(f"the app refuses: {(answer.group(2) or '')[:300]}")
+        raise DeviceError(f"the app refused: {(answer.group(2) or '')[:300]}")
     with tempfile.TemporaryDirectory() as folder:
         fetched = Path(folder) / "report.json"
         source = ["--source", f"Documents/reports/{report}.json", "--destination", str(fetched)]
         container = ["--domain-type", "appDataContainer", "--domain-identifier", PACKAGE]
         finished = control.run("device", "copy", "from", *container, *source)
         if finished.returncode:
-            raise DeviceError(f"the report cannot be fetched: {last_words(finished)}")
+            raise DeviceError(f"the report cannot be fetched: {output_tail(finished)}")
         found = read_report(fetched)
     if len(found.runs) != 1:
         raise ReportError(f"the app wrote {len(found.runs)} runs instead of one")
@@ -157,11 +160,9 @@ def measure_on_ios(
 
 
 def _environment(names: Sequence[str], plan: DevicePlan, report: str) -> dict[str, str]:
+    settings = settings_of(plan, "ios")
     return {
         "BENCH_BUNDLES": ",".join(names),
         "BENCH_REPORT": report,
-        "BENCH_WARM_UP": str(plan.warm_up),
-        "BENCH_RUNS": str(plan.runs),
-        "BENCH_ROUNDS": str(plan.rounds),
-        "BENCH_COOL_DOWN": str(plan.cool_down),
+        **{f"BENCH_{name.upper()}": str(value) for name, value in settings.items()},
     }

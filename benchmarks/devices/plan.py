@@ -3,37 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, Final, get_args
 
+from converters.targets.base import Phone, get_target
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.archive import app_name
-from mobilevit_edge.formats.bundle import Bundle, Target, read_bundle
+from mobilevit_edge.formats.bundle import TARGET_NAMES, Bundle, read_bundle
+
+PLATFORMS: Final[tuple[Phone, ...]] = get_args(Phone)
+
+
+def _setting(default: int | bool, text: str, platforms: tuple[Phone, ...] = PLATFORMS) -> Any:
+    return field(default=default, metadata={"help": text, "platforms": platforms})
 
 
 @dataclass(frozen=True)
 class DevicePlan:
     """``rounds`` rounds, each of ``warm_up`` and then ``runs`` inferences with a fresh model.
 
-    ``cool_down`` in seconds, between rounds and between bundles. ``pin``: to one big core, where
-    the system lets the app and ``threads`` is 1.
+    The command's options and what is sent to the apps are made from these fields; a switch's help
+    describes the option that turns it off.
     """
 
-    warm_up: int = 10
-    runs: int = 100
-    rounds: int = 3
-    cool_down: int = 10
-    threads: int = 1
-    pin: bool = True
+    warm_up: int = _setting(10, "inferences before each round that do not count")
+    runs: int = _setting(100, "inferences per round")
+    rounds: int = _setting(3, "rounds, each with a freshly loaded model")
+    cool_down: int = _setting(10, "seconds to wait between rounds and between bundles")
+    threads: int = _setting(1, "threads of the runtime, on Android", ("android",))
+    pin: bool = _setting(True, "on Android: do not ask for one big core", ("android",))
 
 
-def device_bundles(paths: Sequence[Path], targets: Sequence[Target]) -> dict[str, Bundle]:
+def settings_of(plan: DevicePlan, platform: Phone) -> dict[str, int | bool]:
+    """What a platform's app takes of a plan, by name."""
+    return {
+        setting.name: getattr(plan, setting.name)
+        for setting in fields(plan)
+        if platform in setting.metadata["platforms"]
+    }
+
+
+def device_bundles(paths: Sequence[Path], phone: Phone) -> dict[str, Bundle]:
     """Bundles by the names that the app will know them by.
 
     Raises:
-        BundleError: one is no bundle.
-        UsageError: one is for another system, for several images at once, or two share a name.
+        BundleError: one is not a bundle.
+        UsageError: one is for another system, takes several images at once, or two share a name.
     """
+    targets = [name for name in TARGET_NAMES if phone in get_target(name).info.phones]
     bundles: dict[str, Bundle] = {}
     for path in paths:
         bundle = read_bundle(path)
@@ -46,6 +64,8 @@ def device_bundles(paths: Sequence[Path], targets: Sequence[Target]) -> dict[str
             raise UsageError(f"{path} takes several images at once: export it with --batch 1")
         name = app_name(bundle)
         if name in bundles:
-            raise UsageError(f"{path} and {bundles[name].path} have one name: rename one of them")
+            raise UsageError(
+                f"{path} and {bundles[name].path} have the same name: rename one of them"
+            )
         bundles[name] = bundle
     return bundles

@@ -7,36 +7,19 @@ from collections.abc import Sequence
 from typing import Final
 
 from mobilevit_edge.errors import DeviceError
+from mobilevit_edge.processes import run_to_end
 
-SECONDS: Final = 300.0
-"""Longer than any single step but a measurement takes."""
+STEP_SECONDS: Final = 300.0
+"""Longer than any single step except a measurement."""
 
 
-def talk(command: Sequence[str], timeout: float = SECONDS) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, whatever that is.
+def run_tool(
+    command: Sequence[str], seconds: float = STEP_SECONDS
+) -> subprocess.CompletedProcess[str]:
+    """Run a phone's tool to its end, whatever its exit code.
 
     Raises:
-        DeviceError: it does not start, or not end within ``timeout`` seconds.
+        DeviceError: it does not start, or does not end in time.
     """
-    try:
-        return subprocess.run(  # noqa: S603  a phone's tool, with arguments of ours
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DeviceError(
-            f"{command[0]} gives no answer after {timeout:.0f} s: is the device still there? "
-            f"--timeout allows more"
-        ) from error
-    except OSError as error:
-        raise DeviceError(f"{command[0]} does not start: {error}") from error
-
-
-def last_words(finished: subprocess.CompletedProcess[str]) -> str:
-    """The end of what a command printed, for a message."""
-    return (finished.stderr or finished.stdout).strip()[-300:]
+    failure = "the device cannot be reached (is it still attached? --timeout allows more time)"
+    return run_to_end(command, failure, seconds=seconds, error_type=DeviceError)

@@ -12,9 +12,23 @@ import platform
 import re
 import subprocess
 import sys
+import uuid
+from datetime import datetime, timezone
 from pathlib import Path
 
-from mobilevit_edge.formats.report import Device, DeviceState, System
+from mobilevit_edge import __version__
+from mobilevit_edge.formats.report import (
+    Affinity,
+    Calm,
+    Device,
+    DeviceState,
+    Flag,
+    Protocol,
+    Row,
+    Run,
+    System,
+    Tool,
+)
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -24,6 +38,35 @@ THREAD_VARIABLES = (
 )
 """What libraries read when they load, to learn how many threads to start."""
 _LIBRARIES = ("torch", "numpy", "onnxruntime", "executorch", "coremltools")
+
+
+def new_run(
+    *,
+    affinity: Affinity,
+    protocol: Protocol,
+    rows: tuple[Row, ...],
+    calm: Calm | None = None,
+    flags: tuple[Flag, ...] = (),
+) -> Run:
+    """A run of ``mobilevit-bench`` that begins now, on this machine."""
+    return Run(
+        id=uuid.uuid4().hex,
+        tool=Tool("mobilevit-bench", __version__),
+        created=utc_now(),
+        device=this_device(),
+        system=this_system(),
+        versions=library_versions(),
+        affinity=affinity,
+        protocol=protocol,
+        calm=calm,
+        flags=flags,
+        rows=rows,
+    )
+
+
+def utc_now() -> str:
+    """The time in the form that reports hold it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def this_device() -> Device:
@@ -43,7 +86,7 @@ def this_system() -> System:
 
 
 def device_state(core: int | None) -> DeviceState:
-    """What changes while one measures, as far as this system tells."""
+    """What may change during a measurement, as far as this system reports it."""
     return DeviceState(clock_mhz=_clock_mhz(core))
 
 
@@ -70,7 +113,7 @@ def default_core() -> int | None:
 
 
 def pin_to_core(core: int | None) -> None:
-    """Keep this process on one core, if the system can; :func:`affinity` says what came of it."""
+    """Keep this process on one core if the system can; :func:`affinity` tells what took effect."""
     if core is not None and hasattr(os, "sched_setaffinity"):
         # A core that does not exist or is not ours is found by comparing what took effect.
         try:

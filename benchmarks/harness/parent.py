@@ -1,33 +1,32 @@
-"""The parent's end of a measuring process: start it, read its events, find out how it died."""
+"""The parent's end of a worker process: start it, read its events, find out how it ended."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any, Final
 
-from benchmarks.harness.machine import THREAD_VARIABLES
+from benchmarks.harness.machine import THREAD_VARIABLES, utc_now
 from benchmarks.harness.plan import Source, source_to_json
-from benchmarks.harness.worker import MARK_BYTES
+from benchmarks.harness.worker import HEARTBEAT_BYTES
+from mobilevit_edge.processes import wait_for_ending
 
 _SILENCE_SECONDS: Final = 300.0
-"""A worker that says nothing for so long hangs: a chunk of samples comes every few seconds."""
+"""A worker that is silent for so long hangs: a chunk of samples comes every few seconds."""
 _GRACE_SECONDS: Final = 5.0
-_MAX_REASON: Final = 400
 
 
 @dataclass(frozen=True)
-class Job:
-    """What one process is to do: ``measure``, ``cold_start``, ``profile`` or ``spin``."""
+class WorkerJob:
+    """What one process is to do: ``measure``, ``cold_start``, ``profile`` or ``baseline``."""
 
     task: str
     core: int | None
@@ -37,11 +36,18 @@ class Job:
 
 
 @dataclass
-class Outcome:
-    """What a process has told so far; lists run over the job's sources.
+class WorkerResult:
+    """What a process has sent so far; lists run over the job's sources.
 
-    ``failure`` is why it ended early, ``culprit`` the index of the source that it was busy with
-    then, ``None`` where it had not come to any.
+    Attributes:
+        started: when.
+        events: the content of each event but ``rounds`` and ``failed``, by name.
+        samples: nanoseconds, a list for each source.
+        switches: how often the system took the core away meanwhile.
+        failure: why the process ended early.
+        crashed: whether it ended without an exception.
+        faulty_index: the source it was busy with when it failed; ``None`` if it had not come to
+            any.
     """
 
     started: str
@@ -50,7 +56,7 @@ class Outcome:
     switches: int | None = None
     failure: str | None = None
     crashed: bool = False
-    culprit: int | None = None
+    faulty_index: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -58,29 +64,24 @@ class Outcome:
         return "done" in self.events
 
 
-Launch = Callable[[Job, Callable[[Outcome], None]], Outcome]
+Launch = Callable[[WorkerJob, Callable[[WorkerResult], None]], WorkerResult]
 """Runs a job; calls back after each chunk of samples, while the process waits."""
 
 
-def utc_now() -> str:
-    """The time as reports hold it."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def run_job(
-    job: Job,
-    on_chunk: Callable[[Outcome], None] = lambda outcome: None,
+    job: WorkerJob,
+    on_chunk: Callable[[WorkerResult], None] = lambda result: None,
     *,
     silence_seconds: float = _SILENCE_SECONDS,
-) -> Outcome:
-    """Do a job in a process of its own, with one thread a library and the job's core.
+) -> WorkerResult:
+    """Do a job in a process of its own, with one thread per library, on the job's core.
 
-    A crash, an exception or a hang there is an outcome, not an exception here.
+    A crash, an exception or a hang there is part of the result, not an exception here.
     """
-    outcome = Outcome(started=utc_now())
+    result = WorkerResult(started=utc_now())
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
-        mark = Path(folder) / "mark"
-        mark.write_bytes(bytes(MARK_BYTES))
+        heartbeat = Path(folder) / "heartbeat"
+        heartbeat.write_bytes(bytes(HEARTBEAT_BYTES))
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.harness.worker"],
             stdin=subprocess.PIPE,
@@ -91,15 +92,17 @@ def run_job(
             start_new_session=True,
         )
         try:
-            _converse(process, job, mark, outcome, on_chunk, silence_seconds)
-            if not outcome.complete and outcome.failure is None:
-                outcome.failure, outcome.crashed = _reason(process, errors), True
+            _converse(process, job, heartbeat, result, on_chunk, silence_seconds)
+            if not result.complete and result.failure is None:
+                ending = wait_for_ending(process, errors)
+                result.failure = ending or "its process stopped answering but went on"
+                result.crashed = True
         finally:
-            _end(process, patience=_GRACE_SECONDS if outcome.complete else 0)
-        if not outcome.complete:
-            number = int.from_bytes(mark.read_bytes(), "little")
-            outcome.culprit = number - 1 if number else None
-    return outcome
+            _end(process, patience=_GRACE_SECONDS if result.complete else 0)
+        if not result.complete:
+            number = int.from_bytes(heartbeat.read_bytes(), "little")
+            result.faulty_index = number - 1 if number else None
+    return result
 
 
 def _environment() -> dict[str, str]:
@@ -111,10 +114,10 @@ def _environment() -> dict[str, str]:
 
 def _converse(
     process: subprocess.Popen[bytes],
-    job: Job,
-    mark: Path,
-    outcome: Outcome,
-    on_chunk: Callable[[Outcome], None],
+    job: WorkerJob,
+    heartbeat: Path,
+    result: WorkerResult,
+    on_chunk: Callable[[WorkerResult], None],
     silence_seconds: float,
 ) -> None:
     assert process.stdin is not None
@@ -125,7 +128,7 @@ def _converse(
         "sources": [source_to_json(source) for source in job.sources],
         "seconds": job.seconds,
         "warm_up": job.warm_up,
-        "mark": str(mark),
+        "heartbeat": str(heartbeat),
     }
     try:
         _send(process.stdin, json.dumps(order))
@@ -133,25 +136,25 @@ def _converse(
             event = json.loads(line)
             kind = event.pop("event")
             if kind == "rounds":
-                _add_rounds(outcome, event["samples"])
-                outcome.switches = event["switches"]
-                on_chunk(outcome)
+                _add_rounds(result, event["samples"])
+                result.switches = event["switches"]
+                on_chunk(result)
                 _send(process.stdin, "go on")
             elif kind == "failed":
-                outcome.failure = event["reason"]
+                result.failure = event["reason"]
             else:
-                outcome.events[kind] = event
+                result.events[kind] = event
     except BrokenPipeError:
         return
     except TimeoutError:
-        outcome.failure = f"gave no answer for {silence_seconds:.0f} s"
-        outcome.crashed = True
+        result.failure = f"gave no answer for {silence_seconds:.0f} s"
+        result.crashed = True
 
 
-def _add_rounds(outcome: Outcome, chunk: Sequence[Sequence[int]]) -> None:
-    if not outcome.samples:
-        outcome.samples = [[] for _ in chunk]
-    for samples, more in zip(outcome.samples, chunk, strict=True):
+def _add_rounds(result: WorkerResult, chunk: Sequence[Sequence[int]]) -> None:
+    if not result.samples:
+        result.samples = [[] for _ in chunk]
+    for samples, more in zip(result.samples, chunk, strict=True):
         samples.extend(more)
 
 
@@ -160,7 +163,7 @@ def _send(stream: IO[bytes], line: str) -> None:
     stream.flush()
 
 
-def _lines(stream: IO[bytes], silence_seconds: float) -> Any:
+def _lines(stream: IO[bytes], silence_seconds: float) -> Iterator[bytes]:
     """Lines as they come. Raises TimeoutError after too long a silence."""
     descriptor = stream.fileno()
     rest = b""
@@ -175,28 +178,12 @@ def _lines(stream: IO[bytes], silence_seconds: float) -> Any:
         yield from lines
 
 
-def _reason(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
-    """Why the process has ended without a word."""
-    try:
-        code = process.wait(_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        return "its process closed its answers and went on"
-    errors.seek(0)
-    lines = errors.read().decode(errors="replace").strip().splitlines()
-    last = "".join(c for c in lines[-1] if c.isprintable())[:_MAX_REASON] if lines else "no message"
-    if code < 0:
-        return f"its process crashed with {signal.Signals(-code).name} ({last})"
-    return f"its process ended with exit code {code} ({last})"
-
-
 def _end(process: subprocess.Popen[bytes], patience: float) -> None:
-    """Close the streams, give a process that has finished the time to leave, end any other."""
+    """Close the streams, give a process that has finished the time to leave, kill any other."""
     for stream in (process.stdin, process.stdout):
         if stream is not None:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 stream.close()
-            except BrokenPipeError:
-                continue
     try:
         process.wait(patience)
     except subprocess.TimeoutExpired:

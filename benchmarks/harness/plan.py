@@ -1,4 +1,4 @@
-"""What is to be measured: candidates in groups, and how; plain data that travels as JSON."""
+"""What is to be measured and how: candidates in groups, as plain data that travels as JSON."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import cattrs
 
-from mobilevit_edge.formats.report import Artifact, LatencyRow, Runtime, Subject
-
-Format: TypeAlias = Literal["onnx", "executorch", "coreml"]
+from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.report import LatencyRow
 
 WARM_UP: Final = 5
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """A model file, or a Core ML package. Its inputs are made up by the runner."""
+    """A model file, or a Core ML package. The runner makes up its inputs."""
 
-    format: Format
+    format: TargetName
     path: str
 
 
@@ -58,18 +57,18 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MeasurementPlan:
     """A whole run.
 
     Attributes:
-        groups: one after the other within every round of processes.
-        processes: for each group.
-        seconds: of measuring for each candidate in each process.
+        groups: measured one after the other within every round of processes.
+        processes: how many for each group.
+        seconds: how long to measure each candidate in each process.
         seed: of the order of candidates, which each process draws anew.
-        core: to measure on; ``None`` where the system has no such choice.
+        core: the core to measure on; ``None`` where the system does not offer the choice.
         max_noise: percent of spread above which a process is repeated.
-        cold_starts: whether to measure, too, how each candidate starts in processes of its own.
-        profile: whether to ask the runtimes for the time of every operator, afterwards.
+        cold_starts: whether to measure also how each candidate starts in processes of its own.
+        profile: whether to ask the runtimes afterwards for the time of every operator.
         warm_up: calls of each candidate before its first sample.
     """
 
@@ -84,71 +83,17 @@ class Plan:
     warm_up: int = WARM_UP
 
 
-def latency_row(
-    row_id: str,
-    experiment: str,
-    subject: Subject,
-    runtime: Runtime,
-    *,
-    limit_row: str | None = None,
-) -> LatencyRow:
-    """A row without samples, for one thread on the CPU."""
-    return LatencyRow(
-        id=row_id,
-        experiment=experiment,
-        measure="latency",
-        subject=subject,
-        runtime=runtime,
-        compute_unit="cpu",
-        threads=1,
-        limit_row=limit_row,
-        not_run=None,
-        cold_starts=(),
-        series=(),
-        profile=None,
-    )
-
-
-def subject(
-    *,
-    model: str | None = None,
-    part: str | None = None,
-    target: str | None = None,
-    precision: str | None = None,
-    image_size: tuple[int, int] | None = None,
-    batch: int | None = 1,
-    attributes: Mapping[str, str] | None = None,
-    parameters: int | None = None,
-    macs: int | None = None,
-    artifact: Artifact | None = None,
-) -> Subject:
-    """A subject that leaves out what does not apply."""
-    return Subject(
-        model=model,
-        part=part,
-        target=target,
-        precision=precision,
-        image_size=image_size,
-        batch=batch,
-        attributes=dict(attributes or {}),
-        parameters=parameters,
-        macs=macs,
-        artifact=artifact,
-        top1=None,
-    )
-
-
-def plan_digest(plan: Plan) -> str:
+def plan_digest(plan: MeasurementPlan) -> str:
     """SHA-256 of all that decides what a plan measures; where its files lie does not."""
     groups = tuple(
-        replace(group, candidates=tuple(_placeless(c) for c in group.candidates))
+        replace(group, candidates=tuple(_without_path(c) for c in group.candidates))
         for group in plan.groups
     )
     content = cattrs.unstructure(replace(plan, groups=groups))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _placeless(candidate: Candidate) -> Candidate:
+def _without_path(candidate: Candidate) -> Candidate:
     if isinstance(candidate.source, FileSource):
         return replace(candidate, source=replace(candidate.source, path=""))
     return candidate

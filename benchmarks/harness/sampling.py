@@ -8,27 +8,27 @@ from typing import Final
 
 CHUNK_SECONDS: Final = 5.0
 MAX_ROUNDS: Final = 20_000
-"""In a process, so that reports of things that take microseconds stay small."""
+"""Most rounds in a process, so that reports of things that take microseconds stay small."""
 
 
 def interleave(
     runs: Sequence[Callable[[], object]],
     *,
     seconds: float,
-    mark: Callable[[int], object] = lambda index: None,
+    heartbeat: Callable[[int], object] = lambda index: None,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> Iterator[list[list[int]]]:
     """Rounds of A B C A B C ... for about ``seconds``, at least one.
 
     Each is called once untimed before its timed call, so that every sample starts with the caches
     as its own predecessor left them. Drift of the machine hits all alike. Whatever happens between
-    two chunks takes nothing of the time and disturbs no sample.
+    two chunks takes none of the time and disturbs no sample.
 
     Args:
         runs: what to call.
-        seconds: of measuring, for all together.
-        mark: told the index of each run before it is called.
-        clock_ns: the time.
+        seconds: how long to measure, all together.
+        heartbeat: called with the index of each run before the run itself.
+        clock_ns: the clock.
 
     Yields:
         The samples in nanoseconds of each run since the last chunk.
@@ -40,7 +40,7 @@ def interleave(
         end = begun + min(remaining, int(CHUNK_SECONDS * 1e9))
         while True:
             for index, (run, samples) in enumerate(zip(runs, chunk, strict=True)):
-                mark(index)
+                heartbeat(index)
                 run()
                 start = clock_ns()
                 run()

@@ -1,9 +1,9 @@
 """The process that measures: ``python -m benchmarks.harness.worker``, driven by ``parent.py``.
 
-It reads one job from stdin and answers with events, both one JSON object a line. After each chunk
-of samples it waits for a line, so that nothing else runs on the core while it measures; when its
-parent dies it reads the end of the stream and ends. Before each call it writes the number of the
-candidate into a shared file, which outlives a crash.
+It reads one job from stdin and answers with events, each one JSON object on a line. After each
+chunk of samples it waits for a line, so that nothing else runs on the core while it measures; when
+its parent dies it reads the end of the stream and ends. Before each call it writes the number of
+the candidate into a shared file, the heartbeat, which outlives a crash.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import json
 import mmap
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,50 +18,53 @@ from dataclasses import asdict
 from typing import IO, Any, Final
 
 from benchmarks.harness import machine
+from mobilevit_edge.processes import reserve_stdout
 
-MARK_BYTES: Final = 4
-SPINS: Final = 40
-_SPIN_STEPS: Final = 100_000
-"""A few milliseconds: long enough to be interrupted by whatever else wants the core."""
+HEARTBEAT_BYTES: Final = 4
+BASELINE_REPEATS: Final = 40
+_BASELINE_STEPS: Final = 100_000
+"""A few milliseconds of work: long enough to be interrupted by whatever else wants the core."""
 PROFILED_INFERENCES: Final = 20
 
 
 class Worker:
-    """One job and the ways to answer."""
+    """One job, where its events go, and the heartbeat."""
 
-    def __init__(self, job: Mapping[str, Any], answers: IO[str] | None, mark: mmap.mmap) -> None:
+    def __init__(
+        self, job: Mapping[str, Any], answers: IO[bytes] | None, heartbeat: mmap.mmap
+    ) -> None:
         self.job = job
         self._answers = answers
-        self._mark = mark
+        self._heartbeat = heartbeat
 
-    def tell(self, event: str, **content: Any) -> None:
+    def send(self, event: str, **content: Any) -> None:
         """Send one event."""
         assert self._answers is not None
-        self._answers.write(json.dumps({"event": event, **content}) + "\n")
+        self._answers.write(json.dumps({"event": event, **content}).encode() + b"\n")
         self._answers.flush()
 
-    def at(self, index: int) -> None:
+    def heartbeat(self, index: int) -> None:
         """Note that candidate ``index`` is running."""
-        self._mark[:MARK_BYTES] = (index + 1).to_bytes(MARK_BYTES, "little")
+        self._heartbeat[:HEARTBEAT_BYTES] = (index + 1).to_bytes(HEARTBEAT_BYTES, "little")
 
     def work(self) -> None:
         """Do the job; an exception becomes an event."""
         core = self.job["core"]
-        self.tell("ready", affinity=machine.affinity(), state=asdict(machine.device_state(core)))
+        self.send("ready", affinity=machine.affinity(), state=asdict(machine.device_state(core)))
         tasks: dict[str, Callable[[], None]] = {
             "measure": self._measure,
             "cold_start": self._cold_start,
             "profile": self._profile,
-            "spin": self._spin,
+            "baseline": self._baseline,
         }
         try:
             tasks[self.job["task"]]()
         # Whatever a runtime raises is the reason why its row was not run.
         except Exception as error:
             reason = str(error) or type(error).__name__
-            self.tell("failed", reason=reason.splitlines()[0][:500])
+            self.send("failed", reason=reason.splitlines()[0][:500])
             return
-        self.tell("done", state=asdict(machine.device_state(core)))
+        self.send("done", state=asdict(machine.device_state(core)))
 
     def _sources(self) -> Sequence[Any]:
         from benchmarks.harness.plan import source_from_json
@@ -75,23 +77,23 @@ class Worker:
 
         runners = []
         for index, source in enumerate(self._sources()):
-            self.at(index)
+            self.heartbeat(index)
             runners.append(load_runner(source))
         runs = [runner.run for runner in runners]
         warm_up: list[list[int]] = []
         for index, run in enumerate(runs):
-            self.at(index)
+            self.heartbeat(index)
             warm_up.append([_timed(run) for _ in range(self.job["warm_up"])])
-        self.tell("warm_up", samples=warm_up, threads=[runner.threads for runner in runners])
+        self.send("warm_up", samples=warm_up, threads=[runner.threads for runner in runners])
         # Collecting garbage would hit some samples and not others.
         gc.collect()
         gc.freeze()
         gc.disable()
         begun = machine.involuntary_switches()
-        for chunk in interleave(runs, seconds=self.job["seconds"], mark=self.at):
+        for chunk in interleave(runs, seconds=self.job["seconds"], heartbeat=self.heartbeat):
             now = machine.involuntary_switches()
             switches = None if begun is None or now is None else now - begun
-            self.tell("rounds", samples=chunk, switches=switches)
+            self.send("rounds", samples=chunk, switches=switches)
             if not sys.stdin.readline():
                 return
 
@@ -99,7 +101,7 @@ class Worker:
         from benchmarks.harness.runners import import_runtime, load_runner
 
         (source,) = self._sources()
-        self.at(0)
+        self.heartbeat(0)
         import_runtime(source)
         before = machine.memory_bytes()
         start = time.perf_counter_ns()
@@ -107,7 +109,7 @@ class Worker:
         loaded = time.perf_counter_ns()
         runner.run()
         end = time.perf_counter_ns()
-        self.tell(
+        self.send(
             "cold_start",
             load_ns=loaded - start,
             first_inference_ns=end - loaded,
@@ -116,15 +118,16 @@ class Worker:
         )
 
     def _profile(self) -> None:
-        from benchmarks.harness.profiles import profile_source
+        from benchmarks.harness.runners import profile_source
 
         (source,) = self._sources()
-        self.at(0)
-        self.tell("profile", profile=asdict(profile_source(source, PROFILED_INFERENCES)))
+        self.heartbeat(0)
+        self.send("profile", profile=asdict(profile_source(source, PROFILED_INFERENCES)))
 
-    def _spin(self) -> None:
-        _spin()
-        self.tell("spins", spins_ns=[_timed(_spin) for _ in range(SPINS)])
+    def _baseline(self) -> None:
+        _fixed_work()
+        durations = [_timed(_fixed_work) for _ in range(BASELINE_REPEATS)]
+        self.send("baseline", durations_ns=durations)
 
 
 def _timed(run: Callable[[], object]) -> int:
@@ -133,22 +136,23 @@ def _timed(run: Callable[[], object]) -> int:
     return time.perf_counter_ns() - start
 
 
-def _spin() -> None:
+def _fixed_work() -> None:
     total = 0
-    for step in range(_SPIN_STEPS):
+    for step in range(_BASELINE_STEPS):
         total += step
 
 
 def main() -> None:
     """Read the job, pin this process, work."""
-    # Native libraries print on descriptor 1: keep the answers on a descriptor of their own.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    answers = reserve_stdout()
     job = json.loads(sys.stdin.readline())
     # Before any runtime is imported, so that its threads find one core.
     machine.pin_to_core(job["core"])
-    with open(job["mark"], "r+b") as file, mmap.mmap(file.fileno(), MARK_BYTES) as mark:
-        Worker(job, answers, mark).work()
+    with (
+        open(job["heartbeat"], "r+b") as file,
+        mmap.mmap(file.fileno(), HEARTBEAT_BYTES) as heartbeat,
+    ):
+        Worker(job, answers, heartbeat).work()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""What ``mobilevit-bench attention`` prints."""
+"""What ``mobilevit-bench attention`` shows."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from benchmarks.analysis.comparison import compare_in_run, summarize_row
+from benchmarks.output.charts import Chart, Curve
 from benchmarks.output.summaries import latency_rows
 from benchmarks.output.table import Table
 from benchmarks.workloads.attention import MODEL, PAPER_MS, fitted_exponent
@@ -18,7 +19,7 @@ _OPERATORS_SHOWN: Final = 5
 def attention_summary(run: Run) -> dict[str, Any]:
     """Medians in nanoseconds by unit and tokens, fitted exponents, ratios inside MobileViT-S."""
     units = {kind: _medians(run, kind) for kind in ATTENTIONS}
-    rows = {row.subject.attributes["attention"]: row for row in _models(run)}
+    rows = {_kind(row): row for row in _models(run)}
     ratios = {
         kind: ratio
         for kind, row in rows.items()
@@ -48,7 +49,7 @@ def attention_summary(run: Run) -> dict[str, Any]:
                 }
                 if kind in ratios
                 else None,
-                "paper_ms": PAPER_MS[kind],  # type: ignore[index]  # attributes are plain text
+                "paper_ms": PAPER_MS[kind],
             }
             for kind, row in rows.items()
         ],
@@ -59,6 +60,19 @@ def attention_tables(run: Run) -> tuple[Table, ...]:
     """Units against tokens, units inside MobileViT-S, operators; those that have rows."""
     tables = (_units_table(run), _models_table(run), _operators_table(run))
     return tuple(table for table in tables if table.rows)
+
+
+def attention_charts(run: Run) -> tuple[Chart, ...]:
+    """Medians of every unit against the number of tokens, with the fitted exponents."""
+    curves = []
+    for kind in ATTENTIONS:
+        medians = _medians(run, kind)
+        e = fitted_exponent(list(medians), list(medians.values()))
+        if medians:
+            points = tuple((tokens, median / _MEGA) for tokens, median in medians.items())
+            curves.append(Curve(kind if e is None else f"{kind}, k^{e:.2f}", points))
+    title = "Medians against the number of tokens k; k^e is fitted over the upper half"
+    return (Chart(title, tuple(curves)),) if curves else ()
 
 
 def _units_table(run: Run) -> Table:
@@ -76,17 +90,17 @@ def _units_table(run: Run) -> Table:
         title="Attention units, d = 512, 8 heads, PyTorch on one core: medians in ms",
         columns=("tokens", *ATTENTIONS, "multi_head / separable"),
         rows=tuple(rows),
-        caption="exponent: e of latency = c tokens^e over the upper half of the tokens",
+        caption="exponent: e of latency = c tokens^e, over the upper half of the token numbers",
     )
 
 
 def _models_table(run: Run) -> Table:
-    by_kind = {row.subject.attributes["attention"]: row for row in _models(run)}
+    by_kind = {_kind(row): row for row in _models(run)}
     rows = []
     for kind, row in by_kind.items():
         summary = summarize_row(row)
         ratio = compare_in_run(row, by_kind["separable"]) if kind != "separable" else None
-        paper_ms = PAPER_MS[kind]  # type: ignore[index]  # attributes are plain text
+        paper_ms = PAPER_MS[kind]
         rows.append(
             (
                 kind,
@@ -97,7 +111,7 @@ def _models_table(run: Run) -> Table:
             )
         )
     return Table(
-        title=f"{MODEL} at 256x256 with each unit; the paper's figures are of an iPhone 12",
+        title=f"{MODEL} at 256x256 with each unit; the paper measured on an iPhone 12",
         columns=("unit", "median (ms)", "against separable", "paper (ms)", "paper's ratio"),
         rows=tuple(rows),
     )
@@ -111,14 +125,14 @@ def _operators_table(run: Run) -> Table:
         total = sum(operator.total_ns for operator in row.profile.operators)
         rows += [
             (
-                f"{row.subject.attributes['attention']}: {operator.kind}",
+                f"{_kind(row)}: {operator.kind}",
                 str(operator.calls // row.profile.inferences),
                 f"{operator.total_ns / total:.0%}",
             )
             for operator in row.profile.operators[:_OPERATORS_SHOWN]
         ]
     return Table(
-        title="Top operators at 256 tokens, share of the unit's time",
+        title="Top operators at 256 tokens, as a share of the unit's time",
         columns=("unit and operator", "calls", "share"),
         rows=tuple(rows),
     )
@@ -139,11 +153,16 @@ def _all_units(run: Run) -> list[LatencyRow]:
 
 
 def _units(run: Run, kind: Attention) -> list[LatencyRow]:
-    return [row for row in _all_units(run) if row.subject.attributes["attention"] == kind]
+    return [row for row in _all_units(run) if _kind(row) == kind]
 
 
 def _models(run: Run) -> list[LatencyRow]:
     return [row for row in latency_rows(run) if row.subject.model == MODEL]
+
+
+def _kind(row: LatencyRow) -> Attention:
+    # Attributes are plain text.
+    return cast("Attention", row.subject.attributes["attention"])
 
 
 def _ms(nanoseconds: float | None) -> str:

@@ -1,27 +1,39 @@
-"""What ``mobilevit-bench blocks`` says: each part of a network, and whether they add up."""
+"""What ``mobilevit-bench blocks`` shows: each part of a network, and whether they add up."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks.analysis.comparison import compare_in_run, summarize_row
 from benchmarks.analysis.statistics import Ratio, Summary
-from benchmarks.output.summaries import plus_minus
+from benchmarks.output.summaries import latency_rows, plus_minus, runtime_name
 from benchmarks.output.table import Table
-from benchmarks.workloads.blocks import EXPERIMENT, LIMIT, PART_OF, WHOLE
+from benchmarks.workloads.blocks import EXPERIMENT, LOWER_BOUND, PART_OF, WHOLE
 from mobilevit_edge.formats.report import LatencyRow, Run
 
 _MEGA: Final = 1e6
-STATED_ERROR: Final = 0.15
+TOLERANCE: Final = 0.15
 """By how much the sum of the parts may miss the whole. A part by itself pays for a call, and for
 laying out inputs and outputs that the whole network never lays out."""
+_PART_COLUMNS: Final = (
+    "part",
+    "parameters",
+    "M MAC",
+    "median (ms)",
+    "95 %",
+    "p90",
+    "share",
+    "GFLOP/s",
+    "bound (ms)",
+    "part / bound",
+)
 
 
 @dataclass(frozen=True)
-class Addition:
+class PartSum:
     """The sum of some parts' medians beside the whole's, in nanoseconds."""
 
     whole: str
@@ -31,26 +43,26 @@ class Addition:
 
     @property
     def difference(self) -> float:
-        """Of the sum to the whole, as a share of the whole."""
+        """Difference of the sum from the whole, as a share of the whole."""
         return self.sum_ns / self.whole_ns - 1
 
     @property
-    def adds_up(self) -> bool:
-        """Whether the difference is within the stated error, its interval allowed for."""
-        allowed = STATED_ERROR * self.whole_ns + self.half_width_ns
+    def within_tolerance(self) -> bool:
+        """Whether the difference is within the tolerance, its interval allowed for."""
+        allowed = TOLERANCE * self.whole_ns + self.half_width_ns
         return abs(self.sum_ns - self.whole_ns) <= allowed
 
 
 def blocks_of(run: Run) -> dict[str, list[LatencyRow]]:
-    """Rows of the experiment by target, without the limits."""
+    """Rows of the experiment by target, without the lower bounds."""
     by_target: dict[str, list[LatencyRow]] = {}
-    for row in run.rows:
-        if isinstance(row, LatencyRow) and row.experiment == EXPERIMENT and not _is_limit(row):
+    for row in latency_rows(run):
+        if row.experiment == EXPERIMENT and not _is_lower_bound(row):
             by_target.setdefault(row.subject.target or "", []).append(row)
     return by_target
 
 
-def additions(rows: Sequence[LatencyRow]) -> tuple[Addition, ...]:
+def part_sums(rows: Sequence[LatencyRow]) -> tuple[PartSum, ...]:
     """The parts of the network against the whole, then the pieces of each block against it.
 
     A sum that lacks a part is left out.
@@ -68,7 +80,7 @@ def additions(rows: Sequence[LatencyRow]) -> tuple[Addition, ...]:
             continue
         known = [part for part in parts if part is not None]
         found.append(
-            Addition(
+            PartSum(
                 whole=owner,
                 sum_ns=sum(part.median for part in known),
                 whole_ns=whole.median,
@@ -81,30 +93,30 @@ def additions(rows: Sequence[LatencyRow]) -> tuple[Addition, ...]:
 
 def blocks_tables(run: Run) -> tuple[Table, ...]:
     """Two tables for each target: the parts, and their sums."""
-    rows_by_id = {row.id: row for row in run.rows if isinstance(row, LatencyRow)}
+    by_id = {row.id: row for row in latency_rows(run)}
     tables = []
     for target, rows in blocks_of(run).items():
-        tables += [_parts_table(target, rows, rows_by_id), _sums_table(target, rows)]
+        tables += [_parts_table(target, rows, by_id), _sums_table(target, rows)]
     return tuple(tables)
 
 
 def blocks_summary(run: Run) -> dict[str, Any]:
     """The same as plain data, in nanoseconds."""
-    rows_by_id = {row.id: row for row in run.rows if isinstance(row, LatencyRow)}
+    by_id = {row.id: row for row in latency_rows(run)}
     return {
-        "stated_error": STATED_ERROR,
+        "stated_error": TOLERANCE,
         "targets": {
             target: {
-                "parts": [_part_summary(row, rows_by_id) for row in rows],
+                "parts": [_part_summary(row, by_id) for row in rows],
                 "sums": [
                     {
-                        "whole": a.whole,
-                        "sum_ns": a.sum_ns,
-                        "whole_ns": a.whole_ns,
-                        "difference": a.difference,
-                        "adds_up": a.adds_up,
+                        "whole": part_sum.whole,
+                        "sum_ns": part_sum.sum_ns,
+                        "whole_ns": part_sum.whole_ns,
+                        "difference": part_sum.difference,
+                        "adds_up": part_sum.within_tolerance,
                     }
-                    for a in additions(rows)
+                    for part_sum in part_sums(rows)
                 ],
             }
             for target, rows in blocks_of(run).items()
@@ -112,8 +124,8 @@ def blocks_summary(run: Run) -> dict[str, Any]:
     }
 
 
-def _part_summary(row: LatencyRow, rows: dict[str, LatencyRow]) -> dict[str, Any]:
-    summary, against = summarize_row(row), _against_limit(row, rows)
+def _part_summary(row: LatencyRow, by_id: Mapping[str, LatencyRow]) -> dict[str, Any]:
+    summary, against = summarize_row(row), _against_lower_bound(row, by_id)
     return {
         "part": row.subject.part,
         "within": row.subject.attributes.get(PART_OF),
@@ -127,27 +139,24 @@ def _part_summary(row: LatencyRow, rows: dict[str, LatencyRow]) -> dict[str, Any
     }
 
 
-def _parts_table(target: str, rows: Sequence[LatencyRow], by_id: dict[str, LatencyRow]) -> Table:
+def _parts_table(target: str, rows: Sequence[LatencyRow], by_id: Mapping[str, LatencyRow]) -> Table:
     whole = next((summarize_row(row) for row in rows if row.subject.part == WHOLE), None)
     model = rows[0].subject.model
     size = rows[0].subject.image_size
     return Table(
-        title=f"{model}, {rows[0].runtime.name} {rows[0].runtime.version or ''}, fp32, "
-        f"{size[0]}x{size[1]}, batch 1"
+        title=f"{model}, {runtime_name(rows[0])}, fp32, {size[0]}x{size[1]}, batch 1"
         if size
         else f"{model}, {target}",
-        columns=(
-            *("part", "parameters", "M MAC", "median (ms)", "95 %", "p90", "share"),
-            *("GFLOP/s", "limit (ms)", "part / limit"),
-        ),
+        columns=_PART_COLUMNS,
         rows=tuple(_part_cells(row, whole, by_id) for row in rows),
-        caption="M MAC: millions of multiply-adds that the part executes; limit: the same "
-        "convolutions, products and activations alone; below 1 where a rewrite saves arithmetic",
+        caption="M MAC: millions of multiply-adds that the part executes; bound: the lower bound, "
+        "the same convolutions, products and activations alone; part / bound is below 1 where a "
+        "rewrite saves arithmetic",
     )
 
 
 def _part_cells(
-    row: LatencyRow, whole: Summary | None, by_id: dict[str, LatencyRow]
+    row: LatencyRow, whole: Summary | None, by_id: Mapping[str, LatencyRow]
 ) -> tuple[str, ...]:
     about, summary = row.subject, summarize_row(row)
     name = about.part or ""
@@ -155,9 +164,10 @@ def _part_cells(
     shown = f"· {name.removeprefix(f'{owner}.')}" if owner else name
     counts = (f"{about.parameters or 0:,}", f"{(about.macs or 0) / _MEGA:.1f}")
     if summary is None:
-        return (shown, *counts, "not run", *["-"] * 6)
-    limit = summarize_row(by_id[row.limit_row]) if row.limit_row else None
-    ratio = _against_limit(row, by_id)
+        missing = len(_PART_COLUMNS) - 4
+        return (shown, *counts, "not run", *["-"] * missing)
+    bound = summarize_row(by_id[row.limit_row]) if row.limit_row else None
+    ratio = _against_lower_bound(row, by_id)
     return (
         shown,
         *counts,
@@ -165,9 +175,9 @@ def _part_cells(
         plus_minus(summary),
         f"{summary.p90 / _MEGA:.3f}",
         f"{summary.median / whole.median:.1%}" if whole else "-",
-        # Two operations a multiply-add; per nanosecond is giga per second.
+        # Two operations for each multiply-add; per nanosecond is giga per second.
         f"{2 * (about.macs or 0) / summary.median:.1f}",
-        f"{limit.median / _MEGA:.3f}" if limit else "-",
+        f"{bound.median / _MEGA:.3f}" if bound else "-",
         f"{ratio.value:.2f} ± {(ratio.high - ratio.low) / 2:.2f}" if ratio else "-",
     )
 
@@ -178,22 +188,22 @@ def _sums_table(target: str, rows: Sequence[LatencyRow]) -> Table:
         columns=("whole", "sum of its parts (ms)", "whole (ms)", "difference", "verdict"),
         rows=tuple(
             (
-                a.whole,
-                f"{a.sum_ns / _MEGA:.3f}",
-                f"{a.whole_ns / _MEGA:.3f}",
-                f"{a.difference:+.1%} ± {a.half_width_ns / a.whole_ns:.1%}",
-                "adds up" if a.adds_up else "does not add up",
+                part_sum.whole,
+                f"{part_sum.sum_ns / _MEGA:.3f}",
+                f"{part_sum.whole_ns / _MEGA:.3f}",
+                f"{part_sum.difference:+.1%} ± {part_sum.half_width_ns / part_sum.whole_ns:.1%}",
+                "within tolerance" if part_sum.within_tolerance else "outside tolerance",
             )
-            for a in additions(rows)
+            for part_sum in part_sums(rows)
         ),
-        caption=f"adds up: within {STATED_ERROR:.0%} of the whole; a part by itself pays for a "
-        "call and for the layout of its inputs and outputs",
+        caption=f"tolerance: {TOLERANCE:.0%} of the whole; a part by itself pays for a call and "
+        "for the layout of its inputs and outputs",
     )
 
 
-def _against_limit(row: LatencyRow, by_id: dict[str, LatencyRow]) -> Ratio | None:
+def _against_lower_bound(row: LatencyRow, by_id: Mapping[str, LatencyRow]) -> Ratio | None:
     return compare_in_run(row, by_id[row.limit_row]) if row.limit_row else None
 
 
-def _is_limit(row: LatencyRow) -> bool:
-    return row.subject.attributes.get("kind") == LIMIT
+def _is_lower_bound(row: LatencyRow) -> bool:
+    return row.subject.attributes.get("kind") == LOWER_BOUND

@@ -1,15 +1,16 @@
-"""What ``mobilevit-bench compare`` says."""
+"""What ``mobilevit-bench compare`` shows."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.analysis.statistics import MARGIN, Ratio
-from benchmarks.analysis.warnings import row_doubts
+from benchmarks.analysis.warnings import warnings_of
 from benchmarks.output.summaries import ratio_summary
-from converters.text import PlainConsole
 from mobilevit_edge.formats.report import Flag, LatencyRow
+from mobilevit_edge.terminal import PlainConsole
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
         "paired": comparison.paired,
         "between_processes": ratio.between_processes,
         "margin": MARGIN,
-        "notes": _comparison_notes(comparison),
+        "notes": _warnings(comparison),
     }
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """The verdict in one sentence, and what limits it."""
+    """The verdict in one sentence, then the warnings."""
     ratio = comparison.ratio
     console = PlainConsole()
     a, b = comparison.a.id, comparison.b.id
@@ -49,25 +50,19 @@ def print_comparison(comparison: Comparison) -> None:
         "slower": f"{a} is slower than {b}",
         "no difference": f"no difference between {a} and {b}",
     }[ratio.verdict]
+    high = f"{ratio.high:.3f}" if math.isfinite(ratio.high) else "any"
     console.print(
-        f"{verdict}: {a} takes {_ratio_text(ratio_summary(ratio), with_verdict=False)} times as "
-        f"long, 95 % interval; {ratio.rounds} samples, {ratio.processes} processes"
+        f"{verdict}: {a} takes {ratio.value:.3f} ({ratio.low:.3f} to {high}) times as long, "
+        f"95 % interval; {ratio.rounds} samples, {ratio.processes} processes"
     )
-    for text in _comparison_notes(comparison):
-        console.print(f"note: {text}")
+    for text in _warnings(comparison):
+        console.print(f"warning: {text}")
 
 
-def _comparison_notes(comparison: Comparison) -> list[str]:
+def _warnings(comparison: Comparison) -> list[str]:
     texts = [flag.reason for flag in comparison.flags]
     if not comparison.paired:
         texts.append("separate runs: what changed on the machine in between is not covered")
     if not comparison.ratio.between_processes:
         texts.append("fewer than three processes: the next process may differ by more")
-    return texts + row_doubts([comparison.a, comparison.b])
-
-
-def _ratio_text(ratio: dict[str, Any], *, with_verdict: bool = True) -> str:
-    low, high = ratio["interval"]
-    shown = "any" if high is None else f"{high:.3f}"
-    text = f"{ratio['ratio']:.3f} ({low:.3f} to {shown})"
-    return f"{text} {ratio['verdict']}" if with_verdict else text
+    return texts + warnings_of([comparison.a, comparison.b])

@@ -1,4 +1,4 @@
-"""What ``mobilevit-bench models`` says: which model for which budget."""
+"""What ``mobilevit-bench models`` shows: which model for which budget."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.analysis.comparison import summarize_row
 from benchmarks.analysis.statistics import Summary
+from benchmarks.output.charts import Chart, Curve, ScatterPoint
 from benchmarks.output.summaries import latency_rows, median_of, plus_minus, row_summary
 from benchmarks.output.table import Table
 from mobilevit_edge.formats.report import LatencyRow, Run
@@ -19,6 +20,18 @@ _MEGA: Final = 1e6
 _PUBLISHED_SIZE: Final = (256, 256)
 PUBLISHED: Final = "published"
 MEASURED: Final = "measured"
+_MODEL_COLUMNS: Final = (
+    "row",
+    "median",
+    "95 %",
+    "p90",
+    "noise",
+    "M MAC",
+    "file",
+    "cold start",
+    "peak memory",
+    "top-1",
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class Choice:
         high_ms: upper end of its interval.
         top1: percent.
         source: ``published``, ImageNet-1k by the authors; ``measured``, by the artifact itself.
-        best: no other choice is both faster and more accurate.
+        on_pareto_front: no other choice is both faster and more accurate.
     """
 
     row_id: str
@@ -41,11 +54,33 @@ class Choice:
     high_ms: float
     top1: float
     source: str
-    best: bool
+    on_pareto_front: bool
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Latency of one model against the size of its input.
+
+    Attributes:
+        name: model, target, precision, and what is held fixed.
+        axis: ``pixels`` or ``images``.
+        points: (pixels or images, summary), ascending.
+    """
+
+    name: str
+    axis: str
+    points: tuple[tuple[int, Summary], ...]
+
+    @property
+    def exponent(self) -> float:
+        """The e of latency = c x^e, by least squares over all points."""
+        x = np.log([x for x, _ in self.points])
+        y = np.log([summary.median for _, summary in self.points])
+        return float(np.polyfit(x, y, 1)[0])
 
 
 def published_of(row: LatencyRow) -> Published | None:
-    """The authors' figures, where the row is what they had: fp32 at 256x256."""
+    """The authors' figures, if the row is what they measured: fp32 at 256x256."""
     about = row.subject
     if about.precision != "fp32" or about.image_size != _PUBLISHED_SIZE:
         return None
@@ -54,9 +89,9 @@ def published_of(row: LatencyRow) -> Published | None:
 
 
 def choices(rows: Sequence[LatencyRow]) -> tuple[Choice, ...]:
-    """All rows with an accuracy and one image a call, fastest first.
+    """All rows with an accuracy and one image per call, fastest first.
 
-    Accuracies measured on somebody's images and published ones do not compare: where any row has a
+    Accuracies measured on one's own images and published ones do not compare: where any row has a
     measured one, only measured ones count.
     """
     source = MEASURED if any(row.subject.top1 for row in rows) else PUBLISHED
@@ -66,7 +101,7 @@ def choices(rows: Sequence[LatencyRow]) -> tuple[Choice, ...]:
         if summary is not None and top1 is not None and row.subject.batch == 1:
             found.append((summary, top1, row))
     found.sort(key=lambda item: item[0].median)
-    best_so_far = -1.0
+    highest_top1 = -1.0
     chosen = []
     for summary, top1, row in found:
         chosen.append(
@@ -77,10 +112,10 @@ def choices(rows: Sequence[LatencyRow]) -> tuple[Choice, ...]:
                 summary.high / _MEGA,
                 top1,
                 source,
-                best=top1 > best_so_far,
+                on_pareto_front=top1 > highest_top1,
             )
         )
-        best_so_far = max(best_so_far, top1)
+        highest_top1 = max(highest_top1, top1)
     return tuple(chosen)
 
 
@@ -90,8 +125,8 @@ def within_budget(candidates: Sequence[Choice], budget_ms: float) -> Choice | No
     return max(fitting, key=lambda choice: (choice.top1, -choice.median_ms), default=None)
 
 
-def growth(rows: Sequence[LatencyRow]) -> tuple[tuple[str, str, list[tuple[int, Summary]]], ...]:
-    """(model target precision, ``pixels`` or ``images``, points) wherever one of the two varies."""
+def scalings(rows: Sequence[LatencyRow]) -> tuple[Scaling, ...]:
+    """Every model whose image size or batch varies, while the other is held fixed."""
     found = []
     for axis in ("pixels", "images"):
         series: dict[tuple[object, ...], list[tuple[int, Summary]]] = {}
@@ -103,33 +138,49 @@ def growth(rows: Sequence[LatencyRow]) -> tuple[tuple[str, str, list[tuple[int, 
             x, fixed = (pixels, about.batch) if axis == "pixels" else (about.batch, pixels)
             key = (about.model, about.target, about.precision, fixed)
             series.setdefault(key, []).append((x, summary))
-        for (*names, held), points in series.items():
+        for (*names, fixed_value), points in series.items():
             if len(points) > 1:
-                at = f"batch {held}" if axis == "pixels" else f"{held} pixels"
+                at = f"batch {fixed_value}" if axis == "pixels" else f"{fixed_value} pixels"
                 name = f"{' '.join(map(str, names))}, {at}"
-                found.append((name, axis, sorted(points, key=lambda point: point[0])))
+                ascending = tuple(sorted(points, key=lambda point: point[0]))
+                found.append(Scaling(name, axis, ascending))
     return tuple(found)
 
 
-def exponent(points: Sequence[tuple[int, Summary]]) -> float:
-    """The e of latency = c x^e by least squares over all points."""
-    x = np.log([x for x, _ in points])
-    y = np.log([summary.median for _, summary in points])
-    return float(np.polyfit(x, y, 1)[0])
-
-
-def models_tables(run: Run, budget_ms: float | None) -> tuple[Table, ...]:
-    """All rows, the ones worth choosing, and growth where sizes or batches vary."""
+def models_tables(run: Run, budget_ms: float | None = None) -> tuple[Table, ...]:
+    """All rows, those to choose from, and how latency scales where sizes or batches vary."""
     rows = latency_rows(run)
     found = [_models_table(run, rows)]
     candidates = choices(rows)
     if len(candidates) > 1:
         found.append(_choices_table(candidates, budget_ms))
-    found += [_growth_table(*item) for item in growth(rows)]
+    found += [_scaling_table(scaling) for scaling in scalings(rows)]
     return tuple(found)
 
 
-def models_summary(run: Run, budget_ms: float | None) -> dict[str, Any]:
+def scaling_charts(run: Run) -> tuple[Chart, ...]:
+    """Medians against image size, and against batch, where they vary."""
+    found = scalings(latency_rows(run))
+    charts = []
+    for axis in dict.fromkeys(scaling.axis for scaling in found):
+        curves = tuple(
+            Curve(s.name, tuple((x, summary.median / _MEGA) for x, summary in s.points))
+            for s in found
+            if s.axis == axis
+        )
+        charts.append(Chart(f"Medians against the number of {axis}", curves))
+    return tuple(charts)
+
+
+def accuracy_scatter(run: Run) -> tuple[ScatterPoint, ...]:
+    """Accuracy against latency of every row to choose."""
+    return tuple(
+        ScatterPoint(c.row_id, c.model, c.median_ms, c.top1, c.on_pareto_front)
+        for c in choices(latency_rows(run))
+    )
+
+
+def models_summary(run: Run, budget_ms: float | None = None) -> dict[str, Any]:
     """The same as plain data."""
     rows = latency_rows(run)
     candidates = choices(rows)
@@ -137,19 +188,19 @@ def models_summary(run: Run, budget_ms: float | None) -> dict[str, Any]:
     return {
         "rows": [row_summary(row) for row in rows],
         "choices": [
-            {"id": c.row_id, "median_ms": c.median_ms, "top1": c.top1, "best": c.best}
+            {"id": c.row_id, "median_ms": c.median_ms, "top1": c.top1, "best": c.on_pareto_front}
             for c in candidates
         ],
         "accuracy": candidates[0].source if candidates else None,
         "within_budget": chosen.row_id if chosen else None,
         "growth": [
             {
-                "series": name,
-                "axis": axis,
-                "median_ns": {str(x): summary.median for x, summary in points},
-                "exponent": exponent(points),
+                "series": scaling.name,
+                "axis": scaling.axis,
+                "median_ns": {str(x): summary.median for x, summary in scaling.points},
+                "exponent": scaling.exponent,
             }
-            for name, axis, points in growth(rows)
+            for scaling in scalings(rows)
         ],
     }
 
@@ -164,10 +215,7 @@ def _top1(row: LatencyRow, source: str) -> float | None:
 def _models_table(run: Run, rows: Sequence[LatencyRow]) -> Table:
     return Table(
         title=f"{run.device.processor}, one thread; milliseconds, megabytes",
-        columns=(
-            *("row", "median", "95 %", "p90", "noise", "M MAC", "file"),
-            *("cold start", "peak memory", "top-1"),
-        ),
+        columns=_MODEL_COLUMNS,
         rows=tuple(_model_cells(row) for row in rows),
         caption="M MAC: millions of multiply-adds of the model; top-1: the authors' on ImageNet-1k "
         "at 256x256 in fp32, unless measured; cold start: load and first inference; peak memory: "
@@ -178,7 +226,8 @@ def _models_table(run: Run, rows: Sequence[LatencyRow]) -> Table:
 def _model_cells(row: LatencyRow) -> tuple[str, ...]:
     about, summary = row.subject, summarize_row(row)
     if summary is None:
-        return (row.id, "not run" if row.not_run else "no samples", *["-"] * 8)
+        missing = len(_MODEL_COLUMNS) - 2
+        return (row.id, "not run" if row.not_run else "no samples", *["-"] * missing)
     load, first = (median_of(row.cold_starts, n) for n in ("load_ns", "first_inference_ns"))
     peak = median_of(row.cold_starts, "peak_memory_bytes")
     published = published_of(row)
@@ -199,10 +248,10 @@ def _model_cells(row: LatencyRow) -> tuple[str, ...]:
 
 def _choices_table(candidates: Sequence[Choice], budget_ms: float | None) -> Table:
     chosen = None if budget_ms is None else within_budget(candidates, budget_ms)
-    caption = "best: nothing here is both faster and more accurate"
+    caption = "Pareto front: nothing here is both faster and more accurate"
     if budget_ms is not None:
         answer = f"{chosen.row_id}, {chosen.top1:.1f} %" if chosen else "nothing here"
-        caption = f"within {budget_ms:g} ms, its whole interval included: {answer}; {caption}"
+        caption = f"within {budget_ms:g} ms with its whole interval: {answer}; {caption}"
     return Table(
         title=f"Accuracy against latency, {candidates[0].source} top-1",
         columns=("row", "median (ms)", "top-1 (%)", ""),
@@ -211,7 +260,7 @@ def _choices_table(candidates: Sequence[Choice], budget_ms: float | None) -> Tab
                 choice.row_id,
                 f"{choice.median_ms:.2f}",
                 f"{choice.top1:.1f}",
-                "chosen" if choice is chosen else "best" if choice.best else "",
+                "chosen" if choice is chosen else "Pareto front" if choice.on_pareto_front else "",
             )
             for choice in candidates
         ),
@@ -219,14 +268,14 @@ def _choices_table(candidates: Sequence[Choice], budget_ms: float | None) -> Tab
     )
 
 
-def _growth_table(name: str, axis: str, points: Sequence[tuple[int, Summary]]) -> Table:
-    each = "ns a pixel" if axis == "pixels" else "ms an image"
-    unit = 1.0 if axis == "pixels" else _MEGA
+def _scaling_table(scaling: Scaling) -> Table:
+    axis = scaling.axis
+    rate, unit = ("ns per pixel", 1.0) if axis == "pixels" else ("ms per image", _MEGA)
     return Table(
-        title=f"{name}: latency grows as {axis}^{exponent(points):.2f}",
-        columns=(axis, "median (ms)", each),
+        title=f"{scaling.name}: latency grows as {axis}^{scaling.exponent:.2f}",
+        columns=(axis, "median (ms)", rate),
         rows=tuple(
             (f"{x:,}", f"{summary.median / _MEGA:.2f}", f"{summary.median / x / unit:.1f}")
-            for x, summary in points
+            for x, summary in scaling.points
         ),
     )

@@ -1,4 +1,4 @@
-"""What ``mobilevit-bench run`` says, and a report of rows that belong to no experiment."""
+"""What ``mobilevit-bench run`` shows, and reports of any other rows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,34 @@ from typing import Any, Final
 from benchmarks.analysis.comparison import compare_in_run, summarize_row
 from benchmarks.analysis.quality_flags import usable_series
 from benchmarks.analysis.statistics import Ratio
-from benchmarks.analysis.warnings import notes
-from benchmarks.output.summaries import latency_rows, median_of, ratio_summary, row_summary
+from benchmarks.analysis.warnings import row_warnings
+from benchmarks.output.summaries import (
+    latency_rows,
+    median_of,
+    ratio_summary,
+    row_summary,
+    runtime_name,
+)
 from benchmarks.output.table import Table
 from mobilevit_edge.formats.report import LatencyRow, OperatorTime, Run
 
 _MEGA: Final = 1e6
 _OPERATORS_SHOWN: Final = 12
+_COLUMNS: Final = (
+    "row",
+    "runtime",
+    "precision",
+    "median",
+    "95 %",
+    "p90",
+    "noise",
+    "file",
+    "load",
+    "first",
+    "peak memory",
+    "top-1",
+    "against its group's first",
+)
 
 
 def run_tables(run: Run) -> tuple[Table, ...]:
@@ -26,13 +47,10 @@ def run_tables(run: Run) -> tuple[Table, ...]:
             firsts.setdefault(group, row)
     table = Table(
         title=f"{run.device.processor}, one thread; milliseconds, megabytes",
-        columns=(
-            *("row", "runtime", "precision", "median", "95 %", "p90", "noise"),
-            *("file", "load", "first", "peak memory", "top-1", "against its group's first"),
-        ),
+        columns=_COLUMNS,
         rows=tuple(_cells(row, _against_first(row, firsts)) for row in rows),
         caption="load, first inference: in fresh processes, file in the system's cache; peak "
-        "memory: the whole process, with Python and the runtime; !: doubts below",
+        "memory: the whole process, with Python and the runtime; !: see the warnings below",
     )
     profiles = (profile for row in rows for profile in _profile_tables(row))
     return (table, *profiles)
@@ -62,13 +80,13 @@ def _against_first(row: LatencyRow, firsts: dict[str, LatencyRow]) -> Ratio | No
 
 def _cells(row: LatencyRow, ratio: Ratio | None) -> tuple[str, ...]:
     about, summary = row.subject, summarize_row(row)
-    runtime = " ".join(filter(None, (row.runtime.name, row.runtime.version)))
-    names = (row.id, runtime, about.precision or "-")
+    names = (row.id, runtime_name(row), about.precision or "-")
     if summary is None:
-        return (*names, "not run" if row.not_run else "no samples", *["-"] * 9)
+        missing = len(_COLUMNS) - len(names) - 1
+        return (*names, "not run" if row.not_run else "no samples", *["-"] * missing)
     return (
         *names,
-        f"{summary.median / _MEGA:.3f}{' !' if notes(row) else ''}",
+        f"{summary.median / _MEGA:.3f}{' !' if row_warnings(row) else ''}",
         f"{summary.low / _MEGA:.3f} to {summary.high / _MEGA:.3f}",
         f"{summary.p90 / _MEGA:.3f}",
         f"{summary.noise:.1%}",
@@ -84,20 +102,20 @@ def _cells(row: LatencyRow, ratio: Ratio | None) -> tuple[str, ...]:
 
 
 def _profile_tables(row: LatencyRow) -> Iterator[Table]:
-    """Time by kind of operator, and by block where the operators know theirs."""
+    """Time by kind of operator, and by block if the operators name theirs."""
     profile = row.profile
     if profile is None:
         return
     title = f"{row.id}, {profile.source}, {profile.inferences} inferences"
     if not profile.operators:
-        yield Table(title, ("operator",), (), profile.note or "nothing was told")
+        yield Table(title, ("operator",), (), profile.note or "the profiler reported nothing")
         return
     kinds = [operator.kind for operator in profile.operators]
     modules = [_block(operator.module) for operator in profile.operators]
     for heading, names in (("operator", kinds), ("block", modules)):
         if any(names):
             cells = _shares(names, profile.operators, profile.inferences)
-            columns = (heading, "calls", "ms an inference", "share")
+            columns = (heading, "calls", "ms per inference", "share")
             yield Table(title, columns, cells, profile.note or "")
 
 

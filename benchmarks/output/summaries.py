@@ -1,4 +1,4 @@
-"""What the subcommands share of what they print."""
+"""What the subcommands' tables and summaries share."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from benchmarks.analysis.comparison import summarize_row
 from benchmarks.analysis.statistics import Ratio, Summary
-from benchmarks.analysis.warnings import doubts, notes
+from benchmarks.analysis.warnings import row_warnings, run_warnings
 from benchmarks.output.table import Table, print_table, wide_console
 from mobilevit_edge.formats.report import ColdStart, LatencyRow, Run
 
 
 def print_tables(tables: Sequence[Table], run: Run, path: Path) -> None:
-    """Tables of a run, then its doubts."""
+    """Tables of a run, then its warnings."""
     console = wide_console()
     for table in tables:
         print_table(console, table)
-    for text in doubts(run, latency_rows(run)):
-        console.print(f"note: {text}")
+    for text in run_warnings(run, latency_rows(run)):
+        console.print(f"warning: {text}")
     console.print(f"report: {path}")
 
 
@@ -33,7 +33,7 @@ def row_summary(row: LatencyRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "model": row.subject.model,
-        "runtime": " ".join(filter(None, (row.runtime.name, row.runtime.version))),
+        "runtime": runtime_name(row),
         "samples": summary.count if summary else 0,
         "processes": summary.processes if summary else 0,
         "median_ns": summary.median if summary else None,
@@ -47,8 +47,13 @@ def row_summary(row: LatencyRow) -> dict[str, Any]:
         "memory_before_bytes": median_of(row.cold_starts, "memory_before_bytes"),
         "peak_memory_bytes": median_of(row.cold_starts, "peak_memory_bytes"),
         "not_run": row.not_run,
-        "notes": notes(row),
+        "notes": row_warnings(row),
     }
+
+
+def runtime_name(row: LatencyRow) -> str:
+    """Name and version of what ran a row."""
+    return " ".join(filter(None, (row.runtime.name, row.runtime.version)))
 
 
 def ratio_summary(ratio: Ratio) -> dict[str, Any]:
@@ -63,12 +68,12 @@ def plus_minus(summary: Summary) -> str:
 
 
 def median_of(cold_starts: Sequence[ColdStart], name: str) -> float | None:
-    """Of one of the figures of cold starts; ``None`` where no process knew it."""
+    """Median of one of the figures of cold starts; ``None`` if no process knew it."""
     values = [getattr(cold, name) for cold in cold_starts]
     known = [value for value in values if value is not None]
     return float(np.median(known)) if known else None
 
 
 def latency_rows(run: Run) -> list[LatencyRow]:
-    """A run's rows but those that count instructions."""
+    """A run's rows except those that count instructions."""
     return [row for row in run.rows if isinstance(row, LatencyRow)]

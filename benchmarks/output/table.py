@@ -1,4 +1,4 @@
-"""A table as plain data, which the terminal, Markdown and HTML put on paper."""
+"""A table as plain data, for the terminal, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import rich.table
 
-from converters.text import PlainConsole
+from mobilevit_edge.terminal import PlainConsole
 
 _WIDTH = 130
 
@@ -22,7 +22,7 @@ class Table:
 
 
 def wide_console() -> PlainConsole:
-    """At least as wide as the widest table: narrow columns would cut figures."""
+    """A console as wide as the widest table: narrow columns would cut figures."""
     return PlainConsole(width=max(PlainConsole().width, _WIDTH))
 
 

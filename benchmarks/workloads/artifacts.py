@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final, Literal, TypeAlias
-
 import torch
-from torch import Tensor, nn
 
-from converters.export.options import ExportOptions, Precision
-from converters.export.source import calibrate_batch_norm_statistics
+from converters.job.options import ExportOptions
+from converters.job.precisions import Precision
+from converters.job.source import calibrate_batch_norm_statistics
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
-from converters.targets.base import get_backend
-from mobilevit_edge.formats.bundle import Target
+from converters.targets.base import get_target
+from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.models.network import MobileViT, create_model
-
-FileTarget: TypeAlias = Literal["onnx", "executorch"]
-FILE_TARGETS: Final[tuple[FileTarget, ...]] = ("onnx", "executorch")
-SUFFIX: Final = {"onnx": ".onnx", "executorch": ".pte"}
 
 
 def random_network(name: str) -> MobileViT:
@@ -32,27 +25,11 @@ def random_network(name: str) -> MobileViT:
 
 def rewrite(
     network: MobileViT,
-    target: Target,
+    target: TargetName,
     image_size: tuple[int, int],
     precision: Precision = "fp32",
 ) -> None:
     """Apply the rewrites of an export, in place."""
-    options = ExportOptions(target, weights="random", output=None, precision=precision)
-    names = get_backend(target).rewrites(network.spec, options)
+    options = ExportOptions(weights="random", target=target, precision=precision)
+    names = get_target(target).rewrites(network.spec, options)
     apply_rewrites(network, select_rewrites(names, ()), Context(image_size))
-
-
-def write_file(
-    module: nn.Module, inputs: tuple[Tensor, ...], target: FileTarget, path: Path
-) -> None:
-    """Export any module as it is."""
-    if target == "onnx":
-        from converters.targets.onnx.conversion import export_graph
-
-        path.write_bytes(export_graph(module, inputs).SerializeToString())
-    else:
-        from converters.targets.executorch.lowering import lower, xnnpack
-
-        with torch.no_grad():
-            program = torch.export.export(module, inputs)
-        path.write_bytes(lower(program, xnnpack()))

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.harness.plan import Candidate, FactorySource, Group, latency_row, subject
+from benchmarks.harness.plan import Candidate, FactorySource, Group
 from benchmarks.harness.runners import eager, runtime_of
-from mobilevit_edge.formats.report import OperatorTime, Profile
+from mobilevit_edge.formats.report import LatencyRow, OperatorTime, Profile, Subject
 from mobilevit_edge.specs import ATTENTIONS, Attention
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ DIM: Final = 512
 HEADS: Final = 8
 PROJECTED: Final = 256
 FIRST_TOKENS: Final = 64
-MAX_TOKENS: Final = 16_384
 PROFILED_TOKENS: Final = 256
 MODEL: Final = "mobilevit_s"
 IMAGE_SIZE: Final = 256
@@ -38,8 +36,8 @@ PAPER_MS: Final[Mapping[Attention, float]] = {
 _SCORES_HELD: Final = 3
 """Copies of the k x k scores that are alive at once, around softmax."""
 _MACS_PER_SECOND: Final = 1e10
-_LONGEST_SECONDS: Final = 5.0
-_INFERENCES: Final = 5
+_MAX_SECONDS: Final = 5.0
+_PROFILED_INFERENCES: Final = 5
 
 
 def unit(kind: Attention, tokens: int) -> nn.Module:
@@ -95,13 +93,13 @@ def unit_macs(kind: Attention, tokens: int) -> int:
     return macs
 
 
-def forbidden(kind: Attention, tokens: int, memory_bytes: int | None) -> str | None:
-    """Why a unit is not measured on so many tokens; ``None`` if it is.
+def reason_not_to_run(kind: Attention, tokens: int, memory_bytes: int | None) -> str | None:
+    """Why a unit is not measured on this many tokens; ``None`` if it is.
 
     Args:
         kind: the unit.
         tokens: k.
-        memory_bytes: what this machine has; ``None`` where that is unknown.
+        memory_bytes: memory of this machine; ``None`` if unknown.
     """
     if kind != "multi_head":
         return None
@@ -109,8 +107,8 @@ def forbidden(kind: Attention, tokens: int, memory_bytes: int | None) -> str | N
     if memory_bytes is not None and scores > memory_bytes / 2:
         return f"its {tokens} x {tokens} scores take {scores / 1e9:.1f} GB, over half the memory"
     seconds = unit_macs(kind, tokens) / _MACS_PER_SECOND
-    if seconds > _LONGEST_SECONDS:
-        return f"one inference would take some {seconds:.0f} s"
+    if seconds > _MAX_SECONDS:
+        return f"one inference would take about {seconds:.0f} s"
     return None
 
 
@@ -124,43 +122,51 @@ def attention_groups(most: int, memory_bytes: int | None) -> tuple[Group, ...]:
     alone = [
         Group(
             f"{tokens} tokens",
-            tuple(_unit_contender(kind, tokens, memory_bytes) for kind in ATTENTIONS),
+            tuple(_unit_candidate(kind, tokens, memory_bytes) for kind in ATTENTIONS),
         )
         for tokens in token_counts(most)
     ]
-    return (*alone, Group(MODEL, tuple(_model_contender(kind) for kind in ATTENTIONS)))
+    return (*alone, Group(MODEL, tuple(_model_candidate(kind) for kind in ATTENTIONS)))
 
 
-def _unit_contender(kind: Attention, tokens: int, memory_bytes: int | None) -> Candidate:
-    about = subject(
-        part="attention",
-        target="torch",
-        precision="fp32",
-        attributes={"attention": kind, "tokens": str(tokens), "dim": str(DIM)},
-        macs=unit_macs(kind, tokens),
+def _unit_candidate(kind: Attention, tokens: int, memory_bytes: int | None) -> Candidate:
+    row = LatencyRow(
+        id=f"{kind} {tokens}",
+        experiment=EXPERIMENT,
+        subject=Subject(
+            part="attention",
+            target="torch",
+            precision="fp32",
+            attributes={"attention": kind, "tokens": str(tokens), "dim": str(DIM)},
+            macs=unit_macs(kind, tokens),
+        ),
+        runtime=runtime_of("torch"),
+        not_run=reason_not_to_run(kind, tokens, memory_bytes),
     )
-    row = latency_row(f"{kind} {tokens}", EXPERIMENT, about, runtime_of("torch"))
-    row = replace(row, not_run=forbidden(kind, tokens, memory_bytes))
     factory = f"{__name__}:{unit_run.__name__}"
     return Candidate(row, FactorySource(factory, {"kind": kind, "tokens": tokens}))
 
 
-def _model_contender(kind: Attention) -> Candidate:
-    about = subject(
-        model=MODEL,
-        target="torch",
-        precision="fp32",
-        image_size=(IMAGE_SIZE, IMAGE_SIZE),
-        attributes={"attention": kind},
+def _model_candidate(kind: Attention) -> Candidate:
+    row = LatencyRow(
+        id=f"{MODEL} {kind}",
+        experiment=EXPERIMENT,
+        subject=Subject(
+            model=MODEL,
+            target="torch",
+            precision="fp32",
+            image_size=(IMAGE_SIZE, IMAGE_SIZE),
+            attributes={"attention": kind},
+        ),
+        runtime=runtime_of("torch"),
     )
-    row = latency_row(f"{MODEL} {kind}", EXPERIMENT, about, runtime_of("torch"))
     return Candidate(row, FactorySource(f"{__name__}:{model_run.__name__}", {"kind": kind}))
 
 
 def fitted_exponent(tokens: Sequence[int], medians: Sequence[float]) -> float | None:
     """The e of latency = c k^e, by least squares over the upper half of k; ``None`` for one point.
 
-    The lower half is ruled by what does not depend on k: calls, caches.
+    What does not depend on k dominates the lower half: calls, caches.
     """
     import numpy as np
 
@@ -170,7 +176,7 @@ def fitted_exponent(tokens: Sequence[int], medians: Sequence[float]) -> float | 
 
 
 def profile_unit(kind: Attention, tokens: int = PROFILED_TOKENS) -> Profile:
-    """Time of each of PyTorch's operators in a unit, in this process, on one thread."""
+    """Time of each PyTorch operator in a unit, in this process, on one thread."""
     # Kineto, below the profiler, would print to stderr when it starts and stops.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     import torch
@@ -182,7 +188,7 @@ def profile_unit(kind: Attention, tokens: int = PROFILED_TOKENS) -> Profile:
     try:
         run()
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
-            for _ in range(_INFERENCES):
+            for _ in range(_PROFILED_INFERENCES):
                 run()
     finally:
         torch.set_num_threads(threads)
@@ -199,4 +205,4 @@ def profile_unit(kind: Attention, tokens: int = PROFILED_TOKENS) -> Profile:
         if event.key.startswith("aten::") and event.self_cpu_time_total > 0
     ]
     operators.sort(key=lambda operator: -operator.total_ns)
-    return Profile("torch.profiler", _INFERENCES, None, tuple(operators))
+    return Profile("torch.profiler", _PROFILED_INFERENCES, None, tuple(operators))

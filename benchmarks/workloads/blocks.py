@@ -1,7 +1,8 @@
 """A network part by part: stem, every inverted residual and MobileViT block, what is inside, head.
 
 Every part is exported by itself and measured in turn with the whole network and with the part's
-limit. PyTorch runs the reference model's parts, the other runtimes those of the rewritten model.
+lower bound. PyTorch runs the reference model's parts, the other runtimes those of the rewritten
+model.
 """
 
 from __future__ import annotations
@@ -9,45 +10,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.harness.plan import (
-    Candidate,
-    FactorySource,
-    FileSource,
-    Group,
-    latency_row,
-    subject,
-)
+from benchmarks.harness.plan import Candidate, FactorySource, FileSource, Group, Source
 from benchmarks.harness.runners import eager, runtime_of
+from mobilevit_edge.formats.report import LatencyRow, Subject
 
 if TYPE_CHECKING:
     from benchmarks.workloads.parts import Part
+    from benchmarks.workloads.targets import ModelTarget
+    from mobilevit_edge.formats.bundle import TargetName
 
 EXPERIMENT: Final = "blocks"
-BlockTarget: TypeAlias = Literal["torch", "onnx", "executorch"]
-TARGETS: Final[tuple[BlockTarget, ...]] = ("torch", "onnx", "executorch")
 WHOLE: Final = "whole"
-LIMIT: Final = "limit"
+LOWER_BOUND: Final = "limit"
+"""How reports and file names mark a lower bound."""
 PART_OF: Final = "part_of"
-"""Attribute of a row: the block that its part is inside of."""
+"""Attribute of a row: the block that its part is inside."""
 
 
 def block_groups(
     model: str,
-    targets: Sequence[BlockTarget],
+    targets: Sequence[ModelTarget],
     image_size: int,
     artifacts: Path,
     show: Callable[[str], None],
 ) -> tuple[Group, ...]:
-    """A group for each target: the whole network, its parts, and their limits.
+    """A group for each target: the whole network, its parts, and their lower bounds.
 
     Args:
         model: its name.
         targets: runtimes.
         image_size: side in pixels.
-        artifacts: folder for the parts' files; those that are there already are used again.
-        show: is told what goes on.
+        artifacts: folder for the parts' files; those already there are reused.
+        show: shows the running step.
     """
     return tuple(
         Group(target, tuple(_candidates(model, target, image_size, artifacts, show)))
@@ -57,67 +53,79 @@ def block_groups(
 
 def _candidates(
     model: str,
-    target: BlockTarget,
+    target: ModelTarget,
     image_size: int,
     artifacts: Path,
     show: Callable[[str], None],
 ) -> Iterator[Candidate]:
-    for kind in (LIMIT, ""):
-        parts = network_parts(model, target, image_size, limit=bool(kind))
+    folder = artifacts / f"{model}-{image_size}-parts"
+    for lower_bound in (True, False):
+        parts = network_parts(model, target, image_size, lower_bound=lower_bound)
         for number, part in enumerate(parts, 1):
-            row_id = " ".join(filter(None, (target, kind, part.name)))
-            show(f"making {row_id}, {number} of {len(parts)}")
-            about = subject(
-                model=model,
-                part=part.name,
-                target=target,
-                precision="fp32",
-                image_size=(image_size, image_size),
-                attributes={
-                    **({"kind": LIMIT} if kind else {}),
-                    **({PART_OF: part.within} if part.within else {}),
-                },
-                parameters=part.parameters,
-                macs=part.macs,
-            )
-            limit_row = None if kind else f"{target} {LIMIT} {part.name}"
-            row = latency_row(row_id, EXPERIMENT, about, runtime_of(target), limit_row=limit_row)
+            row = _row(model, part, target, image_size, lower_bound=lower_bound)
+            show(f"making {row.id}, {number} of {len(parts)}")
             if target == "torch":
                 arguments: dict[str, Any] = {
                     "model": model,
                     "image_size": image_size,
                     "part": part.name,
-                    "limit": bool(kind),
+                    "lower_bound": lower_bound,
                 }
-                source = FactorySource(f"{__name__}:{part_run.__name__}", arguments)
-                yield Candidate(row, source)
+                source: Source = FactorySource(f"{__name__}:{part_run.__name__}", arguments)
             else:
-                folder = artifacts / f"{model}-{image_size}-parts"
-                path = _file(part, target, folder, kind)
-                yield Candidate(row, FileSource(target, str(path.resolve())))
+                path = _file(part, target, folder, lower_bound=lower_bound)
+                source = FileSource(target, str(path.resolve()))
+            yield Candidate(row, source)
 
 
-def _file(part: Part, target: Literal["onnx", "executorch"], folder: Path, kind: str) -> Path:
-    from benchmarks.workloads.artifacts import SUFFIX, write_file
+def _row(
+    model: str, part: Part, target: ModelTarget, image_size: int, *, lower_bound: bool
+) -> LatencyRow:
+    bound_id = f"{target} {LOWER_BOUND} {part.name}"
+    attributes = {"kind": LOWER_BOUND} if lower_bound else {}
+    if part.within:
+        attributes[PART_OF] = part.within
+    return LatencyRow(
+        id=bound_id if lower_bound else f"{target} {part.name}",
+        experiment=EXPERIMENT,
+        subject=Subject(
+            model=model,
+            part=part.name,
+            target=target,
+            precision="fp32",
+            image_size=(image_size, image_size),
+            attributes=attributes,
+            parameters=part.parameters,
+            macs=part.macs,
+        ),
+        runtime=runtime_of(target),
+        limit_row=None if lower_bound else bound_id,
+    )
+
+
+def _file(part: Part, target: TargetName, folder: Path, *, lower_bound: bool) -> Path:
+    from converters.targets.base import get_target
     from mobilevit_edge.files import write_atomically
 
-    path = folder / f"{'-'.join(filter(None, (kind, part.name)))}{SUFFIX[target]}"
+    maker = get_target(target)
+    prefix = f"{LOWER_BOUND}-" if lower_bound else ""
+    path = folder / f"{prefix}{part.name}{maker.info.module_suffix}"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(
-            path, lambda temporary: write_file(part.module, part.inputs, target, temporary)
+            path, lambda temporary: maker.write_module(part.module, part.inputs, temporary)
         )
     return path
 
 
 @lru_cache(maxsize=2)
 def network_parts(
-    model: str, target: BlockTarget, image_size: int, *, limit: bool
+    model: str, target: ModelTarget, image_size: int, *, lower_bound: bool
 ) -> tuple[Part, ...]:
-    """The whole network as a part, then all its parts, or their limits.
+    """The whole network as a part, then all its parts, or their lower bounds.
 
-    The limit is the same for all targets. It is kept for the next call, since all parts of PyTorch
-    are run in one process.
+    The lower bound is the same for all targets. The result is cached, since all parts of PyTorch
+    run in one process.
     """
     import torch
 
@@ -128,7 +136,7 @@ def network_parts(
     network = random_network(model)
     inputs = lower_bound_inputs(network, image_size)
     module: torch.nn.Module = network
-    if limit:
+    if lower_bound:
         module = LowerBoundNetwork(network).eval().requires_grad_(False)
     else:
         inputs = inputs[:1]
@@ -137,8 +145,8 @@ def network_parts(
     return (Part(WHOLE, None, module, inputs), *split_network(module, inputs))
 
 
-def part_run(model: str, image_size: int, part: str, *, limit: bool) -> Callable[[], object]:
+def part_run(model: str, image_size: int, part: str, *, lower_bound: bool) -> Callable[[], object]:
     """One inference of a part in PyTorch; the factory of its candidate."""
-    parts = network_parts(model, "torch", image_size, limit=limit)
+    parts = network_parts(model, "torch", image_size, lower_bound=lower_bound)
     (found,) = (candidate for candidate in parts if candidate.name == part)
     return eager(found.module, *found.inputs)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
-from benchmarks.harness.plan import Candidate, FileSource, Group, latency_row, subject
+from benchmarks.harness.plan import Candidate, FileSource, Group
 from benchmarks.harness.runners import runtime_of
-from mobilevit_edge.formats.bundle import MODEL_PREFIX, Bundle, read_bundle
-from mobilevit_edge.formats.report import Artifact, Subject, Top1
+from mobilevit_edge.formats.bundle import MODEL_PREFIX, Accuracy, Bundle, read_bundle
+from mobilevit_edge.formats.report import Artifact, LatencyRow, Subject, Top1
 
-_MAX_ID = 150
+_MAX_ID: Final = 150
 
 
 def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
-    """Every bundle, named after its folder; folders of one name are numbered.
+    """Every bundle, named after its folder; folders of the same name are numbered.
 
     Raises:
-        BundleError: one of them is no bundle, or not whole.
+        BundleError: one of them is not a bundle, or not complete.
     """
     candidates = []
     seen: Counter[str] = Counter()
@@ -29,8 +29,12 @@ def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
         target = bundle.manifest.target
         name = _printable(path.resolve().name)
         seen[name] += 1
-        row_id = name if seen[name] == 1 else f"{name} ({seen[name]})"
-        row = latency_row(row_id, experiment, subject_of(bundle), runtime_of(target))
+        row = LatencyRow(
+            id=name if seen[name] == 1 else f"{name} ({seen[name]})",
+            experiment=experiment,
+            subject=subject_of(bundle),
+            runtime=runtime_of(target),
+        )
         candidates.append(Candidate(row, FileSource(target, str(bundle.model_path.resolve()))))
     return Group(experiment, tuple(candidates))
 
@@ -38,7 +42,7 @@ def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
 def subject_of(bundle: Bundle) -> Subject:
     """What a bundle's manifest says about its model."""
     manifest = bundle.manifest
-    made = subject(
+    return Subject(
         model=manifest.model.name,
         target=manifest.target,
         precision=manifest.precision,
@@ -48,13 +52,13 @@ def subject_of(bundle: Bundle) -> Subject:
         parameters=manifest.model.parameters,
         macs=manifest.model.macs,
         artifact=_artifact(bundle),
+        top1=_top1(manifest.accuracy) if manifest.accuracy else None,
     )
-    accuracy = manifest.accuracy
-    if accuracy is None:
-        return made
+
+
+def _top1(accuracy: Accuracy) -> Top1:
     percent = 100 * accuracy.artifact_correct / accuracy.images
-    source = "labeled images at the export, by the artifact itself"
-    return replace(made, top1=Top1(percent, accuracy.images, source))
+    return Top1(percent, accuracy.images, "labeled images at the export, by the artifact itself")
 
 
 def _artifact(bundle: Bundle) -> Artifact:
@@ -67,5 +71,5 @@ def _artifact(bundle: Bundle) -> Artifact:
 
 
 def _printable(name: str) -> str:
-    """A folder's name as a report may hold it."""
+    """A folder's name in the form that a report may hold."""
     return "".join(c if c.isprintable() else "?" for c in name)[:_MAX_ID] or "bundle"

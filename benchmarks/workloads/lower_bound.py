@@ -2,7 +2,7 @@
 
 A network with the same convolutions, linear layers, matrix products and activations as the
 reference, chained in the same shapes, and nothing else: no norms, residual sums, softmax, layout
-changes, resizing or concatenations. What it computes means nothing. A runtime cannot be faster than
+changes, resizing or concatenations. Its outputs are meaningless. A runtime cannot be faster than
 this with the same arithmetic; a rewrite that saves arithmetic can.
 """
 
@@ -32,7 +32,7 @@ def _plain_conv(module: ConvNormAct) -> nn.Module:
     return nn.Sequential(conv, module.act)
 
 
-class LimitLayer(nn.Module):
+class LowerBoundLayer(nn.Module):
     """The projections of one transformer layer; subclasses say what attention multiplies."""
 
     def __init__(self, dim: int, ffn_dim: int, *, query_dim: int) -> None:
@@ -49,8 +49,8 @@ class LimitLayer(nn.Module):
         return self.ffn_out(F.silu(self.ffn_in(x)))  # type: ignore[no-any-return]
 
 
-class LimitMapLayer(LimitLayer):
-    """A layer of V2's line. ``[B, d, H, W] -> same``, and the scores before their softmax."""
+class LowerBoundMapLayer(LowerBoundLayer):
+    """A layer of the V2 family. ``[B, d, H, W] -> same``, and the scores before their softmax."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         unit = self.attention
@@ -59,8 +59,8 @@ class LimitMapLayer(LimitLayer):
         return self.feed_forward(x), scores
 
 
-class LimitTokenLayer(LimitLayer):
-    """A layer of V1's line. ``[B, d, H, W] -> same``, and the products of q, k and v."""
+class LowerBoundTokenLayer(LowerBoundLayer):
+    """A layer of the V1 family. ``[B, d, H, W] -> same``, and the products of q, k and v."""
 
     def forward(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         unit = self.attention
@@ -69,8 +69,8 @@ class LimitTokenLayer(LimitLayer):
         return self.feed_forward(x), q
 
 
-class LimitMapBlock(nn.Module):
-    """Products of a block of V2's line. ``[B, C, H, W] -> same``, and what else was computed."""
+class LowerBoundMapBlock(nn.Module):
+    """Products of a V2 family block. ``[B, C, H, W] -> same``, and its side outputs."""
 
     def __init__(self, block: MapBlock) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class LimitMapBlock(nn.Module):
         self.spatial = _plain_conv(block.local.spatial)
         self.pointwise = block.local.pointwise
         self.layers = nn.ModuleList(
-            LimitMapLayer(d, block.spec.ffn_dim, query_dim=1) for _ in block.layers
+            LowerBoundMapLayer(d, block.spec.ffn_dim, query_dim=1) for _ in block.layers
         )
         self.projection = nn.Conv2d(d, channels, 1)
         self.local_projection = nn.Conv2d(d, channels, 1) if block.spec.fusion else None
@@ -94,8 +94,8 @@ class LimitMapBlock(nn.Module):
         return self.projection(x), side
 
 
-class LimitTokenBlock(nn.Module):
-    """Products of a block of V1's line, its linear layers as 1x1 convolutions.
+class LowerBoundTokenBlock(nn.Module):
+    """Products of a V1 family block, its linear layers as 1x1 convolutions.
 
     The attention's products run on inputs of their own (q, k transposed, v), so that nothing has to
     change its layout.
@@ -110,7 +110,7 @@ class LimitTokenBlock(nn.Module):
         self.spatial = _plain_conv(block.local.spatial)
         self.pointwise = block.local.pointwise
         self.layers = nn.ModuleList(
-            LimitTokenLayer(d, block.spec.ffn_dim, query_dim=d) for _ in block.layers
+            LowerBoundTokenLayer(d, block.spec.ffn_dim, query_dim=d) for _ in block.layers
         )
         self.projection = nn.Conv2d(d, channels, 1)
         # One convolution over a concatenation is two over its parts.
@@ -128,7 +128,7 @@ class LimitTokenBlock(nn.Module):
 
 
 class LowerBoundNetwork(nn.Module):
-    """The whole network's products, its modules named as in the network itself.
+    """The whole network's products, with modules named as in the network itself.
 
     The first input is the image, the others are V1's q, k, v.
     """
@@ -139,7 +139,7 @@ class LowerBoundNetwork(nn.Module):
         self.stages = [name for name, _ in model.stages() if name != "stem"]
         for name in self.stages:
             parts = model.get_submodule(name).children()
-            self.add_module(name, nn.ModuleList(_limit_of(part) for part in parts))
+            self.add_module(name, nn.ModuleList(_lower_bound_of(part) for part in parts))
         pre_head = model.pre_head
         self.pre_head = _plain_conv(pre_head) if isinstance(pre_head, ConvNormAct) else pre_head
         assert isinstance(model.head, nn.Linear)
@@ -150,11 +150,11 @@ class LowerBoundNetwork(nn.Module):
         outputs: list[Tensor] = []
         x = self.stem(x)
         for part in (part for name in self.stages for part in self.get_submodule(name).children()):
-            if isinstance(part, LimitTokenBlock):
+            if isinstance(part, LowerBoundTokenBlock):
                 x, side = part(x, *attention[:3])
                 attention = attention[3:]
                 outputs += side
-            elif isinstance(part, LimitMapBlock):
+            elif isinstance(part, LowerBoundMapBlock):
                 x, side = part(x)
                 outputs += side
             else:
@@ -163,16 +163,16 @@ class LowerBoundNetwork(nn.Module):
         return [self.head(x).flatten(1), *outputs]
 
 
-def _limit_of(part: nn.Module) -> nn.Module:
+def _lower_bound_of(part: nn.Module) -> nn.Module:
     match part:
         case InvertedResidual():
             return nn.Sequential(*map(_plain_conv, (part.expand, part.depthwise, part.project)))
         case MapBlock():
-            return LimitMapBlock(part)
+            return LowerBoundMapBlock(part)
         case TokenBlock():
-            return LimitTokenBlock(part)
+            return LowerBoundTokenBlock(part)
         case _:
-            raise ValueError(f"no limit for a {type(part).__name__}")
+            raise ValueError(f"there is no lower bound for a {type(part).__name__}")
 
 
 def lower_bound_inputs(model: MobileViT, image_size: int) -> tuple[Tensor, ...]:

@@ -6,28 +6,28 @@ The weights are random: latency does not depend on them. Every artifact is a ver
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
-from benchmarks.harness.plan import Candidate, FactorySource, FileSource, latency_row, subject
-from benchmarks.harness.runners import CORE_ML_ELSEWHERE, eager, runtime_of
+from benchmarks.harness.plan import Candidate, FactorySource, FileSource, Source
+from benchmarks.harness.runners import eager, runtime_of
 from benchmarks.workloads.bundles import subject_of
-from converters.export.options import ExportOptions, Precision
+from benchmarks.workloads.targets import ModelTarget
+from converters.job.options import ExportOptions
+from converters.job.precisions import PRECISIONS, Precision
+from converters.targets.base import get_target
 from mobilevit_edge.errors import BundleError, ConversionError, MissingPackageError, UsageError
 from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
+from mobilevit_edge.formats.report import LatencyRow, Subject
 
 EXPERIMENT: Final = "models"
-BenchTarget: TypeAlias = Literal["torch", "onnx", "executorch", "coreml"]
-TARGETS: Final[tuple[BenchTarget, ...]] = ("torch", "onnx", "executorch", "coreml")
-_RANDOM: Final = "random"
 _NOISE_IMAGES: Final = 8
-"""As few as calibration takes."""
+"""The fewest images that calibration accepts."""
 _CLASSES: Final = 1000
 _MAX_REASON: Final = 200
 
@@ -37,7 +37,7 @@ class Variant:
     """One row of the report. ``image_size`` is (height, width)."""
 
     model: str
-    target: BenchTarget
+    target: ModelTarget
     precision: Precision
     image_size: tuple[int, int]
     batch: int
@@ -53,7 +53,7 @@ class Variant:
 
 def variants(
     models: Sequence[str],
-    targets: Sequence[BenchTarget],
+    targets: Sequence[ModelTarget],
     precisions: Sequence[Precision],
     image_sizes: Sequence[tuple[int, int]],
     batches: Sequence[int],
@@ -74,22 +74,22 @@ def model_candidates(
     calibration: Path | None,
     show: Callable[[str], None],
 ) -> tuple[Candidate, ...]:
-    """A candidate for each variant; what cannot be made is one that says why.
+    """A candidate for each variant; if it cannot be made, its row says why.
 
     Args:
         wanted: the rows.
-        artifacts: folder of bundles; those that are there already are used again.
+        artifacts: folder of bundles; those already there are reused.
         calibration: images for int8; ``None`` means noise.
-        show: is told what goes on.
+        show: shows the running step.
 
     Raises:
-        BundleError: something else stands where a bundle belongs.
+        BundleError: something else is in the place of a bundle.
     """
     candidates = []
-    with _calibration(calibration) as images:
+    with _calibration_images(calibration) as images:
         for number, variant in enumerate(wanted, 1):
             show(f"making {variant.name}, {number} of {len(wanted)}")
-            candidates.append(_contender(variant, artifacts, images))
+            candidates.append(_candidate(variant, artifacts, images))
     return tuple(candidates)
 
 
@@ -103,51 +103,27 @@ def reference_run(model: str, height: int, width: int, batch: int) -> Callable[[
     return eager(create_model(model), torch.rand(batch, 3, height, width))
 
 
-def _contender(variant: Variant, artifacts: Path, calibration: Path) -> Candidate:
+def _candidate(variant: Variant, artifacts: Path, calibration: Path) -> Candidate:
     if variant.target == "torch":
-        return _torch_contender(variant)
+        return _torch_candidate(variant)
     folder = artifacts / variant.name
-    if variant.target == "coreml" and sys.platform != "darwin":
-        return _absent(variant, folder, CORE_ML_ELSEWHERE)
+    missing = FileSource(variant.target, str(folder))
+    reason = get_target(variant.target).why_not_measured()
+    if reason is not None:
+        return _candidate_of(variant, _subject(variant), missing, reason)
     try:
         bundle = _bundle(variant, folder, calibration)
     except (ConversionError, MissingPackageError, UsageError) as error:
-        return _absent(variant, folder, str(error))
-    row = latency_row(variant.name, EXPERIMENT, subject_of(bundle), runtime_of(variant.target))
-    return Candidate(row, FileSource(variant.target, str(bundle.model_path.resolve())))
+        return _candidate_of(variant, _subject(variant), missing, str(error))
+    source = FileSource(variant.target, str(bundle.model_path.resolve()))
+    return _candidate_of(variant, subject_of(bundle), source)
 
 
-def _absent(variant: Variant, folder: Path, reason: str) -> Candidate:
-    assert variant.target != "torch"
-    about = subject(
-        model=variant.model,
-        target=variant.target,
-        precision=variant.precision,
-        image_size=variant.image_size,
-        batch=variant.batch,
-    )
-    row = latency_row(variant.name, EXPERIMENT, about, runtime_of(variant.target))
-    source = FileSource(variant.target, str(folder))
-    return Candidate(replace(row, not_run=reason[:_MAX_REASON]), source)
-
-
-def _torch_contender(variant: Variant) -> Candidate:
+def _torch_candidate(variant: Variant) -> Candidate:
     from mobilevit_edge.counting import complexity
     from mobilevit_edge.models.network import create_meta_model, find_spec
 
     counts = complexity(create_meta_model(find_spec(variant.model), _CLASSES), variant.image_size)
-    about = subject(
-        model=variant.model,
-        target="torch",
-        precision=variant.precision,
-        image_size=variant.image_size,
-        batch=variant.batch,
-        parameters=counts.parameters,
-        macs=counts.macs,
-    )
-    row = latency_row(variant.name, EXPERIMENT, about, runtime_of("torch"))
-    if variant.precision != "fp32":
-        row = replace(row, not_run="the reference models are fp32 alone")
     height, width = variant.image_size
     arguments: dict[str, Any] = {
         "model": variant.model,
@@ -155,7 +131,39 @@ def _torch_contender(variant: Variant) -> Candidate:
         "width": width,
         "batch": variant.batch,
     }
-    return Candidate(row, FactorySource(f"{__name__}:{reference_run.__name__}", arguments))
+    return _candidate_of(
+        variant,
+        _subject(variant, parameters=counts.parameters, macs=counts.macs),
+        FactorySource(f"{__name__}:{reference_run.__name__}", arguments),
+        None if variant.precision == "fp32" else "the reference models run only in fp32",
+    )
+
+
+def _subject(
+    variant: Variant, *, parameters: int | None = None, macs: int | None = None
+) -> Subject:
+    return Subject(
+        model=variant.model,
+        target=variant.target,
+        precision=variant.precision,
+        image_size=variant.image_size,
+        batch=variant.batch,
+        parameters=parameters,
+        macs=macs,
+    )
+
+
+def _candidate_of(
+    variant: Variant, subject: Subject, source: Source, not_run: str | None = None
+) -> Candidate:
+    row = LatencyRow(
+        id=variant.name,
+        experiment=EXPERIMENT,
+        subject=subject,
+        runtime=runtime_of(variant.target),
+        not_run=None if not_run is None else not_run[:_MAX_REASON],
+    )
+    return Candidate(row, source)
 
 
 def _bundle(variant: Variant, folder: Path, calibration: Path) -> Bundle:
@@ -170,20 +178,20 @@ def _bundle(variant: Variant, folder: Path, calibration: Path) -> Bundle:
         if not _is_of(bundle.manifest, variant):
             raise BundleError(f"{folder} holds another model's bundle: name another --artifacts")
         return bundle
-    from converters.export.pipeline import export_bundle
+    from converters.bundling.pipeline import export_bundle
 
     assert variant.target != "torch"
     options = ExportOptions(
         target=variant.target,
-        weights=_RANDOM,
+        weights="random",
         output=folder,
         model=variant.model,
         precision=variant.precision,
         image_size=variant.image_size,
         batch=variant.batch,
-        calibration=calibration if variant.precision == "int8" else None,
+        calibration=calibration if PRECISIONS[variant.precision].calibrated else None,
     )
-    export_bundle(options, lambda step: None)
+    export_bundle(options)
     return read_bundle(folder)
 
 
@@ -199,7 +207,7 @@ def _is_of(manifest: Manifest, variant: Variant) -> bool:
 
 
 @contextmanager
-def _calibration(given: Path | None) -> Iterator[Path]:
+def _calibration_images(given: Path | None) -> Iterator[Path]:
     """A folder of images: the given one, or noise."""
     if given is not None:
         yield given

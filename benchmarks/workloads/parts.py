@@ -1,7 +1,7 @@
 """Cutting a network into parts that can be exported and measured by themselves.
 
 The exported graph is cut, not the modules: so the parts of a rewritten network are what its
-artifact runs, whatever the rewrites made of its blocks, and nothing is left out between them.
+artifact runs, whatever the rewrites did to its blocks, and nothing is left out between them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.utils.fuser_utils import fuse_as_graphmodule
 from torch.utils.flop_counter import FlopCounterMode
 
+from converters.module_paths import module_path
+
 STEM, HEAD = "stem", "head"
 LOCAL, ATTENTION, FEED_FORWARD, FUSION = "local", "attention", "ffn", "fusion"
 _PATH = re.compile(
     r"(?P<block>layer\d+\.\d+)(\.(?P<layer>layers\.\d+)(\.(?P<child>\w+))?)?|(?P<head>pre_head|pool|head)"
 )
-"""What matters of a module's dotted name."""
+"""The block, layer and child in a module's dotted name."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Part:
 
     Attributes:
         name: such as ``stem``, ``layer2.0``, ``layer3.1.layers.0.attention``, ``head``.
-        within: the block it is inside of, such as ``layer3.1``; ``None`` for parts of the network.
+        within: the block it is inside, such as ``layer3.1``; ``None`` for parts of the network.
         module: its graph.
         inputs: tensors of the shapes it gets inside the network.
     """
@@ -42,7 +44,7 @@ class Part:
 
     @property
     def parameters(self) -> int:
-        """Numbers of its weights."""
+        """How many numbers its weights hold."""
         return sum(p.numel() for p in self.module.parameters())
 
     @property
@@ -86,10 +88,10 @@ def _parts(graph: fx.GraphModule) -> Iterator[Part]:
 def _pieces(calls: Sequence[fx.Node]) -> Iterator[str]:
     """The smallest part that each call belongs to.
 
-    What a layer or the network itself does between its children (sums, moves) belongs to the piece
-    before.
+    What a layer or the network itself does between its children (sums, moves) belongs to the
+    preceding piece.
     """
-    paths = [_PATH.match(_module_path(call)) for call in calls]
+    paths = [_PATH.match(module_path(call)) for call in calls]
     with_layers = {path["block"] for path in paths if path and path["layer"]}
     piece = STEM
     for path in paths:
@@ -108,19 +110,13 @@ def _pieces(calls: Sequence[fx.Node]) -> Iterator[str]:
         yield piece
 
 
-def _module_path(call: fx.Node) -> str:
-    stack = call.meta.get("nn_module_stack") or {"": ("", None)}
-    path: str = list(stack.values())[-1][0]
-    return path
-
-
 def _owner(piece: str) -> str:
     """``layer3.1.layers.0.ffn`` -> ``layer3.1``."""
     return ".".join(piece.split(".")[:2])
 
 
 def _cut(graph: fx.GraphModule, name: str, within: str | None, calls: Sequence[fx.Node]) -> Part:
-    # Weights are nodes of their own: those that the calls read come along.
+    # Weights are nodes of their own: include those that the calls read.
     weights = {n: None for call in calls for n in call.all_input_nodes if n.op == "get_attr"}
     module, given, _ = fuse_as_graphmodule(graph, [*weights, *calls], name.replace(".", "_"))
     inputs = tuple(torch.rand(node.meta["val"].shape) for node in given)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 
-from converters.checks.numerics import Pixels, advice, artifact_input, find_images, load_pixels
-from converters.export.options import DEFAULT_MAX_DROP, ExportOptions
-from converters.export.source import SourceModel
-from converters.targets.base import LoadedModel
+from converters.checks.numerics import next_step
+from converters.job.job import ExportJob
+from converters.job.options import ExportOptions
+from converters.progress import Progress
+from converters.targets.loaded import LoadedModel
 from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
 from mobilevit_edge.formats.bundle import Accuracy
-from mobilevit_edge.preprocess import scale_pixels
+from mobilevit_edge.image_files import find_images
+from mobilevit_edge.input_contract import InputContract, Pixels
+
+DEFAULT_MAX_DROP: Final = 1.0
+"""Percentage points of top-1."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class LabeledImage:
 
 
 def find_labeled(folder: Path, labels: Sequence[str]) -> tuple[LabeledImage, ...]:
-    """The images of a folder that has one folder a class; none if no folder is named after a class.
+    """The images of a folder with one folder per class; none if no folder is named after a class.
 
     Names are compared in Unicode's composed form, which file systems do not keep alike.
 
@@ -48,7 +54,7 @@ def find_labeled(folder: Path, labels: Sequence[str]) -> tuple[LabeledImage, ...
     if unknown:
         raise LabelsError(
             f"{folder}: {', '.join(repr(name) for name in unknown[:5])} "
-            f"{'is' if len(unknown) == 1 else 'are'} no class of this model"
+            f"{'is' if len(unknown) == 1 else 'are'} not among this model's classes"
             f"{_nearest(unknown[0], labels)}; name every folder after one of its labels"
         )
     return tuple(
@@ -70,30 +76,25 @@ def check_gate(options: ExportOptions, images: Sequence[LabeledImage]) -> None:
 
 
 def measure_accuracy(
-    loaded: LoadedModel,
-    prepared: SourceModel,
-    options: ExportOptions,
-    images: Sequence[LabeledImage],
-    progress: Callable[[str], None],
+    loaded: LoadedModel, job: ExportJob, images: Sequence[LabeledImage], progress: Progress
 ) -> Accuracy:
-    """Count right answers of the reference in fp32 and of the artifact; unreadable images are none.
+    """Count right answers of the reference in fp32 and of the artifact, over readable images.
 
     Raises:
         ImageError: no image can be read.
         VerificationError: the artifact loses more than ``--max-accuracy-drop`` percentage points.
     """
-    max_drop = DEFAULT_MAX_DROP if options.max_accuracy_drop is None else options.max_accuracy_drop
+    asked = job.options.max_accuracy_drop
+    max_drop = DEFAULT_MAX_DROP if asked is None else asked
     right = {"reference": 0, "artifact": 0}
     readable = 0
-    size = options.batch or 1
-    for labels, pixels in _batches(images, prepared, size):
+    size = job.options.batch or 1
+    for labels, pixels in _batches(images, job.network_input, size):
         # The last batch may be short of images: repeat one, and leave its answers out.
         padded = [*pixels, *(pixels[-1:] * (size - len(pixels)))]
-        outputs = loaded.run(artifact_input(prepared, options, padded))
-        order = prepared.preprocessing.channel_order
-        x = torch.from_numpy(np.stack([scale_pixels(image, order) for image in pixels]))
+        outputs = loaded.run(job.artifact_input.batch_of(padded))
         with torch.inference_mode():
-            expected = prepared.model(x)
+            expected = job.source.model(torch.from_numpy(job.network_input.batch_of(pixels)))
         right["reference"] += int((expected.argmax(1).numpy() == labels).sum())
         right["artifact"] += int((outputs[: len(pixels)].argmax(1) == labels).sum())
         readable += len(pixels)
@@ -110,21 +111,21 @@ def measure_accuracy(
     if accuracy.drop > max_drop:
         raise VerificationError(
             f"top-1 falls from {right['reference']} to {right['artifact']} of {readable} images, "
-            f"{accuracy.drop:.1f} points in {options.precision}; allowed are {max_drop:g} "
-            f"(--max-accuracy-drop). {advice(options)}"
+            f"{accuracy.drop:.1f} points in {job.precision.name}; allowed are {max_drop:g} "
+            f"(--max-accuracy-drop). {next_step(job.precision)}"
         )
     return accuracy
 
 
 def _batches(
-    images: Sequence[LabeledImage], prepared: SourceModel, size: int
+    images: Sequence[LabeledImage], contract: InputContract, size: int
 ) -> Iterator[tuple[np.ndarray, list[Pixels]]]:
     """Labels and pixels of up to ``size`` readable images at a time."""
     labels: list[int] = []
     pixels: list[Pixels] = []
     for image in images:
         try:
-            pixels.append(load_pixels(image.path, prepared))
+            pixels.append(contract.load(image.path))
         except ImageError:
             continue
         labels.append(image.label)

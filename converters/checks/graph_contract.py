@@ -1,7 +1,8 @@
 """The graph contract: what a converted graph must hold and must not, judged on the file as written.
 
-Each target reads its file back into a :class:`Graph`; the rules are the same for all and are
-judged here. A broken rule names the operator, the module it came from and the reason.
+Each target reads its file back into a :class:`~converters.targets.graph.Graph`; the rules are the
+same for all and are judged here. A broken rule names the operator, the module it came from and the
+reason.
 """
 
 from __future__ import annotations
@@ -12,80 +13,88 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from converters.export.options import ExportOptions
+from converters.job.job import ExportJob
+from converters.targets.graph import Graph, Operator
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Audit, OperatorCount
 from mobilevit_edge.specs import PATCH, ModelSpec
 
-MAX_RANK: Final = 5
-FLAT_RANK: Final = 4
-FLAT_LAYOUTS: Final = frozenset({"phase_layout"})
-"""Rewrites that leave no tensor above rank 4."""
 MIN_DELEGATED_SHARE: Final = 0.99
-
+_MAX_SHOWN: Final = 10
 _STRIDES: Final = (8, 16, 32)
-"""Of the maps that MobileViT blocks see."""
-_ATTENTION: Final = "attention"
+"""Strides of the maps that MobileViT blocks see."""
 
 
 @dataclass(frozen=True)
-class Operator:
-    """One operator of a file, in the target's own words.
+class GraphContract:
+    """What the graph of one export must keep to.
 
-    ``module`` is the dotted path of the module it came from, empty where the file does not say.
-    ``rank`` is the largest of its outputs, 0 where unknown. ``macs`` counts products, for operators
-    outside a delegate.
+    Attributes:
+        spec: the architecture.
+        image_sizes: (height, width) of the images that the artifact takes.
+        max_rank: axes that a tensor may have.
+        dynamic_batch: whether the batch may stay open.
+        macs: multiply-adds of one call.
+        max_delegates: delegates that may share the work, where there are any.
+        no_rewrite: rewrites that the user has switched off.
     """
 
-    kind: str
-    module: str
-    rank: int = 0
-    delegated: bool = True
-    macs: int = 0
+    spec: ModelSpec
+    image_sizes: tuple[tuple[int, int], ...]
+    max_rank: int
+    dynamic_batch: bool
+    macs: int
+    max_delegates: int
+    no_rewrite: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Graph:
-    """A file's operators, and the words its target has for what the rules speak of.
+def contract_for(
+    job: ExportJob, *, max_rank: int, macs: int, fp32_parts: Collection[str]
+) -> GraphContract:
+    """The contract of an export.
 
-    ``symbols`` are the dynamic dimensions. ``delegates`` is ``None`` for targets without any.
+    Args:
+        job: the export.
+        max_rank: what its target allows in this layout.
+        macs: multiply-adds of one image.
+        fp32_parts: parts that stay in fp32.
     """
+    options = job.options
+    max_delegates = 1
+    if options.precision == "fp16":
+        # Conversions between fp16 and fp32 are not delegated: around the softmax of the logits, and
+        # around each part that stays in fp32.
+        max_delegates += options.softmax + 2 * len(fp32_parts)
+    return GraphContract(
+        spec=job.source.spec,
+        image_sizes=(job.source.image_size, *options.other_sizes),
+        max_rank=max_rank,
+        dynamic_batch=options.batch is None,
+        macs=macs * (options.batch or 1),
+        max_delegates=max_delegates,
+        no_rewrite=tuple(options.no_rewrite),
+    )
 
-    operators: tuple[Operator, ...]
-    products: frozenset[str]
-    gathers: frozenset[str]
-    resizes: frozenset[str]
-    symbols: frozenset[str] = frozenset()
-    delegates: int | None = None
-    allowed_outside: frozenset[str] = frozenset()
 
-
-def check_contract(
-    graph: Graph,
-    spec: ModelSpec,
-    image_sizes: Collection[tuple[int, int]],
-    options: ExportOptions,
-    rewrites: Collection[str],
-    macs: int,
-    kept_in_float: Collection[str] = (),
-) -> Audit:
+def check_contract(graph: Graph, contract: GraphContract) -> Audit:
     """Judge a graph.
 
     Raises:
         ConversionError: a rule is broken; the message lists every violation.
     """
     violations = [
-        *_attention_is_elementwise(graph, spec),
+        *_attention_is_elementwise(graph, contract.spec),
         *_nothing_gathers(graph),
-        *_rank_is_bounded(graph, _largest_rank(options, rewrites)),
-        *_no_needless_resize(graph, image_sizes),
-        *_shapes_are_fixed(graph, options),
-        *_work_is_delegated(graph, options, macs, len(kept_in_float)),
+        *_rank_is_bounded(graph, contract.max_rank),
+        *_no_needless_resize(graph, contract.image_sizes),
+        *_shapes_are_fixed(graph, dynamic_batch=contract.dynamic_batch),
+        *_work_is_delegated(graph, contract),
     ]
     if violations:
-        listed = "\n".join(f"  {violation}" for violation in violations[:10])
-        more = f"\n  ... and {len(violations) - 10} more" if len(violations) > 10 else ""
-        missing = ", ".join(sorted(options.without))
+        listed = "\n".join(f"  {violation}" for violation in violations[:_MAX_SHOWN])
+        rest = len(violations) - _MAX_SHOWN
+        more = f"\n  ... and {rest} more" if rest > 0 else ""
+        missing = ", ".join(sorted(contract.no_rewrite))
         cause = f" without the rewrites {missing}; leave out --no-rewrite" if missing else ""
         raise ConversionError(f"the converted graph breaks its contract{cause}:\n{listed}{more}")
     counts = Counter(operator.kind for operator in graph.operators)
@@ -94,7 +103,7 @@ def check_contract(
         operators=tuple(OperatorCount(kind, n) for kind, n in counts.most_common()),
         max_rank=max((1, *(operator.rank for operator in graph.operators))),
         delegates=graph.delegates,
-        delegated_macs=None if graph.delegates is None else _delegated_share(graph, macs),
+        delegated_macs=None if graph.delegates is None else _delegated_share(graph, contract.macs),
         not_delegated=tuple(OperatorCount(kind, n) for kind, n in outside.most_common()),
     )
 
@@ -122,12 +131,6 @@ def _nothing_gathers(graph: Graph) -> Iterator[str]:
             yield f"{_describe(operator)}: moves single elements, which no mobile runtime does fast"
 
 
-def _largest_rank(options: ExportOptions, rewrites: Collection[str]) -> int:
-    """The Neural Engine takes four axes; elsewhere it is a matter of the layout."""
-    flat = options.target == "coreml" or FLAT_LAYOUTS & set(rewrites)
-    return FLAT_RANK if flat else MAX_RANK
-
-
 def _rank_is_bounded(graph: Graph, limit: int) -> Iterator[str]:
     for operator in graph.operators:
         if operator.rank > limit:
@@ -146,8 +149,8 @@ def _no_needless_resize(graph: Graph, image_sizes: Collection[tuple[int, int]]) 
             yield f"{_describe(operator)}: the patch divides every map at {shown}"
 
 
-def _shapes_are_fixed(graph: Graph, options: ExportOptions) -> Iterator[str]:
-    allowed = {"batch"} if options.batch is None else set()
+def _shapes_are_fixed(graph: Graph, *, dynamic_batch: bool) -> Iterator[str]:
+    allowed = {"batch"} if dynamic_batch else set()
     for symbol in sorted(graph.symbols):
         # A symbol may be an expression, such as 2*batch.
         if set(re.findall("[A-Za-z_][A-Za-z_0-9]*", symbol)) - allowed:
@@ -159,19 +162,15 @@ def _delegated_share(graph: Graph, macs: int) -> float:
     return max(0.0, 1 - outside / macs)
 
 
-def _work_is_delegated(graph: Graph, options: ExportOptions, macs: int, kept: int) -> Iterator[str]:
+def _work_is_delegated(graph: Graph, contract: GraphContract) -> Iterator[str]:
     if graph.delegates is None:
         return
-    allowed = 1
-    if options.precision == "fp16":
-        # Conversions between fp16 and fp32 are not delegated: around the softmax of the logits, and
-        # around each part that stays in fp32.
-        allowed += options.softmax + 2 * kept
+    allowed = contract.max_delegates
     if not 1 <= graph.delegates <= allowed:
         yield f"{graph.delegates} delegates: every border costs a copy, {allowed} would do"
     for operator in graph.operators:
         if not operator.delegated and operator.kind not in graph.allowed_outside:
             yield f"{_describe(operator)}: runs outside the delegate"
-    share = _delegated_share(graph, macs)
+    share = _delegated_share(graph, contract.macs)
     if share < MIN_DELEGATED_SHARE:
         yield f"{share:.1%} of the multiply-adds are delegated, at least 99 % must be"

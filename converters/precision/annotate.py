@@ -1,4 +1,4 @@
-"""Which tensors of a network become int8, told to torchao's PT2E quantization.
+"""Which tensors of a network become int8, as annotations for torchao's PT2E quantization.
 
 Convolutions, linear layers, SiLU and the residual sums of convolutional blocks are quantized, each
 tensor with a range of its own. Norms and the attention's own products stay in float: that is where
@@ -22,6 +22,7 @@ from torchao.quantization.pt2e.quantizer import (
 )
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
+from converters.module_paths import module_path, module_stack
 from converters.precision.observers import (
     ClipSearchObserver,
     PixelObserver,
@@ -78,34 +79,23 @@ SIGMOID: Final = replace(
 )
 
 
-def module_path(node: fx.Node) -> str:
-    """Dotted path of the module that a node came from, as the exported module names it."""
-    stack = _stack(node)
-    return stack[-1][0] if stack else ""
-
-
-def _stack(node: fx.Node) -> list[tuple[str, Any]]:
-    """Path and class of every module around a node, outermost first."""
-    return list(node.meta.get("nn_module_stack", {}).values())
-
-
 def _in_norm(node: fx.Node) -> bool:
     """Whether a norm computes this node: statistics of squares need more than 256 levels."""
     # By the part's name, which rewrites keep, since every rewrite has norms of its own.
-    return any(path.endswith("norm") for path, _ in _stack(node))
+    return any(path.endswith("norm") for path, _ in module_stack(node))
 
 
 class Int8Quantizer(Quantizer):  # type: ignore[misc] # untyped base
-    """Annotates a graph; ``keeps`` says of a module path whether it stays in float."""
+    """Annotates a graph; ``in_fp32`` says of a module path whether it stays in float."""
 
-    def __init__(self, keeps: Callable[[str], bool]) -> None:
+    def __init__(self, in_fp32: Callable[[str], bool]) -> None:
         super().__init__()
-        self._keeps = keeps
+        self._in_fp32 = in_fp32
 
     def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
         """Mark nodes in order, so that every rule knows what became of a node's inputs."""
         for node in model.graph.nodes:
-            if node.op != "call_function" or _in_norm(node) or self._keeps(module_path(node)):
+            if node.op != "call_function" or _in_norm(node) or self._in_fp32(module_path(node)):
                 continue
             if node.target in _PRODUCTS:
                 _annotate_product(node)

@@ -2,98 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
-from converters.checks.numerics import Case, module_input
-from converters.export.options import KEEP_AUTO, ExportOptions
-from converters.export.source import SourceModel
-from converters.export.wrapping import ExportableModel
+from converters.job.job import ExportJob
+from converters.job.options import AUTOMATIC
+from converters.job.wrapping import ExportableModel
 from converters.precision.fp16 import find_fp32_regions, to_fp16
+from converters.progress import Progress
 from converters.quiet import quiet
 
 
 @dataclass(frozen=True)
 class PrecisionPlan:
-    """What a backend needs besides the module.
+    """What a conversion needs to know besides the module.
 
-    ``kept`` are parts that stay in fp32; ``batches`` are inputs of the artifact that set the ranges
-    of static int8.
+    ``fp32_parts`` are parts that stay in fp32; ``batches`` are inputs of the module that set the
+    ranges of calibrated int8.
     """
 
-    kept: tuple[str, ...] = ()
+    fp32_parts: tuple[str, ...] = ()
     batches: tuple[torch.Tensor, ...] = ()
 
 
 def apply_precision(
     module: ExportableModel,
-    prepared: SourceModel,
-    options: ExportOptions,
+    job: ExportJob,
+    fp16_by: Literal["module", "converter"] | None,
     batches: Sequence[torch.Tensor],
-    cases: Sequence[Case],
-    progress: Callable[[str], None],
+    inputs: Sequence[torch.Tensor],
+    progress: Progress,
 ) -> PrecisionPlan:
     """Prepare ``module``, in place, for its precision.
 
     Args:
         module: in fp32.
-        prepared: the reference it was made of.
-        options: the export.
-        batches: calibration inputs; empty but for ``int8``.
-        cases: images that show where fp16 would overflow.
-        progress: told of long steps.
+        job: the export.
+        fp16_by: who makes fp16, as the target says.
+        batches: calibration inputs; empty unless the precision is calibrated.
+        inputs: inputs of the module that show where fp16 would overflow.
+        progress: called with each long step.
     """
-    match options.precision:
-        case "int8":
-            return _static_int8(module, prepared, options, batches, progress)
-        case "fp32":
-            return PrecisionPlan()
-        case _ if options.target == "coreml":
-            # Core ML computes in fp16 whatever the weights are stored in; its converter casts.
-            progress("looking for values beyond fp16")
-            return PrecisionPlan(kept=find_fp32_regions(module, _inputs(prepared, options, cases)))
-        case "fp16" if options.backend == "xnnpack":
-            progress("looking for values beyond fp16")
-            return PrecisionPlan(kept=to_fp16(module, _inputs(prepared, options, cases)))
-        case _:
-            return PrecisionPlan()
+    if job.precision.calibrated:
+        return _calibrated_int8(module, job, batches, progress)
+    if fp16_by is None:
+        return PrecisionPlan()
+    progress("looking for values beyond fp16")
+    convert = to_fp16 if fp16_by == "module" else find_fp32_regions
+    return PrecisionPlan(fp32_parts=convert(module, inputs))
 
 
-def _inputs(
-    prepared: SourceModel, options: ExportOptions, cases: Sequence[Case]
-) -> list[torch.Tensor]:
-    """The cases as inputs of the deployed module, one image a batch."""
-    size = options.batch or 1
-    return [
-        torch.from_numpy(module_input(prepared, options, [case.pixels] * size)) for case in cases
-    ]
-
-
-def _static_int8(
+def _calibrated_int8(
     module: ExportableModel,
-    prepared: SourceModel,
-    options: ExportOptions,
+    job: ExportJob,
     batches: Sequence[torch.Tensor],
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> PrecisionPlan:
     from converters.precision.parts import check_part_names
     from converters.precision.range_groups import apply_range_groups
 
-    automatic = options.int8_keep == (KEEP_AUTO,)
+    parts = tuple(job.options.int8_keep)
+    automatic = parts == (AUTOMATIC,)
     if not automatic:
-        check_part_names(options.int8_keep, prepared.model)
+        check_part_names(parts, job.source.model)
     progress("measuring the ranges of channels")
     apply_range_groups(module, batches)
-    keep = _sensitive_parts(module, batches, progress) if automatic else options.int8_keep
-    return PrecisionPlan(keep, tuple(batches))
-
-
-def _sensitive_parts(
-    module: ExportableModel, batches: Sequence[torch.Tensor], progress: Callable[[str], None]
-) -> tuple[str, ...]:
-    with quiet():
-        # torchao, which talks while it is imported.
-        from converters.precision.sensitivity import choose_fp32_parts
-    return choose_fp32_parts(module, batches, progress)
+    if automatic:
+        with quiet():
+            # torchao, which prints while it is imported.
+            from converters.precision.sensitivity import choose_fp32_parts
+        parts = choose_fp32_parts(module, batches, progress)
+    return PrecisionPlan(parts, tuple(batches))

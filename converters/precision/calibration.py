@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from converters.checks.numerics import Pixels, find_images, load_pixels, module_input
-from converters.export.options import ExportOptions
-from converters.export.source import SourceModel
+from converters.job.job import ExportJob
+from converters.progress import Progress
 from mobilevit_edge.errors import CalibrationError, ImageError
+from mobilevit_edge.image_files import find_images
+from mobilevit_edge.input_contract import InputContract, Pixels
 
 MIN_IMAGES: Final = 8
 MAX_IMAGES: Final = 128
@@ -22,8 +22,8 @@ _DYNAMIC_BATCH: Final = 2
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Inputs of the artifact, each with its batch size of images.
+class CalibrationSet:
+    """Inputs of the module to convert, each with its batch size of images.
 
     ``images`` counts the distinct images in them; ``unreadable`` names the files that were skipped.
     """
@@ -33,19 +33,16 @@ class Calibration:
     unreadable: tuple[str, ...]
 
 
-def calibration_batches(
-    folder: Path, prepared: SourceModel, options: ExportOptions, progress: Callable[[str], None]
-) -> Calibration:
-    """At most ``MAX_IMAGES`` images spread evenly over a folder, as the artifact's inputs.
+def calibration_set(folder: Path, job: ExportJob, progress: Progress) -> CalibrationSet:
+    """At most ``MAX_IMAGES`` images spread evenly over a folder, as the module's inputs.
 
-    Files that are no readable image are skipped, and others take their place. With a batch size
+    Files that are not readable images are skipped, and others take their place. With a batch size
     that does not divide the number of images, the last batch begins again with the first image.
 
     Args:
         folder: searched with everything below it.
-        prepared: says how an image becomes an input.
-        options: the export; a dynamic batch is calibrated with two images.
-        progress: told which image is being read.
+        job: the export; a dynamic batch is calibrated with two images.
+        progress: called with the image at hand.
 
     Raises:
         CalibrationError: no folder, no images, too few that can be read, or none that show
@@ -57,7 +54,7 @@ def calibration_batches(
         paths = find_images(folder)
     except ImageError as error:
         raise CalibrationError(f"calibration: {error}") from error
-    images, unreadable = _read(_spread(paths), prepared, progress)
+    images, unreadable = _read(_spread(paths), job.module_input, progress)
     if not images:
         raise CalibrationError(f"none of the {len(paths)} images below {folder} can be read")
     if len(images) < MIN_IMAGES:
@@ -69,12 +66,12 @@ def calibration_batches(
             f"every image below {folder} is of one color; calibrate on images like those that "
             f"the app will see"
         )
-    size = options.batch or _DYNAMIC_BATCH
+    size = job.options.batch or _DYNAMIC_BATCH
     batches = [
-        module_input(prepared, options, [images[(start + i) % len(images)] for i in range(size)])
+        job.module_input.batch_of([images[(start + i) % len(images)] for i in range(size)])
         for start in range(0, len(images), size)
     ]
-    return Calibration(
+    return CalibrationSet(
         tuple(torch.from_numpy(batch) for batch in batches), len(images), tuple(unreadable)
     )
 
@@ -90,7 +87,7 @@ def _spread(paths: list[Path]) -> list[Path]:
 
 
 def _read(
-    paths: list[Path], prepared: SourceModel, progress: Callable[[str], None]
+    paths: list[Path], contract: InputContract, progress: Progress
 ) -> tuple[list[Pixels], list[str]]:
     """The first ``MAX_IMAGES`` that can be read, at the network's size, and names of the others."""
     images: list[Pixels] = []
@@ -101,7 +98,7 @@ def _read(
             break
         progress(f"reading calibration image {len(images) + 1} of {wanted}")
         try:
-            images.append(load_pixels(path, prepared))
+            images.append(contract.load(path))
         except ImageError:
             unreadable.append(path.name)
     return images, unreadable

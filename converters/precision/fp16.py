@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from converters.export.wrapping import ExportableModel
+from converters.job.wrapping import ExportableModel
 from converters.rewrites.base import swap
 from mobilevit_edge.errors import ConversionError
 

@@ -111,7 +111,7 @@ class WeightObserver(Int8Observer):
             self.largest = x.detach().flatten(1).abs().amax(1)
 
     def calculate_qparams(self) -> tuple[Tensor, Tensor]:
-        """Scales and zero points (zero), one a channel."""
+        """Scales and zero points (zero), one per channel."""
         assert self.largest is not None
         return self._calculate_qparams(-self.largest, self.largest)  # type: ignore[no-any-return]
 

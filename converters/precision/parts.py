@@ -1,4 +1,4 @@
-"""Which parts of a network stay in float, named as users know them.
+"""The parts of a network by name, as users say which stay in float.
 
 A name is the path of a stage or of a part in the model: ``stem``, ``layer2``, ``layer3.1`` (a
 block), ``layer3.1.layers.0`` (a transformer layer of it), ``layer3.1.layers.0.attention``,
@@ -9,7 +9,7 @@ same for every target.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.models.blocks import MapTransformerLayer, TokenTransformerLayer
@@ -50,24 +50,24 @@ def block_parts(model: MobileViT) -> tuple[str, ...]:
     )
 
 
-def check_part_names(keep: Sequence[str], model: MobileViT) -> None:
+def check_part_names(names: Sequence[str], model: MobileViT) -> None:
     """Refuse names that the model does not have.
 
     Raises:
         UsageError: it names the nearest ones that exist.
     """
-    names = part_names(model)
-    for name in keep:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=_SHOWN, cutoff=0.0)
+    known = part_names(model)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=_SHOWN, cutoff=0.0)
             raise UsageError(f"the model has no part {name!r} to keep; near: {', '.join(near)}")
 
 
-def keeps(keep: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a module's path lies in a kept part; a leading ``model.`` does not count."""
+def part_filter(names: Collection[str]) -> Callable[[str], bool]:
+    """Whether a module's path lies in one of these parts; a leading ``model.`` does not count."""
 
-    def kept(path: str) -> bool:
+    def is_inside(path: str) -> bool:
         path = path.removeprefix("model.")
-        return any(path == name or path.startswith(f"{name}.") for name in keep)
+        return any(path == name or path.startswith(f"{name}.") for name in names)
 
-    return kept
+    return is_inside

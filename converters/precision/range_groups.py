@@ -36,14 +36,6 @@ _MULTIPLE: Final = 8
 """Groups hold multiples of so many channels: the width of the kernels' vectors."""
 
 
-@dataclass(frozen=True)
-class GroupedLayer:
-    """One inverted residual that was split: its path, and the channels of each group."""
-
-    path: str
-    sizes: tuple[int, ...]
-
-
 class GroupedExpansion(nn.Module):
     """1x1 expansion, activation and depthwise convolution, a group of channels at a time.
 
@@ -78,6 +70,7 @@ def _rows(conv: nn.Conv2d, rows: Tensor) -> nn.Conv2d:
         stride=conv.stride[0],
         padding=(int(conv.padding[0]), int(conv.padding[1])),
         groups=1 if conv.groups == 1 else len(rows),
+        dtype=conv.weight.dtype,
     )
 
 
@@ -115,8 +108,8 @@ class _Measured:
 
 def apply_range_groups(
     module: nn.Module, batches: Iterable[Tensor], *, max_groups: int = MAX_GROUPS
-) -> tuple[GroupedLayer, ...]:
-    """Split the inverted residuals of a deployed module whose channels need it, in place.
+) -> None:
+    """Split the inverted residuals whose channels need it, in place.
 
     Args:
         module: its batch norms must have been folded into its convolutions.
@@ -129,14 +122,11 @@ def apply_range_groups(
         if isinstance(part.expand.norm, nn.Identity)
     ]
     measured = _measure(module, sites, batches)
-    layers = []
     for index, (path, part) in enumerate(sites):
         order, sizes = _plan(measured[path], part.depthwise.conv.weight, max_groups)
         if len(sizes) > 1:
             _split(part, order, sizes)
             _reorder_columns(_reader(part, sites[index + 1 :]), order)
-            layers.append(GroupedLayer(path, sizes))
-    return tuple(layers)
 
 
 def _measure(
@@ -231,4 +221,5 @@ def _reader(part: InvertedResidual, following: list[tuple[str, InvertedResidual]
 
 def _reorder_columns(reader: ConvNormAct, order: Tensor) -> None:
     """Let the input channels of a 1x1 convolution come in another order."""
-    reader.conv = make_conv(reader.conv.weight[:, order], reader.conv.bias)
+    conv = reader.conv
+    reader.conv = make_conv(conv.weight[:, order], conv.bias, dtype=conv.weight.dtype)

@@ -19,8 +19,9 @@ LEVELS: Final = 255
 SILU_FLOOR: Final = -10.0
 """SiLU is within 5e-4 of zero below: its input may be clipped there at no cost."""
 CLIPPING_COST: Final = 8.0
-"""Of a squared error by clipping against one by rounding. Rounding errors of many values average
-out in the next sum; clipped ones all err the same way, and most in images unlike the others."""
+"""What a squared error by clipping costs against one by rounding. Rounding errors of many values
+average out in the next sum; clipped ones all err the same way, and most in images unlike the
+others."""
 _BINS: Final = 4096
 _MAX_SAMPLES: Final = 2**15
 """Values taken of one tensor, evenly spread; its extremes are always kept exactly."""

@@ -7,41 +7,33 @@ and its outputs are compared with those in float.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor, fx
 
-from converters.export.wrapping import ExportableModel
-from converters.precision.annotate import module_path
+from converters.job.wrapping import ExportableModel
+from converters.module_paths import module_path
 from converters.precision.observers import Int8Observer
-from converters.precision.parts import block_parts, keeps
+from converters.precision.parts import block_parts, part_filter
 from converters.precision.pt2e import prepare_program
+from converters.progress import Progress, no_progress
 
 ACCEPTABLE_ERROR: Final = 0.1
-"""Of the outputs, as root mean square relative to theirs. At 0.05 real classifiers answered as in
-float on every photo tried."""
+"""The outputs' error that is accepted: root mean square, relative to theirs. At 0.05 real
+classifiers answered as in float on every photo tried."""
 MAX_BATCHES: Final = 8
 """Inputs that are compared; all of them calibrate."""
 
 
-@dataclass(frozen=True)
-class LayerSensitivity:
-    """A part by its path in the model, and the outputs' relative error if it alone is int8."""
-
-    name: str
-    error: float
-
-
 class Simulation:
-    """A calibrated network that rounds where it is told to."""
+    """A calibrated network that rounds where it is asked to."""
 
     def __init__(
         self,
         module: ExportableModel,
         batches: Sequence[Tensor],
-        progress: Callable[[str], None] = lambda _: None,
+        progress: Progress = no_progress,
     ) -> None:
         self.parts = block_parts(module.model)
         self._graph = prepare_program(module, [(b,) for b in batches], (), progress)
@@ -84,50 +76,35 @@ def _observers(graph: fx.GraphModule) -> list[tuple[str, Int8Observer]]:
     return found
 
 
-def sensitivity(
-    module: ExportableModel, batches: Sequence[Tensor], progress: Callable[[str], None]
-) -> tuple[LayerSensitivity, ...]:
-    """What each part alone costs in int8, in the order of the network.
+def choose_fp32_parts(
+    module: ExportableModel,
+    batches: Sequence[Tensor],
+    progress: Progress,
+    acceptable: float = ACCEPTABLE_ERROR,
+) -> tuple[str, ...]:
+    """The parts to leave in float so that the simulated error is acceptable, most costly first.
+
+    As few as that takes when they are taken by what each costs alone; none if int8 is good enough.
 
     Args:
         module: in float, rewritten; with range groups, if they are to be used.
         batches: inputs to calibrate on, all of one size; some of them are compared.
-        progress: told which part is on.
-    """
-    return _measure(Simulation(module, batches, progress), progress)
-
-
-def _measure(
-    simulation: Simulation, progress: Callable[[str], None]
-) -> tuple[LayerSensitivity, ...]:
-    results = []
-    for index, name in enumerate(simulation.parts, 1):
-        progress(f"simulating int8 in {name}, {index} of {len(simulation.parts)}")
-        results.append(LayerSensitivity(name, simulation.error(keeps((name,)))))
-    return tuple(results)
-
-
-def choose_fp32_parts(
-    module: ExportableModel,
-    batches: Sequence[Tensor],
-    progress: Callable[[str], None],
-    acceptable: float = ACCEPTABLE_ERROR,
-) -> tuple[str, ...]:
-    """The parts to keep in float so that the simulated error is acceptable, most costly first.
-
-    As few as that takes when they are taken by what each costs alone; none if int8 is good enough.
-    Arguments are those of :func:`sensitivity`, and the error to reach.
+        progress: called with the part at hand.
+        acceptable: the error to reach.
     """
     simulation = Simulation(module, batches, progress)
-    kept: tuple[str, ...] = ()
     progress("simulating int8 everywhere")
     if simulation.error(lambda _: True) <= acceptable:
-        return kept
-    ranked = sorted(_measure(simulation, progress), key=lambda layer: -layer.error)
-    for layer in ranked:
-        kept = (*kept, layer.name)
-        progress(f"simulating int8 without {', '.join(kept)}")
-        floats = keeps(kept)
-        if simulation.error(lambda path, floats=floats: not floats(path)) <= acceptable:  # type: ignore[misc]
+        return ()
+    errors = {}
+    for index, name in enumerate(simulation.parts, 1):
+        progress(f"simulating int8 in {name}, {index} of {len(simulation.parts)}")
+        errors[name] = simulation.error(part_filter((name,)))
+    chosen: tuple[str, ...] = ()
+    for name in sorted(errors, key=lambda part: -errors[part]):
+        chosen = (*chosen, name)
+        progress(f"simulating int8 without {', '.join(chosen)}")
+        in_fp32 = part_filter(chosen)
+        if simulation.error(lambda path, in_fp32=in_fp32: not in_fp32(path)) <= acceptable:  # type: ignore[misc]
             break
-    return kept
+    return chosen

@@ -1,4 +1,4 @@
-"""Exact rewrites of a loaded model, one a file, the algebra in each header."""
+"""Exact rewrites of a loaded model: one per file, with its algebra at the top."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
         )
     }
 )
-"""Every rewrite by name. A target applies the ones it names, in its own order."""
+"""Every rewrite by name. A target names those that it applies, in its own order."""
 
 
 def select_rewrites(names: Sequence[str], without: Collection[str]) -> list[Rewrite]:
-    """The rewrites called ``names`` less those switched off.
+    """The rewrites called ``names``, without those that are switched off.
 
     Raises:
-        UsageError: one to be switched off is not among ``names``.
+        UsageError: a rewrite to switch off is not among ``names``.
     """
     unknown = sorted(set(without) - set(names))
     if unknown:

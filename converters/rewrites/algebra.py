@@ -1,4 +1,8 @@
-"""Weights of folded and composed layers, computed in float64 and rounded once."""
+"""Weights of folded and composed layers, computed in float64 and rounded once.
+
+They are rounded to the dtype of the layers they replace: a model in fp32 stays in fp32, a model in
+float64 in float64.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,9 @@ def make_conv(
     stride: int = 1,
     padding: int | tuple[int, int] = 0,
     groups: int = 1,
+    dtype: torch.dtype,
 ) -> nn.Conv2d:
-    """A convolution with these numbers; an ``[out, in]`` weight makes it 1x1."""
+    """A convolution with these numbers, rounded to ``dtype``; an ``[out, in]`` weight is 1x1."""
     if weight.dim() == 2:
         weight = weight[:, :, None, None]
     out_channels, in_channels, height, width = weight.shape
@@ -27,26 +32,31 @@ def make_conv(
         groups=groups,
         bias=bias is not None,
     )
-    _set(conv, weight, bias)
+    _set(conv, weight, bias, dtype)
     return conv
 
 
-def make_linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
-    """A linear layer with these numbers, ``weight`` being ``[out, in]``."""
+def make_linear(weight: Tensor, bias: Tensor | None, *, dtype: torch.dtype) -> nn.Linear:
+    """A linear layer with these numbers, rounded to ``dtype``; ``weight`` is ``[out, in]``."""
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
-    _set(linear, weight, bias)
+    _set(linear, weight, bias, dtype)
     return linear
 
 
-def projection_like(old: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Conv2d | nn.Linear:
-    """A 1x1 convolution or a linear layer, as ``old`` is one, with an ``[out, in]`` weight."""
-    return make_conv(weight, bias) if isinstance(old, nn.Conv2d) else make_linear(weight, bias)
+def projection_like(
+    old: nn.Conv2d | nn.Linear, weight: Tensor, bias: Tensor | None
+) -> nn.Conv2d | nn.Linear:
+    """A 1x1 projection of the kind and dtype of ``old``, with an ``[out, in]`` weight."""
+    make = make_conv if isinstance(old, nn.Conv2d) else make_linear
+    return make(weight, bias, dtype=old.weight.dtype)
 
 
-def _set(layer: nn.Conv2d | nn.Linear, weight: Tensor, bias: Tensor | None) -> None:
-    layer.weight = nn.Parameter(weight.detach().float().contiguous(), requires_grad=False)
+def _set(
+    layer: nn.Conv2d | nn.Linear, weight: Tensor, bias: Tensor | None, dtype: torch.dtype
+) -> None:
+    layer.weight = nn.Parameter(weight.detach().to(dtype).contiguous(), requires_grad=False)
     if bias is not None:
-        layer.bias = nn.Parameter(bias.detach().float().contiguous(), requires_grad=False)
+        layer.bias = nn.Parameter(bias.detach().to(dtype).contiguous(), requires_grad=False)
 
 
 def matrix_of(layer: nn.Conv2d | nn.Linear) -> tuple[Tensor, Tensor]:
@@ -74,6 +84,7 @@ def fold_batch_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
         stride=conv.stride[0],
         padding=(int(conv.padding[0]), int(conv.padding[1])),
         groups=conv.groups,
+        dtype=conv.weight.dtype,
     )
 
 
@@ -102,4 +113,4 @@ def center_outputs(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
 def compose(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
     """``second(first(x))`` of two 1x1 convolutions: W2 (W1 x + b1) + b2."""
     (w1, b1), (w2, b2) = matrix_of(first), matrix_of(second)
-    return make_conv(w2 @ w1, w2 @ b1 + b2)
+    return make_conv(w2 @ w1, w2 @ b1 + b2, dtype=second.weight.dtype)

@@ -28,8 +28,8 @@ class RefusedError(Exception):
 class Context:
     """What a rewrite may rely on.
 
-    ``image_size`` (height, width) is that of the images that will come. ``raw_channel_order`` is
-    set where the network is to take RGB bytes: the order that its weights expect.
+    ``image_size`` (height, width) is the size of the images that the network will get.
+    ``raw_channel_order`` is the order that its weights expect, set only if it is to take RGB bytes.
     """
 
     image_size: tuple[int, int]
@@ -41,7 +41,7 @@ class Rewrite:
     """One exact rewrite.
 
     ``identity`` is its algebra in one line; ``requires`` names rewrites that must come before it.
-    ``apply`` edits the model in place and returns how many places it changed (0: none apply).
+    ``apply`` edits the model in place and returns how many places it changed (0: there are none).
     """
 
     name: str

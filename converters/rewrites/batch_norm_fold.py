@@ -18,7 +18,7 @@ def _apply(model: MobileViT, context: Context) -> int:
     sites = [part for _, part in parts_of(model, ConvNormAct)]
     for part in sites:
         if part.norm.running_var is None:
-            raise RefusedError("a batch norm has no running statistics: it depends on its batch")
+            raise RefusedError("a batch norm has no running statistics, so it depends on its batch")
     for part in sites:
         part.conv = algebra.fold_batch_norm(part.conv, part.norm)
         part.norm = nn.Identity()  # type: ignore[assignment]

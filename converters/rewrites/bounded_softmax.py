@@ -1,14 +1,14 @@
 """Softmax without its maximum, where the weights prove that no score is large.
 
-softmax(s) V = (exp(s) V) / (exp(s) 1) for any s. The maximum that a softmax subtracts first only
-keeps exp finite. Here it need not: the tokens x come from a layer norm without scale and shift, so
-they are centered and no longer than sqrt(d). With P = I - 11'/d, a score (Q x_i + q)' K x_j of a
-head is at most d |P Q' K P| + sqrt(d) |P K' q|, the first being a spectral norm. A unit whose bound
-is too large keeps its softmax.
+softmax(s) V = (exp(s) V) / (exp(s) 1) for any s. A softmax subtracts the maximum first only to keep
+exp finite. That is unnecessary here: the tokens x come from a layer norm without scale and shift,
+so they are centered and no longer than sqrt(d). With P = I - 11'/d, a score (Q x_i + q)' K x_j of a
+head is at most d |P Q' K P| + sqrt(d) |P K' q|, the first norm being spectral. A unit whose
+bound is too large keeps its softmax.
 
-Scores are then read once less, and the division falls on d / heads numbers a token instead of one
-for every other token. A row's sum is a linear layer with weights of one, for which XNNPACK has a
-faster kernel than for sums.
+The scores are then read one time fewer, and each token takes d / heads divisions instead of one for
+every other token. A row's sum is a linear layer with weights of one, for which XNNPACK has a faster
+kernel than for sums.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.specs import PATCH
 
 LARGEST_SCORE: Final = 64.0
-"""exp(64) = 6e27: sums over 1e4 tokens of 1e6 times as much stay below fp32's 3e38; exp(-64) is as
-far from its smallest normal number."""
+"""Bound up to which exp needs no maximum subtracted. exp(64) = 6e27: sums over 1e4 tokens of 1e6
+times as much stay below fp32's 3e38; exp(-64) is as far from its smallest normal number."""
 
 
 class BoundedAttention(ExplicitAttention):
@@ -41,7 +41,7 @@ class BoundedAttention(ExplicitAttention):
         super().__init__(
             attention.query, attention.key, attention.value, attention.out, attention.heads
         )
-        self.row_sum = make_linear(torch.ones(1, tokens), None)
+        self.row_sum = make_linear(torch.ones(1, tokens), None, dtype=attention.value.weight.dtype)
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         weights = torch.exp(torch.bmm(q, k))
@@ -50,12 +50,12 @@ class BoundedAttention(ExplicitAttention):
 
 
 def largest_score(attention: ExplicitAttention) -> float:
-    """What no score exceeds in size, for tokens of a layer norm without scale and shift."""
+    """An upper bound of every |score|, for tokens of a layer norm without scale and shift."""
     (query, query_bias), (key, _) = matrix_of(attention.query), matrix_of(attention.key)
     if not all(x.isfinite().all() for x in (query, query_bias, key)):
         return math.inf
     dim = key.shape[1]
-    # A token is its own projection: what the weights do to the mean over channels does not count.
+    # Tokens have no mean over channels, so what the weights do to it does not count.
     query, key = (weight - weight.mean(1, keepdim=True) for weight in (query, key))
     bounds = (
         dim * torch.linalg.matrix_norm(q.T @ k, ord=2) + math.sqrt(dim) * (k.T @ bias).norm()
@@ -72,7 +72,7 @@ def largest_score(attention: ExplicitAttention) -> float:
 def _sites(
     model: MobileViT, image_size: tuple[int, int]
 ) -> Iterator[tuple[str, ExplicitAttention, int]]:
-    """Path, unit and number of tokens of every attention."""
+    """Path, unit and number of tokens of every attention unit."""
     stride = 2
     for index, stage in enumerate(model.spec.stages, start=1):
         stride *= stage.stride
@@ -89,7 +89,7 @@ def _apply(model: MobileViT, context: Context) -> int:
     if sites and not fitting:
         raise RefusedError(
             f"{sites[0][0]}: a score may reach {bounds[0]:.0f}, more than {LARGEST_SCORE:.0f}, "
-            f"and those of every other unit as well"
+            f"and so may those of every other unit"
         )
     for name, unit, tokens in fitting:
         swap(model, name, BoundedAttention(unit, tokens))

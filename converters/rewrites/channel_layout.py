@@ -3,8 +3,8 @@
 A transformer on tokens [B, N, d] is one on maps [B, d, h, w]: projections are 1x1 convolutions, the
 layer norm a mean over axis 1, and the products of attention sum over axes that lie where they are,
 softmax(q^T k) = softmax over keys of [.., e, N]^T [.., e, N] and v (scores)^T. The phases of the
-2x2 patches lie on the batch axis, so that attention and projections stay in rank 4. Apple's Neural
-Engine wants its data so: channels on the second axis, the long axis last.
+2x2 patches lie on the batch axis, so that attention and projections stay in rank 4. This is how
+Apple's Neural Engine wants its data: channels on the second axis, the long axis last.
 
 The residual stream has zero mean by construction (its writers are centered, see
 layer_norm_as_projections), so a layer norm is x / sqrt(mean(x^2) + eps).
@@ -71,7 +71,7 @@ class ChannelTokenBlock(nn.Module):
         self.fuses_local = block.spec.fusion.features == "local"
         if not self.fuses_local:
             self.local.pointwise = center_outputs(self.local.pointwise)  # type: ignore[assignment]
-        self.split = PatchConv(block.spec.dim)
+        self.split = PatchConv(block.spec.dim, self.local.pointwise.weight.dtype)
         self.layers = block.layers
         self.norm = block.norm
         self.projection = block.projection
@@ -108,7 +108,7 @@ def _merge(x: Tensor) -> Tensor:
 def _as_conv(linear: nn.Linear) -> nn.Conv2d:
     """The same projection on maps."""
     weight, bias = matrix_of(linear)
-    return make_conv(weight, None if linear.bias is None else bias)
+    return make_conv(weight, None if linear.bias is None else bias, dtype=linear.weight.dtype)
 
 
 def _rewrite_layer(layer: TokenTransformerLayer) -> None:

@@ -2,7 +2,7 @@
 
 Behind the last block of V2's line come only linear maps (its output projection, V3's sums) and the
 pool. The pool commutes with them: pool(W x + b) = W pool(x) + b. So the projection runs once
-instead of once a pixel, the phases need no merging, and the projection joins the classifier:
+instead of once per pixel, the phases need no merging, and the projection joins the classifier:
 C (W x + b) + c = (C W) x + (C b + c).
 """
 

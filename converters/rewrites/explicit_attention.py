@@ -1,7 +1,7 @@
 """Multi-head attention as two batched products, with as few operators as the algebra allows.
 
 - The scale joins the query's projection: (c (Q x + q)) k^T = ((c Q) x + c q) k^T.
-- The key's bias adds q_i . b to all scores of query i, which softmax ignores: it goes.
+- The key's bias adds q_i . b to all scores of query i, which softmax ignores: it is dropped.
 - The scores of a query sum to one: sum_j a_ij (V x_j + b) = sum_j a_ij V x_j + b, so the value's
   bias moves through the output projection into its bias: W b + b'.
 """
@@ -18,7 +18,7 @@ from mobilevit_edge.models.network import MobileViT
 
 
 class ExplicitAttention(nn.Module):
-    """Multi-head attention with projections apart. ``[B, N, d] -> same``."""
+    """Multi-head attention with separate projections. ``[B, N, d] -> same``."""
 
     def __init__(
         self, query: nn.Linear, key: nn.Linear, value: nn.Linear, out: nn.Linear, heads: int
@@ -33,11 +33,12 @@ class ExplicitAttention(nn.Module):
         weight, bias = matrix_of(attention.qkv)
         (wq, wk, wv), (bq, _, bv) = weight.chunk(3), bias.chunk(3)
         out_weight, out_bias = matrix_of(attention.out)
+        dtype = attention.qkv.weight.dtype
         return cls(
-            query=make_linear(wq * attention.scale, bq * attention.scale),
-            key=make_linear(wk, None),
-            value=make_linear(wv, None),
-            out=make_linear(out_weight, out_weight @ bv + out_bias),
+            query=make_linear(wq * attention.scale, bq * attention.scale, dtype=dtype),
+            key=make_linear(wk, None, dtype=dtype),
+            value=make_linear(wv, None, dtype=dtype),
+            out=make_linear(out_weight, out_weight @ bv + out_bias, dtype=dtype),
             heads=attention.heads,
         )
 

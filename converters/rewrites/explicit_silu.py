@@ -1,6 +1,6 @@
 """SiLU as the product of its input and a sigmoid.
 
-silu(x) = x sigmoid(x) by definition. In fp16, torch takes the fused operator apart by way of fp32,
+silu(x) = x sigmoid(x) by definition. In fp16, torch decomposes the fused operator through fp32,
 which would leave two conversions outside the delegate for each activation.
 """
 

@@ -35,7 +35,8 @@ class ConvHead(nn.Module):
 def _apply(model: MobileViT, context: Context) -> int:
     if not isinstance(model.head, nn.Linear):
         raise RefusedError("the model has no classifier")
-    model.head = ConvHead(make_conv(*matrix_of(model.head)))
+    head = model.head
+    model.head = ConvHead(make_conv(*matrix_of(head), dtype=head.weight.dtype))
     model.pool = KeepdimAveragePool()
     return 1
 

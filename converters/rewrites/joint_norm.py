@@ -1,7 +1,7 @@
 """GroupNorm with one group as means over channels and positions together.
 
 norm(x) = c / sqrt(mean(c^2) + eps) with c = x - mean(x), both means over all but the batch: rank 4
-throughout, where the operator itself is taken apart by way of rank 5. Centering first keeps a large
+throughout, whereas the operator itself is decomposed through rank 5. Centering first keeps a large
 mean from canceling.
 """
 

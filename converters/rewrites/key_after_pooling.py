@@ -28,13 +28,13 @@ class PooledKeyAttention(nn.Module):
 
     @classmethod
     def from_reference(cls, attention: SeparableSelfAttention) -> PooledKeyAttention:
-        """The same function with the joint projection taken apart."""
+        """The same function with the joint projection split."""
         weight, bias = matrix_of(attention.qkv)
-        dim = attention.out.in_channels
+        dim, dtype = attention.out.in_channels, attention.qkv.weight.dtype
         return cls(
-            query=make_conv(weight[:1], None),
-            key=make_conv(weight[1 : 1 + dim], bias[1 : 1 + dim]),
-            value=make_conv(weight[1 + dim :], bias[1 + dim :]),
+            query=make_conv(weight[:1], None, dtype=dtype),
+            key=make_conv(weight[1 : 1 + dim], bias[1 : 1 + dim], dtype=dtype),
+            value=make_conv(weight[1 + dim :], bias[1 + dim :], dtype=dtype),
             out=attention.out,
         )
 

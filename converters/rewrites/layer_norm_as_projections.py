@@ -21,17 +21,19 @@ from mobilevit_edge.models.network import MobileViT
 class CenteredNorm(nn.Module):
     """LayerNorm without scale and shift, of tokens with zero mean. ``[B, N, d] -> same``."""
 
-    def __init__(self, dim: int, eps: float) -> None:
+    def __init__(self, dim: int, eps: float, dtype: torch.dtype) -> None:
         super().__init__()
-        self.mean = make_linear(torch.full((1, dim), 1 / dim), torch.full((1,), eps))
+        self.mean = _mean_of_channels(dim, dtype, eps)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.rsqrt(self.mean(x * x))
 
 
-def _mean_of_channels(dim: int) -> nn.Linear:
-    """``[B, N, d] -> [B, N, 1]``."""
-    return make_linear(torch.full((1, dim), 1 / dim), None)
+def _mean_of_channels(dim: int, dtype: torch.dtype, eps: float | None = None) -> nn.Linear:
+    """The mean over channels, plus ``eps``. ``[B, N, d] -> [B, N, 1]``."""
+    weight = torch.full((1, dim), 1 / dim, dtype=torch.float64)
+    bias = None if eps is None else torch.full((1,), eps, dtype=torch.float64)
+    return make_linear(weight, bias, dtype=dtype)
 
 
 def _rewrite_layer(layer: TokenTransformerLayer) -> None:
@@ -40,7 +42,8 @@ def _rewrite_layer(layer: TokenTransformerLayer) -> None:
     for name in ("attention_norm", "ffn_norm"):
         norm = layer.get_submodule(name)
         assert isinstance(norm, nn.LayerNorm)
-        swap(layer, name, CenteredNorm(norm.normalized_shape[0], norm.eps))
+        dim, dtype = norm.normalized_shape[0], layer.ffn_in.weight.dtype
+        swap(layer, name, CenteredNorm(dim, norm.eps, dtype))
 
 
 def _apply(model: MobileViT, context: Context) -> int:
@@ -50,15 +53,16 @@ def _apply(model: MobileViT, context: Context) -> int:
         if block.norm.elementwise_affine:
             raise RefusedError("a layer norm has scale and shift")
     for block in blocks:
+        dtype = block.exit.weight.dtype
         if block.fuses_local:
-            # The fusion reads the local features with their mean, so the tokens are centered apart.
-            block.center = _mean_of_channels(block.spec.dim)
+            # The fusion reads the local features with their mean, so only the tokens are centered.
+            block.center = _mean_of_channels(block.spec.dim, dtype)
         else:
             block.enter = center_outputs(block.enter)
         for _, layer in parts_of(block, TokenTransformerLayer):
             _rewrite_layer(layer)
             sites += 2
-        swap(block, "norm", CenteredNorm(block.spec.dim, block.norm.eps))
+        swap(block, "norm", CenteredNorm(block.spec.dim, block.norm.eps, dtype))
         sites += 1
     return sites
 

@@ -39,8 +39,8 @@ def _apply(model: MobileViT, context: Context) -> int:
             continue
         name, first = last
         second = following.expand
-        apart = first.conv.weight.numel() + second.conv.weight.numel()
-        if first.conv.in_channels * second.conv.out_channels <= apart:
+        separate = first.conv.weight.numel() + second.conv.weight.numel()
+        if first.conv.in_channels * second.conv.out_channels <= separate:
             second.conv = algebra.compose(first.conv, second.conv)
             part.set_submodule(name, nn.Identity())
             sites += 1

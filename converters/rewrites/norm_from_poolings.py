@@ -34,10 +34,10 @@ class PooledNorm(nn.Module):
 
 
 def _apply(model: MobileViT, context: Context) -> int:
-    norms = list(parts_of(model, nn.GroupNorm))
-    for _, norm in norms:
+    norms = parts_of(model, nn.GroupNorm)
+    for name, norm in norms:
         if norm.num_groups != 1:
-            raise RefusedError(f"a group norm has {norm.num_groups} groups instead of one")
+            raise RefusedError(f"{name} has {norm.num_groups} groups instead of one")
     for name, norm in norms:
         swap(model, name, PooledNorm(norm.eps))
     return len(norms)

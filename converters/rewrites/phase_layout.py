@@ -1,4 +1,4 @@
-"""The four phases of the 2x2 patches go onto the batch axis, once a block: no unfold, no fold.
+"""The four phases of the 2x2 patches go onto the batch axis, once per block: no unfold, no fold.
 
 Attention mixes only pixels of equal position inside their patch, their phase; every projection is
 1x1; the norms pool over everything. So a layer of V2's line on ``[4 B, d, H/2, W/2]`` is 1x1
@@ -31,7 +31,7 @@ PHASES = PATCH * PATCH
 
 
 class PhaseConv(nn.Module):
-    """A 3x3 convolution that writes the phases of its output apart. ``[B, C, 2h, 2w] -> 4 maps``.
+    """A 3x3 convolution with a map for each phase of its output. ``[B, C, 2h, 2w] -> 4 maps``.
 
     The multiply-adds are those of the convolution with stride 1.
     """
@@ -46,7 +46,14 @@ class PhaseConv(nn.Module):
         """From a 3x3 convolution of stride 1 and padding 1 whose batch norm is folded."""
         conv = module.conv
         convs = [
-            make_conv(conv.weight, conv.bias, stride=2, padding=(1 - i, 1 - j), groups=conv.groups)
+            make_conv(
+                conv.weight,
+                conv.bias,
+                stride=2,
+                padding=(1 - i, 1 - j),
+                groups=conv.groups,
+                dtype=conv.weight.dtype,
+            )
             for i in range(PATCH)
             for j in range(PATCH)
         ]
@@ -82,10 +89,10 @@ class PhaseNorm(nn.Module):
 
     ones: Tensor
 
-    def __init__(self, eps: float) -> None:
+    def __init__(self, eps: float, dtype: torch.dtype) -> None:
         super().__init__()
         self.eps = eps
-        self.register_buffer("ones", torch.ones(PHASES, 1, 1, 1), persistent=False)
+        self.register_buffer("ones", torch.ones(PHASES, 1, 1, 1, dtype=dtype), persistent=False)
 
     def mean(self, x: Tensor) -> Tensor:
         """Mean of each image over phases, channels and positions, to broadcast against ``x``.
@@ -107,14 +114,14 @@ class PhaseNorm(nn.Module):
         return x * torch.rsqrt(self.mean(x * x) + self.eps)
 
     def pooled(self, x: Tensor) -> Tensor:
-        """``pool_phases(self(x))``: the scale is one number an image, so it follows the pool."""
+        """``pool_phases(self(x))``: the scale is one number per image, so it can follow."""
         x = x - self.mean(x)
         scale = torch.rsqrt(self.mean(x * x) + self.eps)
         return pool_phases(x) * scale[: x.shape[0] // PHASES]
 
 
 class PhaseAttention(nn.Module):
-    """Separable attention with one phase an entry of the batch. ``[4 B, d, h, w] -> same``."""
+    """Separable attention whose phases are entries of the batch. ``[4 B, d, h, w] -> same``."""
 
     def __init__(self, attention: PooledKeyAttention) -> None:
         super().__init__()
@@ -140,14 +147,15 @@ class PhaseMapBlock(nn.Module):
         self.spatial = PhaseConv.from_folded(block.local.spatial)
         self.pointwise = block.local.pointwise
         self.layers = block.layers
-        self.norm = PhaseNorm(block.norm.eps)
+        dtype = block.projection.conv.weight.dtype
+        self.norm = PhaseNorm(block.norm.eps, dtype)
         self.projection = block.projection
         self.local_projection: nn.Module | None = None
         if block.spec.fusion is not None:
             weight, bias = matrix_of(block.projection.conv)
             dim = block.spec.dim
-            self.projection.conv = make_conv(weight[:, :dim], bias)
-            self.local_projection = make_conv(weight[:, dim:], None)
+            self.projection.conv = make_conv(weight[:, :dim], bias, dtype=dtype)
+            self.local_projection = make_conv(weight[:, dim:], None, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         x = resize_map(x, divisible_size((x.shape[2], x.shape[3]), PATCH), align_corners=True)
@@ -178,7 +186,7 @@ def _apply(model: MobileViT, context: Context) -> int:
             for norm in ("attention_norm", "ffn_norm"):
                 old = layer.get_submodule(norm)
                 assert isinstance(old, PooledNorm)
-                swap(layer, norm, PhaseNorm(old.eps))
+                swap(layer, norm, PhaseNorm(old.eps, layer.ffn_in.weight.dtype))
             assert isinstance(layer.attention, PooledKeyAttention)
             swap(layer, "attention", PhaseAttention(layer.attention))
         swap(model, name, PhaseMapBlock(block))

@@ -3,7 +3,7 @@
 Unfolding takes the pixels of a 2x2 patch apart: a convolution of stride 2 for each channel, whose
 four kernels hold a single one each, does that in one operator of rank 4 (the form in which the
 authors of MobileViTv2 took their models to the phone). Folding is the pixel shuffle, its inverse.
-Mobile accelerators run both natively; a transpose of six axes they do not take at all.
+Mobile accelerators run both natively; they do not support a transpose of six axes at all.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class PatchConv(nn.Module):
 
     kernels: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, dtype: torch.dtype) -> None:
         super().__init__()
-        # One kernel a pixel: [4, 1, 2, 2]
-        kernels = torch.eye(PHASES).reshape(PHASES, 1, PATCH, PATCH)
+        # One kernel for each pixel: [4, 4] -> [4, 1, 2, 2]
+        kernels = torch.eye(PHASES, dtype=dtype).reshape(PHASES, 1, PATCH, PATCH)
         self.register_buffer("kernels", kernels.repeat(channels, 1, 1, 1), persistent=False)
         self.channels = channels
 
@@ -42,9 +42,9 @@ class PatchConv(nn.Module):
 class ConvUnfoldMaps(nn.Module):
     """``[B, d, H, W] -> [B, d, P, N]``."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, dtype: torch.dtype) -> None:
         super().__init__()
-        self.split = PatchConv(dim)
+        self.split = PatchConv(dim, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         # [B, 4 d, h, w] -> [B, d, 4, h w]
@@ -64,7 +64,8 @@ class ShuffleFoldMaps(nn.Module):
 def _apply(model: MobileViT, context: Context) -> int:
     blocks = parts_of(model, MapBlock)
     for _, block in blocks:
-        swap(block, "unfold", ConvUnfoldMaps(block.spec.dim))
+        dtype = block.local.pointwise.weight.dtype
+        swap(block, "unfold", ConvUnfoldMaps(block.spec.dim, dtype))
         swap(block, "fold", ShuffleFoldMaps())
     return 2 * len(blocks)
 

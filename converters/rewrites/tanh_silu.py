@@ -1,8 +1,8 @@
 """SiLU by a hyperbolic tangent of half its input, which the convolution before it computes.
 
 silu(x) = x sigmoid(x) = h (tanh(h) + 1) with h = x / 2, since sigmoid(2 h) = (tanh(h) + 1) / 2.
-Halving the weights and biases of a convolution or linear layer is exact. On ARM XNNPACK's sigmoid
-takes its exponentials from a table, one load a number; its tanh computes four at a time.
+Halving the weights and biases of a convolution or linear layer is exact. On ARM, XNNPACK's sigmoid
+looks its exponentials up in a table, one load per number; its tanh computes four at a time.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class TanhSiLU(nn.Module):
 
     one: Tensor
 
-    def __init__(self, rank: int) -> None:
+    def __init__(self, rank: int, dtype: torch.dtype) -> None:
         super().__init__()
-        # A tensor of the input's rank: ExecuTorch adds a number of another with two transpositions.
-        self.register_buffer("one", torch.ones([1] * rank), persistent=False)
+        # Of the input's rank: ExecuTorch adds tensors of other ranks with two transpositions.
+        self.register_buffer("one", torch.ones([1] * rank, dtype=dtype), persistent=False)
 
     def forward(self, h: Tensor) -> Tensor:
         return h * (torch.tanh(h) + self.one)
@@ -58,7 +58,8 @@ def _apply(model: MobileViT, context: Context) -> int:
     changed = 0
     for owner, producers, rank in _sites(model):
         if isinstance(owner.act, nn.SiLU):
-            owner.act = TanhSiLU(rank).eval()
+            dtype = next(producers[0].parameters()).dtype
+            owner.act = TanhSiLU(rank, dtype).eval()
             for producer in producers:
                 _halve(producer)
             changed += 1

@@ -53,12 +53,13 @@ class PixelTokenBlock(nn.Module):
         self.fuses_local = block.spec.fusion.features == "local"
         self.spatial = block.local.spatial
         self.enter: nn.Conv2d | nn.Linear = block.local.pointwise
+        dtype = self.enter.weight.dtype
         if not self.fuses_local:
-            self.enter = make_linear(matrix_of(block.local.pointwise)[0], None)
+            self.enter = make_linear(matrix_of(self.enter)[0], None, dtype=dtype)
         self.center: nn.Linear | None = None
         self.layers = block.layers
         self.norm = block.norm
-        self.exit = make_linear(*matrix_of(block.projection.conv))
+        self.exit = make_linear(*matrix_of(block.projection.conv), dtype=dtype)
         self.act = block.projection.act
         self.fusion = block.fusion
 

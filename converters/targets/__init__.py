@@ -1,1 +1,8 @@
-"""One folder a target; ``base`` says what a target is and which there are."""
+"""One folder per target; ``base`` says what a target is and which there are."""
+
+from __future__ import annotations
+
+from converters.targets.base import Target, TargetInfo, get_target
+from mobilevit_edge.formats.bundle import TARGET_NAMES
+
+__all__ = ["TARGET_NAMES", "Target", "TargetInfo", "get_target"]

@@ -1,103 +1,217 @@
-"""What the pipeline asks of a target, and where each target lives."""
+"""What a target is, and which there are."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import importlib.metadata
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
-import numpy.typing as npt
-
-from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import Bundle, Target
+from converters.job.options import ExportOptions
+from converters.targets.graph import Graph
+from converters.targets.loaded import LoadedModel, Session
+from mobilevit_edge.errors import MissingPackageError, UsageError
+from mobilevit_edge.formats.bundle import (
+    TARGET_NAMES,
+    Bundle,
+    CoreMLInfo,
+    TargetName,
+    Verification,
+)
+from mobilevit_edge.formats.report import Profile
+from mobilevit_edge.specs import ModelSpec
 
 if TYPE_CHECKING:
-    from converters.checks.graph_contract import Graph
-    from converters.export.options import ExportOptions
-    from converters.export.source import SourceModel
-    from converters.export.wrapping import ExportableModel
-    from converters.precision.apply import PrecisionPlan
-    from mobilevit_edge.specs import ModelSpec
+    from torch import Tensor, nn
 
-Array: TypeAlias = npt.NDArray[Any]
-Run: TypeAlias = Callable[[Array], Array]
-"""One inference: the input as the manifest describes it -> outputs ``[B, num_outputs]``."""
+    from converters.job.job import ExportJob
+    from converters.job.source import SourceModel
+    from converters.job.wrapping import ExportableModel
+    from converters.precision.apply import PrecisionPlan
 
 INPUT_NAME: Final = "image"
+MAX_RANK: Final = 5
+"""Axes that a tensor may have on a phone's processor."""
+FLAT_RANK: Final = 4
+FLAT_LAYOUTS: Final = frozenset({"phase_layout"})
+"""Rewrites that leave no tensor above rank 4."""
+
+Phone: TypeAlias = Literal["android", "ios"]
+Fp16By: TypeAlias = Literal["module", "converter"]
 
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """An artifact loaded from disk; ``runtime`` names what runs it, with its version.
+class TargetInfo:
+    """What is known of a target without any of its packages.
 
-    ``is_reference``: it is evaluated here in the runtime's place, which exists on devices alone.
+    Attributes:
+        name: as users write it.
+        model_file: the model's file, or folder, in a bundle.
+        runtime: what runs it, as reports name it.
+        runtime_package: the package whose version is that of the runtime; ``None`` where the
+            system brings it.
+        packages: those that make its artifacts, whose versions a manifest lists.
+        run_packages: those that run its artifacts.
+        phones: systems whose sample app runs its bundles.
+        module_suffix: suffix of a file of any module; ``None`` where only whole models are made.
+        takes_pixels: whether its format takes images and scales them itself.
     """
 
-    run: Run
+    name: TargetName
+    model_file: str
     runtime: str
-    is_reference: bool = False
+    runtime_package: str | None
+    packages: tuple[str, ...]
+    run_packages: tuple[str, ...]
+    phones: tuple[Phone, ...]
+    module_suffix: str | None = None
+    takes_pixels: bool = False
 
 
-class Backend(Protocol):
-    """One target: a module with these functions."""
+@dataclass(frozen=True)
+class ManifestExtras:
+    """What the manifest says only of some targets' bundles."""
 
-    MODEL_FILE: str
-    PRECISIONS: tuple[str, ...]
+    backend: str | None = None
+    coreml: CoreMLInfo | None = None
+
+
+class Target(Protocol):
+    """One target: what it is, and what the steps of an export, and the bench, ask of it.
+
+    Targets derive from it: what has a body here is what most of them do.
+    """
+
+    @property
+    def info(self) -> TargetInfo:
+        """What is known of it without its packages."""
+
+    def check_options(self, options: ExportOptions) -> None:
+        """Refuse what this target cannot do, before any work. Raises UsageError."""
+        return
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
         """Names of the rewrites that an export of this architecture applies, in order."""
 
+    def fp16_by(self, options: ExportOptions) -> Fp16By | None:
+        """Who makes fp16: the module before its conversion, the converter, or nobody here."""
+        return "module" if options.precision == "fp16" else None
+
+    def max_rank(self, applied: Collection[str]) -> int:
+        """Axes that a tensor may have, after these rewrites."""
+        return FLAT_RANK if FLAT_LAYOUTS & set(applied) else MAX_RANK
+
     def convert(
-        self,
-        module: ExportableModel,
-        prepared: SourceModel,
-        options: ExportOptions,
-        path: Path,
-        reduced: PrecisionPlan,
+        self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
     ) -> None:
         """Write the artifact to ``path``. Raises ConversionError."""
 
+    def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
+        """Write a file of any module, as it is. Raises ConversionError.
+
+        Only where ``info.module_suffix`` is set.
+        """
+
     def inspect(self, path: Path) -> Graph:
-        """The operators of an artifact, for the graph contract."""
+        """The operators of an artifact, for the graph contract. Raises ConversionError."""
+
+    def runs_here(self, options: ExportOptions) -> bool:
+        """Whether this machine can run, or evaluate, the artifact."""
+        return True
 
     def load(self, path: Path) -> LoadedModel:
-        """Load an artifact for inference. Raises ConversionError, MissingPackageError."""
+        """Load an artifact to answer. Raises ConversionError."""
 
-    def versions(self) -> Mapping[str, str]:
-        """Versions of the packages that this target uses."""
+    def phones(self, options: ExportOptions) -> tuple[Phone, ...]:
+        """Systems whose sample app runs the artifact: those of ``info``, or fewer."""
+        return self.info.phones
+
+    def load_native(self, path: Path) -> LoadedModel | None:
+        """Load it in the runtime that ``load`` stands in for, where that exists here."""
+        return None
+
+    def extras(self, job: ExportJob, native: Verification | None) -> ManifestExtras:
+        """What the manifest says besides; ``native`` is what ``load_native`` has shown."""
+        return ManifestExtras()
+
+    def why_not_measured(self) -> str | None:
+        """Why this machine cannot measure files; ``None`` where it can."""
+        return None
+
+    def import_runtime(self) -> None:
+        """Load the runtime's library, so that opening a file is measured without that."""
+
+    def open(self, path: Path) -> Session:
+        """Open a file in this process, to be measured. Raises ConversionError."""
+
+    def profile(self, path: Path, inferences: int) -> Profile:
+        """Time by operator, from the runtime's own profiler."""
 
 
-_MODULES: Final[Mapping[Target, str]] = {
-    "onnx": "converters.targets.onnx.conversion",
-    "executorch": "converters.targets.executorch.conversion",
-    "coreml": "converters.targets.coreml.conversion",
+_MODULES: Final[Mapping[TargetName, str]] = {
+    name: f"converters.targets.{name}.target" for name in TARGET_NAMES
 }
 
 
-def get_backend(target: Target) -> Backend:
-    """The converter of a target; only this imports its packages.
+def get_target(name: TargetName) -> Target:
+    """A target, whether or not its packages are installed."""
+    target: Target = importlib.import_module(_MODULES[name]).TARGET
+    return target
+
+
+def target_to_export(name: TargetName) -> Target:
+    """A target that can convert here.
 
     Raises:
-        MissingPackageError: a package it needs is not installed.
+        MissingPackageError: a package is not installed; the message names the extra.
     """
-    backend: Any = importlib.import_module(_MODULES[target])
-    return backend  # type: ignore[no-any-return]
+    return _require(get_target(name), get_target(name).info.packages)
+
+
+def target_to_run(name: TargetName) -> Target:
+    """A target whose artifacts can be run here.
+
+    Raises:
+        MissingPackageError: a package is not installed; the message names the extra.
+    """
+    return _require(get_target(name), get_target(name).info.run_packages)
+
+
+def _require(target: Target, packages: Sequence[str]) -> Target:
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingPackageError(package)
+    return target
+
+
+def make_job(options: ExportOptions, source: SourceModel) -> ExportJob:
+    """The export of a loaded model."""
+    from converters.job.job import ExportJob
+
+    takes_pixels = options.raw_input or get_target(options.target).info.takes_pixels
+    return ExportJob(options, source, takes_pixels)
+
+
+def package_versions(info: TargetInfo) -> dict[str, str]:
+    """Versions of the packages that make a target's artifacts."""
+    return {name: importlib.metadata.version(name) for name in info.packages}
 
 
 def load_bundle_model(bundle: Bundle) -> LoadedModel:
     """The model of a bundle, ready to run.
 
     Raises:
-        UsageError: it was lowered for a delegate that runs on devices alone.
+        UsageError: it was lowered for a delegate that runs only on devices.
     """
     if bundle.manifest.verification is None:
         raise UsageError(
-            f"{bundle.path} was lowered for {bundle.manifest.backend}, which runs on a device "
-            f"alone; export it with --backend xnnpack to run it here"
+            f"{bundle.path} was lowered for {bundle.manifest.backend}, which runs only on devices; "
+            f"export it with --backend xnnpack to run it here"
         )
-    return get_backend(bundle.manifest.target).load(bundle.model_path)
+    return target_to_run(bundle.manifest.target).load(bundle.model_path)
 
 
 def output_name(*, softmax: bool) -> str:

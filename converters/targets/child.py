@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,14 +16,12 @@ from typing import IO, Final
 
 import numpy as np
 
-from converters.targets.base import Array
+from converters.targets.loaded import Array
 from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.processes import wait_for_ending
 
 READY: Final = b"ready\n"
 _LENGTH_BYTES: Final = 8
-_MAX_MESSAGE: Final = 2000
-_GRACE_SECONDS: Final = 5.0
-"""For a child that is about to die, so that its own reason is told."""
 
 
 def write_array(stream: IO[bytes], array: Array) -> None:
@@ -78,22 +75,12 @@ class ChildRunner:
             ) from error
 
     def _reason(self) -> str:
-        """Why the child has died: its signal or exit code, and the last line it wrote.
-
-        One that lives on after a wrong answer is ended.
-        """
-        try:
-            code = self._process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
+        """Why the child has died; one that lives on after a wrong answer is ended."""
+        ending = wait_for_ending(self._process, self._stderr)
+        if ending is None:
             self._process.kill()
             self._process.wait()
-            return "its process gave no valid answer"
-        self._stderr.seek(0)
-        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
-        last = lines[-1][:_MAX_MESSAGE] if lines else "no message"
-        if code < 0:
-            return f"its process crashed with {signal.Signals(-code).name} ({last})"
-        return f"its process ended with exit code {code} ({last})"
+        return ending or "its process gave no valid answer"
 
 
 def _stop(process: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:

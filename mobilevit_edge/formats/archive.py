@@ -15,15 +15,15 @@ _MAX_NAME: Final = 100
 
 
 def app_name(bundle: Bundle) -> str:
-    """What apps call the bundle: its folder's name, of letters, digits, ``_``, ``.`` and ``-``."""
+    """The bundle's name in apps: its folder's, in letters, digits, ``_``, ``.`` and ``-``."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.path.resolve().name).lstrip(".-")
     return name[:_MAX_NAME] or "bundle"
 
 
 def zip_bundle(bundle: Bundle, path: Path) -> None:
-    """Write the files that the manifest lists, and it, to ``path`` in one step.
+    """Write the manifest and the files that it lists to ``path`` in one step.
 
-    The same bundle gives the same bytes.
+    The same bundle always gives the same bytes.
 
     Raises:
         OutputError: the file cannot be written.

@@ -1,7 +1,7 @@
 """The bundle: a folder with a model, its labels and a manifest that describes both.
 
-``schemas/bundle.v1.json`` is the definition of the manifest; the dataclasses here mirror it and are
-validated against it on the way out and in.
+``schemas/bundle.v1.json`` defines the manifest; the dataclasses here mirror it and are checked
+against it on the way out and in.
 """
 
 from __future__ import annotations
@@ -10,28 +10,26 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
-import cattrs
-import jsonschema
 import numpy as np
 import numpy.typing as npt
 
 from mobilevit_edge.errors import BundleError
 from mobilevit_edge.files import sha256_of
+from mobilevit_edge.formats.json_format import JsonFormat
 from mobilevit_edge.labels import read_labels
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
 
-Target: TypeAlias = Literal["coreml", "onnx", "executorch"]
+TargetName: TypeAlias = Literal["coreml", "onnx", "executorch"]
+TARGET_NAMES: Final[tuple[TargetName, ...]] = get_args(TargetName)
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
 LABELS_FILE: Final = "labels.txt"
 MODEL_PREFIX: Final = "model."
-"""What the path of the model, file or folder, begins with."""
+"""How the path of the model, a file or a folder, begins."""
 _CHANNELS: Final = 3
 _MAX_MANIFEST_BYTES: Final = 8 * 1024**2
 
@@ -194,7 +192,7 @@ class FileInfo:
 class Manifest:
     schema_version: int
     model: ModelInfo
-    target: Target
+    target: TargetName
     backend: str | None
     coreml: CoreMLInfo | None
     precision: str
@@ -216,7 +214,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk whose manifest is valid and whose files are the ones it lists."""
+    """A bundle on disk whose manifest is valid and whose files are those that it lists."""
 
     path: Path
     manifest: Manifest
@@ -229,51 +227,35 @@ class Bundle:
         return self.path / first.split("/", maxsplit=1)[0]
 
 
-@lru_cache(maxsize=1)
-def _validator() -> jsonschema.Draft202012Validator:
-    text = (resources.files("mobilevit_edge") / "schemas" / "bundle.v1.json").read_text("utf-8")
-    return jsonschema.Draft202012Validator(json.loads(text))
+_FORMAT: Final = JsonFormat(
+    content=Manifest,
+    schema="bundle.v1.json",
+    version=SCHEMA_VERSION,
+    error=BundleError,
+    remedy="export the bundle again",
+)
 
 
 def manifest_to_json(manifest: Manifest) -> str:
-    """The manifest as JSON text that the schema accepts."""
-    content = cattrs.unstructure(manifest)
-    # Tuples become lists on the way through JSON; the schema judges the JSON form.
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    _validator().validate(json.loads(text))
-    return text + "\n"
+    """The manifest as JSON text that the schema accepts.
 
-
-def _refuse_constant(name: str) -> float:
-    """NaN and Infinity, which are not JSON: a NaN tolerance would let anything pass."""
-    raise ValueError(f"{name} is not a number")
+    Raises:
+        BundleError: the schema does not allow it.
+    """
+    return _FORMAT.to_json(manifest, "the manifest", indent=2)
 
 
 def manifest_from_json(text: str, origin: str = MANIFEST_FILE) -> Manifest:
     """A manifest from JSON text.
 
     Raises:
-        BundleError: not JSON, another schema version, or not as the schema wants it.
+        BundleError: not JSON, of another schema version, or not allowed by the schema.
     """
-    try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{origin} is not JSON: {error}") from error
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
-        raise BundleError(
-            f"{origin} has schema version {version!r}, this version reads {SCHEMA_VERSION}: "
-            f"export the bundle again, or update mobilevit-edge"
-        )
-    problem = jsonschema.exceptions.best_match(_validator().iter_errors(content))
-    if problem is not None:
-        where = "/".join(str(part) for part in problem.absolute_path) or "the top level"
-        raise BundleError(f"{origin} is not valid at {where}: {problem.message}")
-    return cattrs.structure(content, Manifest)
+    return _FORMAT.from_json(text, origin)
 
 
 def describe_files(folder: Path) -> tuple[FileInfo, ...]:
-    """Every file below ``folder`` but the manifest, with size and hash, in a fixed order."""
+    """Every file below ``folder`` except the manifest, with size and hash, in a fixed order."""
     return tuple(
         FileInfo(path.relative_to(folder).as_posix(), path.stat().st_size, sha256_of(path))
         for path in sorted(folder.rglob("*"))
@@ -282,9 +264,9 @@ def describe_files(folder: Path) -> tuple[FileInfo, ...]:
 
 
 def holds_only_a_bundle(folder: Path) -> bool:
-    """Whether ``folder`` has a manifest of ours and no file besides those that it lists.
+    """Whether ``folder`` has a bundle's manifest and no files but those that it lists.
 
-    The files need not be whole: a damaged bundle may be replaced, somebody's own files may not.
+    The files need not be intact: a damaged bundle may be replaced, a user's other files may not.
     """
     try:
         content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -295,10 +277,10 @@ def holds_only_a_bundle(folder: Path) -> bool:
 
 
 def read_bundle(path: str | Path) -> Bundle:
-    """Open a bundle and check that its files are the ones the manifest lists.
+    """Open a bundle and check that its files are those that the manifest lists.
 
     Raises:
-        BundleError: no bundle, an invalid manifest, or a missing or changed file.
+        BundleError: not a bundle, an invalid manifest, or a missing or changed file.
     """
     path = Path(path)
     manifest_path = path / MANIFEST_FILE
@@ -308,7 +290,7 @@ def read_bundle(path: str | Path) -> Bundle:
         text = manifest_path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(
-            f"{path} is no bundle: cannot read its {MANIFEST_FILE} ({error}); "
+            f"{path} is not a bundle: cannot read its {MANIFEST_FILE} ({error}); "
             f"mobilevit-export writes bundles"
         ) from error
     manifest = manifest_from_json(text, str(manifest_path))
@@ -324,7 +306,7 @@ def read_bundle(path: str | Path) -> Bundle:
 
 
 def _check_consistency(path: Path, manifest: Manifest, labels: int) -> None:
-    """What the schema cannot say: parts of the manifest that must agree with each other."""
+    """Check what a schema cannot express: parts of the manifest that must agree."""
     info, golden, outputs = manifest.input, manifest.golden, manifest.model.outputs
     sides = info.shape[2:4] if info.layout == "NCHW" else info.shape[1:3]
     channels = info.shape[1] if info.layout == "NCHW" else info.shape[3]
@@ -362,7 +344,7 @@ def _check_file(root: Path, shown: Path, file: FileInfo) -> None:
 def golden_pixels(rows: int = 16, columns: int = 16) -> npt.NDArray[np.uint8]:
     """A smooth colorful RGB pattern with an edge, ``[rows, columns, 3]`` bytes.
 
-    The channels differ, so that a wrong channel order shows.
+    The channels differ, so that a wrong channel order is noticed.
     """
     y, x = np.mgrid[0:rows, 0:columns]
     red = 255 * x // max(columns - 1, 1)
@@ -372,7 +354,7 @@ def golden_pixels(rows: int = 16, columns: int = 16) -> npt.NDArray[np.uint8]:
 
 
 def encode_pixels(pixels: npt.NDArray[np.uint8]) -> str:
-    """Bytes of an image as the manifest stores them."""
+    """The bytes of an image as the manifest stores them."""
     return base64.b64encode(pixels.tobytes()).decode("ascii")
 
 

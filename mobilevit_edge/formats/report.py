@@ -1,33 +1,23 @@
-"""The latency report: raw samples with all that is needed to judge them.
+"""The latency report: raw samples with everything that is needed to judge them.
 
-``schemas/latency_report.v1.json`` is the definition; the dataclasses here mirror it and are
-validated against it on the way out and in. Nothing in a report is derived from anything else in it:
-medians, intervals and ratios are computed by whoever reads it.
+``schemas/latency_report.v1.json`` defines it; the dataclasses here mirror it and are checked
+against it on the way out and in. Nothing in a report is derived from anything else in it: its
+readers compute medians, intervals and ratios.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
-
-import cattrs
-import jsonschema
-from jsonschema.protocols import Validator
+from typing import Final, Literal, TypeAlias
 
 from mobilevit_edge.errors import ReportError
 from mobilevit_edge.files import write_atomically
+from mobilevit_edge.formats.json_format import JsonFormat
 
 SCHEMA_VERSION: Final = 1
 MAX_REPORT_BYTES: Final = 64 * 1024**2
-
-_LARGEST: Final = 2**53
-_SAMPLE: Final = {"type": "integer", "minimum": 1, "maximum": _LARGEST}
-"""How the schema describes one sample."""
 
 DeviceKind: TypeAlias = Literal["computer", "phone", "emulator"]
 ComputeUnit: TypeAlias = Literal["cpu", "gpu", "npu", "cpu_and_gpu", "cpu_and_npu", "all"]
@@ -109,17 +99,17 @@ class Top1:
 
 @dataclass(frozen=True)
 class Subject:
-    model: str | None
-    part: str | None
-    target: str | None
-    precision: str | None
-    image_size: tuple[int, int] | None
-    batch: int | None
-    attributes: Mapping[str, str]
-    parameters: int | None
-    macs: int | None
-    artifact: Artifact | None
-    top1: Top1 | None
+    model: str | None = None
+    part: str | None = None
+    target: str | None = None
+    precision: str | None = None
+    image_size: tuple[int, int] | None = None
+    batch: int | None = 1
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    parameters: int | None = None
+    macs: int | None = None
+    artifact: Artifact | None = None
+    top1: Top1 | None = None
 
 
 @dataclass(frozen=True)
@@ -179,20 +169,20 @@ class Profile:
     operators: tuple[OperatorTime, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencyRow:
     id: str
     experiment: str
-    measure: Literal["latency"]
+    measure: Literal["latency"] = "latency"
     subject: Subject
     runtime: Runtime
-    compute_unit: ComputeUnit
-    threads: int | None
-    limit_row: str | None
-    not_run: str | None
-    cold_starts: tuple[ColdStart, ...]
-    series: tuple[Series, ...]
-    profile: Profile | None
+    compute_unit: ComputeUnit = "cpu"
+    threads: int | None = 1
+    limit_row: str | None = None
+    not_run: str | None = None
+    cold_starts: tuple[ColdStart, ...] = ()
+    series: tuple[Series, ...] = ()
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True)
@@ -202,18 +192,18 @@ class Agreement:
     largest_difference: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InstructionRow:
     id: str
     experiment: str
-    measure: Literal["instruction_count"]
+    measure: Literal["instruction_count"] = "instruction_count"
     subject: Subject
     runtime: Runtime
-    limit_row: str | None
-    not_run: str | None
+    limit_row: str | None = None
+    not_run: str | None = None
     source: str
-    counts: Mapping[str, int]
-    agreement: Agreement | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    agreement: Agreement | None = None
 
 
 Row: TypeAlias = LatencyRow | InstructionRow
@@ -240,62 +230,34 @@ class Report:
     runs: tuple[Run, ...]
 
 
-@lru_cache(maxsize=1)
-def _validator() -> Any:
-    folder = resources.files("mobilevit_edge") / "schemas"
-    text = (folder / "latency_report.v1.json").read_text("utf-8")
-    standard = jsonschema.Draft202012Validator
-    class_ = jsonschema.validators.extend(standard, {"items": _items})  # type: ignore[no-untyped-call]
-    return class_(json.loads(text))
-
-
-def _items(
-    validator: Validator, items: Mapping[str, Any], instance: Any, schema: Mapping[str, Any]
-) -> Iterator[jsonschema.ValidationError]:
-    """The keyword ``items``, without jsonschema's cost for each of a million good samples."""
-    if items == _SAMPLE and isinstance(instance, list) and all(map(_is_sample, instance)):
-        return
-    # Anything else is judged, and worded, by jsonschema itself.
-    standard = jsonschema.Draft202012Validator.VALIDATORS["items"]
-    yield from standard(validator, items, instance, schema)
-
-
-def _is_sample(value: object) -> bool:
-    return type(value) is int and 1 <= value <= _LARGEST
+_FORMAT: Final = JsonFormat(
+    content=Report,
+    schema="latency_report.v1.json",
+    version=SCHEMA_VERSION,
+    error=ReportError,
+    remedy="measure again",
+)
 
 
 def report_to_json(report: Report) -> str:
     """The report as JSON text that the schema accepts.
 
     Raises:
-        ReportError: the report is not as the schema wants it, or contradicts itself.
+        ReportError: the schema does not allow the report, or it contradicts itself.
     """
-    text = json.dumps(cattrs.unstructure(report), ensure_ascii=False, allow_nan=False)
-    # Tuples become lists on the way through JSON; the schema judges the JSON form.
-    _check_schema(json.loads(text), "the report")
+    text = _FORMAT.to_json(report, "the report")
     _check_consistency(report, "the report")
-    return text + "\n"
+    return text
 
 
 def report_from_json(text: str, origin: str = "the report") -> Report:
     """A report from JSON text.
 
     Raises:
-        ReportError: not JSON, another schema version, not as the schema wants it, or contradicting
-            itself.
+        ReportError: not JSON, of another schema version, not allowed by the schema, or
+            contradicting itself.
     """
-    try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"{origin} is not JSON: {error}") from error
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ReportError(
-            f"{origin} has schema version {version!r:.60}, this version reads {SCHEMA_VERSION}: "
-            f"measure again, or update mobilevit-edge"
-        )
-    _check_schema(content, origin)
-    report = cattrs.structure(content, Report)
+    report = _FORMAT.from_json(text, origin)
     _check_consistency(report, origin)
     return report
 
@@ -304,13 +266,13 @@ def read_report(path: str | Path) -> Report:
     """A report from a file of at most ``MAX_REPORT_BYTES``.
 
     Raises:
-        ReportError: it cannot be read, is too large, or is no valid report.
+        ReportError: it cannot be read, is too large, or is not a valid report.
     """
     path = Path(path)
     try:
         if not path.is_file():
             raise ReportError(
-                f"{path} is no file; mobilevit-bench and the sample apps write reports"
+                f"{path} is not a file; mobilevit-bench and the sample apps write reports"
             )
         with path.open("rb") as file:
             content = file.read(MAX_REPORT_BYTES + 1)
@@ -323,50 +285,38 @@ def read_report(path: str | Path) -> Report:
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Put a report in place in one step; an older file stays if that fails.
+    """Write a report in one step; an older file stays if that fails.
 
     Raises:
-        ReportError: the report is not valid, or too large for anybody to read back.
+        ReportError: the report is not valid, or too large to be read back.
         OutputError: the file cannot be written.
     """
     content = report_to_json(report).encode()
     if len(content) > MAX_REPORT_BYTES:
-        raise ReportError(f"{path} would be larger than {MAX_REPORT_BYTES} bytes: measure for less")
+        raise ReportError(
+            f"{path} would be larger than {MAX_REPORT_BYTES} bytes: measure for a shorter time"
+        )
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def merge_reports(reports: Sequence[Report]) -> Report:
-    """All runs of several reports, each once, in the order they come.
+    """All runs of several reports in their order, each once.
 
     Raises:
-        ReportError: two different runs have one id.
+        ReportError: two different runs have the same id.
     """
     runs: dict[str, Run] = {}
     for run in (run for report in reports for run in report.runs):
         if runs.setdefault(run.id, run) != run:
             raise ReportError(
-                f"two reports hold different runs with the id {run.id}: they are an earlier and a "
-                f"later state of one run; leave out the earlier file"
+                f"two reports hold different runs with the id {run.id}: an earlier and a later "
+                f"state of one run; leave out the earlier file"
             )
     return Report(SCHEMA_VERSION, tuple(runs.values()))
 
 
-def _refuse_constant(name: str) -> float:
-    """NaN and Infinity, which are not JSON."""
-    raise ValueError(f"{name} is not a number")
-
-
-def _check_schema(content: object, origin: str) -> None:
-    problem = jsonschema.exceptions.best_match(_validator().iter_errors(content))
-    if problem is not None:
-        where = "/".join(str(part) for part in problem.absolute_path) or "the top level"
-        # The message quotes the value, which may be the whole file.
-        message = problem.message if len(problem.message) <= 300 else f"{problem.message[:300]}..."
-        raise ReportError(f"{origin} is not valid at {where}: {message}")
-
-
 def _check_consistency(report: Report, origin: str) -> None:
-    """What the schema cannot say: parts of the report that must agree with each other."""
+    """Check what a schema cannot express: parts of the report that must agree."""
     _refuse_duplicates([run.id for run in report.runs], "run", origin)
     for run in report.runs:
         ids = [row.id for row in run.rows]
@@ -378,7 +328,7 @@ def _check_consistency(report: Report, origin: str) -> None:
                 processes = [str(series.process) for series in row.series]
                 _refuse_duplicates(processes, f"process of row {row.id}", origin)
                 if row.not_run is not None and row.series:
-                    raise ReportError(f"{origin}: row {row.id} has samples, yet was not run")
+                    raise ReportError(f"{origin}: row {row.id} was not run, yet has samples")
 
 
 def _refuse_duplicates(names: Sequence[str], what: str, origin: str) -> None:

@@ -2,7 +2,7 @@
 
 Multi-head and Linformer attention work on sequences of tokens. Separable attention exists in two
 forms with the same arithmetic: on feature maps, as in MobileViTv2, and on tokens, for swapping the
-unit inside a block of V1's line (V2 paper, table 1).
+unit inside a block that works on tokens (V2 paper, table 1).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The MobileViT block in its two lines: local part, global part, fusion.
+"""The MobileViT block in its two layouts: local part, global part, fusion.
 
-MobileViTv3 has no classes of its own: its four changes are switches of :class:`BlockSpec`.
+MobileViTv3 needs no further classes: its four changes are switches of :class:`BlockSpec`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class MapTransformerLayer(nn.Module):
 
 
 class TokenBlock(nn.Module):
-    """MobileViT block of V1's line (V1 section 3.1, V3 section 3.1). ``[B, C, H, W] -> same``.
+    """MobileViT block on tokens (V1 section 3.1, V3 section 3.1). ``[B, C, H, W] -> same``.
 
     A map that the patch does not divide is resized for the global part only and resized back
     after it (bilinear, half-pixel corners), so the block keeps its input's size.
@@ -132,10 +132,10 @@ class TokenBlock(nn.Module):
 
 
 class MapBlock(nn.Module):
-    """MobileViT block of V2's line (V2 section 3.3, V3 section 3.1). ``[B, C, H, W] -> same``.
+    """MobileViT block on maps (V2 section 3.3, V3 section 3.1). ``[B, C, H, W] -> same``.
 
-    A map that the patch does not divide is resized at the block's entrance (bilinear, aligned
-    corners) and stays so: the output is then larger than the input, as in the original code.
+    A map that the patch does not divide is resized at the block's input (bilinear, aligned
+    corners) and keeps that size: the output is then larger than the input, as in the original code.
     """
 
     def __init__(self, spec: BlockSpec, channels: int) -> None:

@@ -45,7 +45,7 @@ class ConvNormAct(nn.Module):
 class InvertedResidual(nn.Module):
     """MobileNetV2's block ("MV2" in the papers): expand 1x1, depthwise 3x3, project 1x1.
 
-    The input is added where the shape stays (Sandler et al. 2018, section 3.4).
+    The input is added if the shape stays the same (Sandler et al. 2018, section 3.4).
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int, expansion: int) -> None:
@@ -85,7 +85,7 @@ def fold_patches(x: Tensor, patch: int, size: tuple[int, int]) -> Tensor:
 
 
 class UnfoldMaps(nn.Module):
-    """Patches that stay maps: ``[B, d, H, W] -> [B, d, P, N]``."""
+    """Patches with channels first: ``[B, d, H, W] -> [B, d, P, N]``."""
 
     def forward(self, x: Tensor) -> Tensor:
         return unfold_patches(x, PATCH)
@@ -126,7 +126,7 @@ def divisible_size(size: tuple[int, int], patch: int) -> tuple[int, int]:
 
 
 def resize_map(x: Tensor, size: tuple[int, int], *, align_corners: bool) -> Tensor:
-    """``x`` bilinearly resized to ``size``; ``x`` itself where it has that size already."""
+    """``x`` bilinearly resized to ``size``; ``x`` itself if it has that size already."""
     if tuple(x.shape[-2:]) == size:
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)

@@ -51,7 +51,7 @@ class MobileViT(nn.Module):
     """A MobileViT classifier of any generation. ``[B, 3, H, W] -> [B, num_classes]`` logits.
 
     Pixels are expected in 0..1 without mean subtraction, in the channel order that the weights'
-    source used. With ``num_classes=0`` there is no classifier and the output is the pooled feature
+    source used. With ``num_classes=0`` there is no classifier, and the output is the pooled feature
     vector.
     """
 
@@ -117,8 +117,8 @@ def create_model(
     """A model with fresh random weights, in eval mode.
 
     Args:
-        name: one of :func:`list_models`, a row of :func:`mobilevit_edge.specs.v3_ablation`, or a
-            spec of your own.
+        name: one of :func:`list_models`, a row of :func:`mobilevit_edge.specs.v3_ablation`, or
+            your own spec.
         num_classes: outputs of the classifier; 0 leaves the classifier out.
         attention: swaps the attention unit inside every block; ``None`` keeps the model's own.
 
@@ -136,7 +136,7 @@ def create_model(
 
 
 def create_meta_model(spec: ModelSpec, num_classes: int) -> MobileViT:
-    """A model without memory for its weights, in eval mode: for counts and loading into."""
+    """A model without memory for its weights, in eval mode: to count, or to load weights into."""
     with torch.device("meta"):
         return MobileViT(spec, num_classes).eval()
 

@@ -1,6 +1,6 @@
 """Random crops, flips and RandAugment-style operations on Pillow images.
 
-Each image's random stream is derived from (seed, epoch, index, repeat) alone: workers, ranks and
+Each image's random stream depends only on (seed, epoch, index, repeat): workers, ranks and
 interruptions cannot change what an image looks like in an epoch.
 """
 
@@ -36,7 +36,7 @@ def augment(
 ) -> Image.Image:
     """A random view of ``image`` at ``size`` (height, width).
 
-    Operations run on whichever is smaller, the crop or the result: the cheaper of the two.
+    Operations run on the smaller of the crop and the result, which is cheaper.
     """
     box = crop_box(image.size, recipe.crop_scale, recipe.crop_ratio, rng)
     flips = recipe.flip and rng.random() < 0.5
@@ -58,8 +58,8 @@ def crop_box(
 ) -> tuple[int, int, int, int]:
     """A box (left, top, right, bottom) of random area and aspect (Inception's crop).
 
-    Szegedy et al. 2014, arXiv:1409.4842, section 6. Where no try fits inside the image's ``size``
-    (width, height), the largest centered box within ``ratio``.
+    Szegedy et al. 2014, arXiv:1409.4842, section 6. If no attempt fits inside the image's ``size``
+    (width, height), the box is the largest centered one within ``ratio``.
     """
     width, height = size
     for _ in range(_ATTEMPTS):
@@ -79,7 +79,7 @@ def crop_box(
 def apply_operations(
     image: Image.Image, operations: int, magnitude: float, rng: np.random.Generator
 ) -> Image.Image:
-    """``operations`` random ones in sequence, at most ``magnitude`` strong.
+    """``operations`` random operations in sequence, each at most ``magnitude`` strong.
 
     RandAugment (Cubuk et al. 2019, arXiv:1909.13719, section 3) with strengths drawn uniformly up
     to ``magnitude`` and with either sign.

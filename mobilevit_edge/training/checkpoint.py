@@ -12,7 +12,7 @@ from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.models.network import MobileViT, create_model
 from mobilevit_edge.preprocess import ChannelOrder, Preprocessing
-from mobilevit_edge.training.run import Run
+from mobilevit_edge.training.run import TrainingRun
 from mobilevit_edge.weights.checkpoint import Checkpoint, read_checkpoint
 from mobilevit_edge.weights.loading import class_count, detect_spec, load_weights
 from mobilevit_edge.weights.provenance import labels_of, preprocessing_of
@@ -23,11 +23,11 @@ _WEIGHTS: Final = "model.safetensors"
 _CONFIG: Final = "config.json"
 
 
-def write_checkpoint(folder: Path, network: MobileViT, run: Run) -> None:
+def write_checkpoint(folder: Path, network: MobileViT, run: TrainingRun) -> None:
     """Put ``network`` into ``folder``/checkpoint.
 
-    The config is the same throughout a run. So only the first checkpoint is a new folder; later
-    ones replace the weights file, in one step.
+    The config stays the same throughout a run, so only the first checkpoint is a new folder; later
+    ones replace the weights file in one step.
 
     Raises:
         OutputError: the disk is full or read-only; the last good checkpoint is untouched.
@@ -73,15 +73,21 @@ def starting_network(
     model: str,
     classes: tuple[str, ...],
     checkpoint: Checkpoint | None,
-    tell: Callable[[str], None],
+    notice: Callable[[str], None],
 ) -> tuple[MobileViT, ChannelOrder]:
     """The network before its first step, and the channel order that it expects.
 
-    A checkpoint's classifier is kept if it is for as many classes, and for the same ones where the
-    checkpoint names them; else the classifier starts at random, which ``tell`` is told.
+    A checkpoint's classifier is kept if it has as many classes, and the same ones where the
+    checkpoint names them; otherwise the classifier starts at random.
+
+    Args:
+        model: name of the architecture.
+        classes: names of the classes to train on.
+        checkpoint: weights to start from; ``None`` for random ones.
+        notice: called with a sentence for the user if the classifier starts at random.
 
     Raises:
-        CheckpointError: what is inside the checkpoint cannot be understood.
+        CheckpointError: the checkpoint's contents cannot be understood.
     """
     network = create_model(model, num_classes=len(classes))
     if checkpoint is None:
@@ -96,7 +102,7 @@ def starting_network(
     load_weights(source, checkpoint)
     state = {k: v for k, v in source.state_dict().items() if not k.startswith("head.")}
     network.load_state_dict(state, strict=False)
-    tell(
+    notice(
         f"{checkpoint.origin}: the classifier starts at random, since the checkpoint has "
         f"{'other class names' if count == len(classes) else f'{count} classes'} "
         f"(here: {len(classes)} classes)"

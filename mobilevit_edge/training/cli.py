@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.console import add_common_arguments, run_command
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.specs import SPECS
-from mobilevit_edge.training.recipe import SAMPLINGS, Recipe
+from mobilevit_edge.training.options import Machine, NewRun, ResumedRun
+from mobilevit_edge.training.recipe import SAMPLINGS, Recipe, make_recipe
 
 _RECIPE_NAMES: Final = frozenset(field.name for field in fields(Recipe))
 
@@ -29,18 +31,7 @@ def _scales(text: str) -> tuple[int, ...]:
     try:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no list such as 160,192,256") from error
-
-
-def _count(low: int) -> Callable[[str], int]:
-    """A parser of whole numbers from ``low`` up."""
-
-    def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < low:
-            raise ArgumentTypeError(f"{text!r} is no whole number of at least {low}")
-        return int(text)
-
-    return parse
+        raise ArgumentTypeError(f"{text!r} is not a list such as 160,192,256") from error
 
 
 def _parser() -> ArgumentParser:
@@ -50,11 +41,8 @@ def _parser() -> ArgumentParser:
         "scratch. RUN_DIR/checkpoint is what mobilevit-export --weights takes.",
         epilog="exit codes: 0 done, 2 usage, 3 package missing, 4 bad input, "
         "130 interrupted (the state is saved)",
-        argument_default=SUPPRESS,
     )
-    parser.add_argument(
-        "data", nargs="?", type=Path, metavar="DATA_DIR", help="class folders", default=None
-    )
+    parser.add_argument("data", nargs="?", type=Path, metavar="DATA_DIR", help="class folders")
     parser.add_argument("--model", metavar="NAME", help=f"one of {', '.join(SPECS)}")
     parser.add_argument("--output", type=Path, metavar="RUN_DIR", help="folder for a new run")
     parser.add_argument(
@@ -73,26 +61,28 @@ def _parser() -> ArgumentParser:
     held_out.add_argument(
         "--validation", type=Path, metavar="DIR", help="held-out images in the same class folders"
     )
-    recipe = parser.add_argument_group("recipe")
+    # Hyper-parameters that are not given take their defaults from the recipe, or from the run.
+    recipe = parser.add_argument_group("recipe", argument_default=SUPPRESS)
     held_out.add_argument(
         "--validation-share",
         type=float,
+        default=SUPPRESS,
         metavar="SHARE",
         help="share of each class's images to hold out where there is no --validation "
         f"(default: {Recipe.validation_share})",
     )
     for name, type_, text in (
         ("epochs", int, "passes over the images"),
-        ("batch-size", int, "images of an iteration at the largest resolution"),
+        ("batch-size", int, "images per iteration at the largest resolution"),
         ("image-size", int, "side in pixels for evaluation and export, and for fixed sampling"),
-        ("learning-rate", float, "peak"),
-        ("weight-decay", float, "of AdamW; norms and biases are not decayed"),
+        ("learning-rate", float, "peak learning rate"),
+        ("weight-decay", float, "weight decay of AdamW; norms and biases are not decayed"),
         ("warmup", float, "share of the iterations in which the learning rate climbs"),
         ("label-smoothing", float, "share of the target spread over all classes"),
-        ("ema-decay", float, "of the averaged weights that are evaluated and saved"),
+        ("ema-decay", float, "decay of the averaged weights that are evaluated and saved"),
         ("operations", int, "random operations on each image (RandAugment)"),
-        ("magnitude", float, "their strength, 0 to 1"),
-        ("seed", int, "of weights, order, resolutions, augmentation and split"),
+        ("magnitude", float, "strength of these operations, 0 to 1"),
+        ("seed", int, "seed of weights, order, resolutions, augmentation and split"),
     ):
         default = getattr(Recipe, name.replace("-", "_"))
         recipe.add_argument(
@@ -102,62 +92,50 @@ def _parser() -> ArgumentParser:
         "--scales",
         type=_scales,
         metavar="N,N,...",
-        help="resolutions to train at, in pixels (default: the paper's, 160 to 320 for 256, in "
-        "proportion to --image-size)",
+        help="resolutions to train at, in pixels (default: those of the paper, 160 to 320 for 256, "
+        "in proportion to --image-size)",
     )
     recipe.add_argument(
         "--crop-scale",
         type=float,
         nargs=2,
         metavar=("LOW", "HIGH"),
-        help=f"range of a random crop's share of the area (default: {Recipe.crop_scale})",
+        help=f"share of the area that a random crop takes (default: {Recipe.crop_scale})",
     )
     recipe.add_argument(
         "--sampling",
         choices=SAMPLINGS,
-        help="multi-scale (default): a resolution an iteration, larger batches at smaller ones; "
-        "fixed: --image-size only; switching: another resolution every 10 iterations",
+        help="multi-scale (default): a new resolution in every iteration, with larger batches at "
+        "smaller ones; fixed: only --image-size; switching: a new one every 10 iterations",
     )
     recipe.add_argument("--no-flip", dest="flip", action="store_false", help="no mirrored images")
     recipe.add_argument(
         "--class-balanced", action="store_true", help="draw every class equally often"
     )
-    recipe.add_argument("--freeze-backbone", action="store_true", help="train the classifier alone")
+    recipe.add_argument("--freeze-backbone", action="store_true", help="train only the classifier")
     machine = parser.add_argument_group("machine")
     machine.add_argument(
         "--workers",
-        type=_count(0),
+        type=whole_number(0),
         default=0,
         metavar="N",
-        help="processes that prepare images (default: 0, the main process does)",
+        help="processes that prepare images (default: 0, the main process does it)",
     )
     machine.add_argument(
         "--threads",
-        type=_count(1),
+        type=whole_number(1),
         metavar="N",
-        help="of torch (default: its own choice); another number rounds differently",
+        help="threads of torch (default: its own choice); another number rounds differently",
     )
     add_common_arguments(parser)
-    parser.set_defaults(json=False, debug=False)
     return parser
 
 
 def _train(arguments: Namespace) -> None:
-    given = {name: value for name, value in vars(arguments).items() if value is not None}
-    if ("resume" in given) == ("output" in given):
-        raise UsageError("name a folder: --output RUN_DIR for a new run, or --resume RUN_DIR")
-    if "resume" not in given:
-        for name, option in (("data", "DATA_DIR"), ("model", "--model NAME")):
-            if name not in given:
-                raise UsageError(f"a new run needs {option}")
+    request = _request(vars(arguments))
     from mobilevit_edge.training.session import run_session
 
-    changes = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in given.items()
-        if name in _RECIPE_NAMES
-    }
-    trained = run_session(given, changes)
+    trained = run_session(request, Machine(arguments.workers, arguments.threads))
     if trained is None:
         return
     if arguments.json:
@@ -165,3 +143,21 @@ def _train(arguments: Namespace) -> None:
     else:
         top5 = "" if trained.top5 is None else f", top-5 {trained.top5:.2%}"
         print(f"{trained.checkpoint}: top-1 {trained.top1:.2%}{top5} (epoch {trained.epoch})")
+
+
+def _request(given: Mapping[str, Any]) -> NewRun | ResumedRun:
+    """What the options ask for; hyper-parameters that were left out are not among ``given``."""
+    if (given["resume"] is None) == (given["output"] is None):
+        raise UsageError("pass a folder: --output RUN_DIR for a new run, or --resume RUN_DIR")
+    recipe = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if name in _RECIPE_NAMES
+    }
+    start = {name: given[name] for name in ("data", "model", "validation", "weights")}
+    if given["resume"] is not None:
+        return ResumedRun(given["resume"], **start, recipe=recipe)
+    for name, option in (("data", "DATA_DIR"), ("model", "--model NAME")):
+        if given[name] is None:
+            raise UsageError(f"a new run needs {option}")
+    return NewRun(given["output"], **start, recipe=make_recipe(recipe))

@@ -61,9 +61,9 @@ class Images:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds: ``unreadable`` pairs each bad file's path with what is wrong with it.
+    """What a folder holds: ``unreadable`` pairs the path of each bad file with its problem.
 
-    ``ignored`` counts files without an image's suffix.
+    ``ignored`` counts the files without an image suffix.
     """
 
     images: Images
@@ -82,19 +82,19 @@ class Scan:
         return text
 
 
-def scan(root: Path, *, workers: int, report: Callable[[int, int], None]) -> Scan:
+def scan(root: Path, *, workers: int, progress: Callable[[int, int], None]) -> Scan:
     """Find the class folders of ``root`` and decode every image once.
 
-    Reading them all now fixes the set before training starts: a file whose pixels are damaged
-    cannot stop an epoch in the middle.
+    Reading them all now fixes the set before training starts: a damaged file cannot stop an epoch
+    in the middle.
 
     Args:
         root: a folder of class folders; images may lie in folders below those.
-        workers: processes that decode; this one does if 0, or if there is little to do.
-        report: called with the number of images done and their total.
+        workers: processes that decode; if 0, or if there is little to do, this process does.
+        progress: called with the number of images done and their total.
 
     Raises:
-        DataError: no class folders, fewer than two, or one without a readable image.
+        DataError: fewer than two class folders, or one without a readable image.
     """
     classes, files, ignored = _list_files(root)
     problems: list[str | None] = []
@@ -102,7 +102,7 @@ def scan(root: Path, *, workers: int, report: Callable[[int, int], None]) -> Sca
     if workers == 0 or len(files) <= _CHUNK:
         for path in files:
             problems.append(check(path))
-            report(len(problems), len(files))
+            progress(len(problems), len(files))
     else:
         # Forking a process in which torch may already run threads is unsafe.
         context = get_context("spawn")
@@ -111,7 +111,7 @@ def scan(root: Path, *, workers: int, report: Callable[[int, int], None]) -> Sca
         ) as pool:
             for problem in pool.map(check, files, chunksize=_CHUNK):
                 problems.append(problem)
-                report(len(problems), len(files))
+                progress(len(problems), len(files))
     readable = [path for path, problem in zip(files, problems, strict=True) if problem is None]
     unreadable = tuple(
         (path, problem)
@@ -134,7 +134,7 @@ def scan(root: Path, *, workers: int, report: Callable[[int, int], None]) -> Sca
 def _list_files(root: Path) -> tuple[tuple[str, ...], list[str], int]:
     """Class names, relative paths of image files, and the number of other files."""
     if not root.is_dir():
-        raise DataError(f"no folder at {root}: name a folder of class folders")
+        raise DataError(f"no folder at {root}: pass a folder of class folders")
     try:
         classes = tuple(
             sorted(
@@ -145,12 +145,12 @@ def _list_files(root: Path) -> tuple[tuple[str, ...], list[str], int]:
         )
         if not classes:
             raise DataError(
-                f"{root} holds no class folders: put the images of each class into a folder of "
-                f"the class's name"
+                f"{root} holds no class folders: put the images of each class into a folder "
+                f"named after the class"
             )
         if len(classes) == 1:
             raise DataError(
-                f"{root} holds one class only ({classes[0]!r}): a classifier needs at least two"
+                f"{root} holds only one class ({classes[0]!r}): a classifier needs at least two"
             )
         # registered_extensions() loads every plugin, as Image.open does for an unknown file.
         suffixes = frozenset(Image.registered_extensions())
@@ -185,8 +185,8 @@ def split(images: Images, share: float, seed: int) -> tuple[Images, Images]:
     Raises:
         DataError: a class has a single image.
     """
-    kept: list[Indices] = []
-    held: list[Indices] = []
+    trained: list[Indices] = []
+    held_out: list[Indices] = []
     for class_, name in enumerate(images.classes):
         members = np.flatnonzero(images.targets == class_)
         if len(members) < 2:
@@ -194,12 +194,12 @@ def split(images: Images, share: float, seed: int) -> tuple[Images, Images]:
                 f"class {name!r} has one image: it needs one to train on and one to hold out; "
                 f"add images, or pass held-out ones with --validation"
             )
-        # A class's own stream: images added to one class leave the others' split as it is.
+        # A random stream for each class: adding images to one leaves the split of the others.
         order = np.random.default_rng((seed, _SPLIT_STREAM, class_)).permutation(members)
         count = min(max(round(share * len(members)), 1), len(members) - 1)
-        held.append(order[:count])
-        kept.append(order[count:])
-    train, validation = (np.sort(np.concatenate(parts)) for parts in (kept, held))
+        held_out.append(order[:count])
+        trained.append(order[count:])
+    train, validation = (np.sort(np.concatenate(parts)) for parts in (trained, held_out))
     return images.subset(train), images.subset(validation)
 
 

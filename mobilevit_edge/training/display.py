@@ -1,4 +1,4 @@
-"""What a run shows on stderr: a progress bar on a terminal, one line an epoch always."""
+"""What a run shows on stderr: one line per epoch, and a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Display:
         self._bar: Progress | None = None
 
     def line(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         if not self._shown:
             return
         if self._bar is not None:
@@ -29,7 +29,7 @@ class Display:
 
     @contextmanager
     def bar(self, title: str, total: int, done: int = 0) -> Iterator[_Bar]:
-        """A bar while the block runs; nothing if stderr is no terminal."""
+        """A bar while the block runs; nothing if stderr is not a terminal."""
         if not self._shown or not sys.stderr.isatty():
             yield _Bar(None)
             return
@@ -56,7 +56,7 @@ class _Bar:
         self._progress = progress
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Show ``done`` of ``total``, which stays as it was if not given."""
+        """Show ``done`` of ``total``, which stays the same if not given."""
         if self._progress is not None:
             task = self._progress.task_ids[0]
             self._progress.update(task, completed=done, total=total, note=note)

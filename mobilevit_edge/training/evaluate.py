@@ -16,9 +16,9 @@ TOP_K = 5
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result over a whole set. ``loss`` is the mean cross-entropy in nats; shares are 0 to 1.
+    """Result over a whole set. ``loss`` is the mean cross-entropy in nats; accuracies are 0 to 1.
 
-    ``top5`` is ``None`` where there are at most five classes. ``confusion`` counts images,
+    ``top5`` is ``None`` with five classes or fewer. ``confusion`` counts images,
     ``[actual, predicted]``.
     """
 

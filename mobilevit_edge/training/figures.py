@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 
 
 def write_log(folder: Path, rows: Sequence[Row]) -> None:
-    """One line for each epoch."""
+    """Write one line per epoch."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -35,7 +35,7 @@ def write_log(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def write_curves(folder: Path, rows: Sequence[Row]) -> None:
-    """Loss, accuracy and learning rate by epoch."""
+    """Draw loss, accuracy and learning rate by epoch."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     losses, accuracy, rate = figure.subplots(1, 3)
     epochs = [row["epoch"] for row in rows]
@@ -54,7 +54,7 @@ def write_curves(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def write_confusion(folder: Path, confusion: npt.NDArray[np.int64], classes: Sequence[str]) -> None:
-    """Shares of each actual class (row) by predicted class (column). ``confusion``: ``[C, C]``."""
+    """Draw shares of each actual class by predicted class. ``confusion``: counts ``[C, C]``."""
     count = len(classes)
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     side = min(max(4.0, 0.45 * count + 2), 18.0)
@@ -78,7 +78,7 @@ def _write_png(path: Path, figure: Figure) -> None:
     canvas = FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # A class name in a script that the font lacks is drawn as boxes: that is fine.
+        # A class name in a script that the font lacks is drawn as boxes, which is fine.
         warnings.simplefilter("ignore", UserWarning)
         canvas.print_png(buffer)  # type: ignore[no-untyped-call]
     write_atomically(path, lambda temporary: temporary.write_bytes(buffer.getvalue()))

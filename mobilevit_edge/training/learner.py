@@ -1,4 +1,4 @@
-"""What learns: the network with its optimizer, learning rate, gradient scaler and average."""
+"""The network with its optimizer, learning rate, gradient scaler and averaged weights."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from mobilevit_edge.training.recipe import Recipe
 
 
 def half_precision(device: torch.device) -> torch.dtype | None:
-    """The type that ``device`` computes faster in: bf16 or fp16 on a GPU, none on a CPU."""
+    """The type in which ``device`` computes faster: bf16 or fp16 on a GPU, none on a CPU."""
     if device.type != "cuda":
         return None
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
 class Learner:
-    """One optimization step at a time; everything that steps change is in :meth:`state`.
+    """Takes one optimization step at a time; :meth:`state` holds everything that steps change.
 
     Args:
         network: trained in place; moved to the ranks' device.
         recipe: hyper-parameters.
-        total_steps: iterations of the whole run, which the learning rate is spread over.
+        total_steps: iterations of the whole run, over which the learning rate is scheduled.
         ranks: the processes that share each batch.
     """
 
@@ -36,7 +36,7 @@ class Learner:
         self._recipe = recipe
         self._ranks = ranks
         self._half = half_precision(ranks.device)
-        # Channels last: about 10 % faster on x86 CPUs, and what tensor cores work in.
+        # Channels last: about 10 % faster on x86 CPUs, and the layout of tensor cores.
         self._network = network
         self._network.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if recipe.freeze_backbone:
@@ -57,7 +57,7 @@ class Learner:
 
     @property
     def learning_rate(self) -> float:
-        """What the next step uses."""
+        """The learning rate of the next step."""
         return float(self._scheduler.get_last_lr()[0])
 
     def step(self, images: Tensor, targets: Tensor, global_images: int) -> float:
@@ -73,8 +73,8 @@ class Learner:
         loss = F.cross_entropy(
             logits.float(), targets.to(device), label_smoothing=self._recipe.label_smoothing
         )
-        # The ranks' gradients are averaged with equal weights: an uneven part is weighted by its
-        # images, so that the result is the gradient of the whole batch's mean.
+        # The ranks' gradients are averaged with equal weights, so an uneven part is weighted by its
+        # images: the result is the gradient of the whole batch's mean.
         share = len(targets) * self._ranks.world_size / global_images
         self._scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
         self._scaler.unscale_(self._optimizer)
@@ -100,6 +100,7 @@ class Learner:
         """Continue from what :meth:`state` returned."""
         self._network.load_state_dict(state["network"])
         self._average.load_state_dict(state["average"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        # Runs of earlier versions saved it under "optimiser".
+        self._optimizer.load_state_dict(state.get("optimizer") or state["optimiser"])
         self._scheduler.load_state_dict(state["scheduler"])
         self._scaler.load_state_dict(state["scaler"])

@@ -14,7 +14,7 @@ from mobilevit_edge.training.recipe import Recipe
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW over what is trainable; norms and biases (vectors) are not decayed."""
+    """AdamW over the trainable parameters; norms and biases (vectors) are not decayed."""
     trainable = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {
@@ -40,7 +40,7 @@ def rate_at(step: int, total: int, recipe: Recipe) -> float:
 
 
 def make_scheduler(optimizer: torch.optim.Optimizer, total: int, recipe: Recipe) -> LambdaLR:
-    """:func:`rate_at` applied per iteration; a closed form, so resuming cannot drift."""
+    """:func:`rate_at` at every iteration; a closed form, so that resuming cannot drift."""
     return LambdaLR(optimizer, lambda step: rate_at(step, total, recipe))
 
 

@@ -1,4 +1,4 @@
-"""The processes of one run: a single one, or several that torchrun started."""
+"""The processes of a run: one, or several that torchrun started."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-_PATIENCE: Final = timedelta(hours=6)
+_TIMEOUT: Final = timedelta(hours=6)
 """How long ranks wait for the first one to evaluate and save."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among ``world_size``; the one of ``rank`` 0 evaluates and writes."""
+    """The place of this process among ``world_size``; the one with ``rank`` 0 writes the files."""
 
     rank: int
     world_size: int
@@ -27,7 +27,7 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process evaluates, writes and talks."""
+        """Whether this process evaluates, writes files and shows progress."""
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
@@ -48,7 +48,7 @@ class Ranks:
 
 @contextmanager
 def joined_ranks() -> Iterator[Ranks]:
-    """This process's place, from the variables that torchrun sets; alone without them."""
+    """The place of this process, from torchrun's variables; without them it is the only one."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     device = torch.device("cpu")
     if torch.cuda.is_available():
@@ -58,7 +58,7 @@ def joined_ranks() -> Iterator[Ranks]:
         yield Ranks(0, 1, device)
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
-    distributed.init_process_group(backend, timeout=_PATIENCE)
+    distributed.init_process_group(backend, timeout=_TIMEOUT)
     try:
         yield Ranks(distributed.get_rank(), world_size, device)
     finally:

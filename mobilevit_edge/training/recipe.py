@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
@@ -23,7 +23,7 @@ _SCALE_STEP: Final = 32
 def scales_for(image_size: int) -> tuple[int, ...]:
     """The V1 paper's five resolutions (section 4.1), in proportion to ``image_size``.
 
-    Rounded to multiples of 32, the network's stride; sizes that round alike are kept once.
+    Rounded to multiples of 32, the network's stride, without duplicates.
     """
     steps = (
         math.floor(scale * image_size / _PAPER_IMAGE_SIZE / _SCALE_STEP + 0.5)
@@ -34,7 +34,7 @@ def scales_for(image_size: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a run's result, besides its data and its start.
+    """What determines the result of a run, besides its data and its initial weights.
 
     Image sizes are sides of squares in pixels. ``batch_size`` holds at the largest of ``scales``
     and counts the images of all ranks together. ``learning_rate`` is the peak that ``warmup``
@@ -73,7 +73,7 @@ class Recipe:
                 option = "--" + name.replace("_", "-")
                 raise UsageError(f"{option} {value} is out of range: {low} to {high}")
         if not self.scales or any(a >= b for a, b in pairwise(self.scales)):
-            raise UsageError(f"--scales {self.scales}: name each size once, smallest first")
+            raise UsageError(f"--scales {self.scales}: give each size once, smallest first")
         for side in (self.image_size, *self.scales):
             if not MIN_IMAGE_SIZE <= side <= MAX_IMAGE_SIZE:
                 raise UsageError(
@@ -81,7 +81,9 @@ class Recipe:
                 )
         low, high = self.crop_scale
         if not 0 < low <= high <= 1:
-            raise UsageError(f"--crop-scale {low} {high}: two shares of the area, smaller first")
+            raise UsageError(
+                f"--crop-scale {low} {high}: give two shares of the area, the smaller first"
+            )
 
     @property
     def training_sizes(self) -> tuple[int, ...]:
@@ -114,6 +116,18 @@ class Recipe:
             for name, value in values.items()
         }
         return cls(**plain)
+
+
+def make_recipe(given: Mapping[str, Any]) -> Recipe:
+    """The recipe of a new run: ``given`` hyper-parameters, and defaults for the others.
+
+    The default of ``scales`` follows ``image_size``.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+    recipe = Recipe(**given)
+    return recipe if "scales" in given else replace(recipe, scales=scales_for(recipe.image_size))
 
 
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {

@@ -22,11 +22,11 @@ RECIPE: Final = "recipe.json"
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a run is about: a run continues only with all of this unchanged.
+class TrainingRun:
+    """What defines a run: it can be continued only if none of this has changed.
 
-    ``data``, ``validation`` and ``weights`` are as the command was given them, folders made
-    absolute; ``fingerprint`` identifies the images.
+    ``data``, ``validation`` and ``weights`` are the command's arguments, folders as absolute paths;
+    ``fingerprint`` identifies the images.
     """
 
     model: str
@@ -43,7 +43,7 @@ class Run:
     def preprocessing(self) -> Preprocessing:
         """How evaluation, and every export of the checkpoint, prepares an image.
 
-        The center square as a whole: small images, such as CIFAR's, have no border to spare.
+        It takes the whole center square: small images, such as CIFAR's, have no border to spare.
         """
         side = self.recipe.image_size
         provenance = "mobilevit-train"
@@ -54,7 +54,7 @@ class Run:
         return {**asdict(self), "classes": list(self.classes), "recipe": self.recipe.as_json()}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Run:
+    def from_json(cls, values: Mapping[str, Any]) -> TrainingRun:
         """The inverse of :meth:`as_json`."""
         changed = {
             "recipe": Recipe.from_json(values["recipe"]),
@@ -65,9 +65,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stands: ``step`` iterations into ``epoch``, both from 0.
+    """How far a run has come: ``step`` iterations into ``epoch``, both from 0.
 
-    ``images``, ``loss_sum`` (over images) and ``seconds`` are the epoch's so far.
+    ``images``, ``loss_sum`` (over images) and ``seconds`` count the epoch so far.
     """
 
     epoch: int = 0
@@ -79,20 +79,15 @@ class Position:
 
 @dataclass(frozen=True)
 class State:
-    """All that a run continues from. ``history`` holds a row for each finished epoch.
+    """Everything needed to continue a run. ``history`` holds a row for each finished epoch.
 
     ``learner`` is :meth:`mobilevit_edge.training.learner.Learner.state`.
     """
 
-    run: Run
+    run: TrainingRun
     position: Position
     learner: Mapping[str, Any]
     history: tuple[Mapping[str, Any], ...] = field(default=())
-
-    @property
-    def best_top1(self) -> float:
-        """The best held-out top-1 so far, 0 to 1; -1 before the first evaluation."""
-        return max((float(row["top1"]) for row in self.history), default=-1.0)
 
 
 def save_state(folder: Path, state: State) -> None:
@@ -114,10 +109,10 @@ def save_state(folder: Path, state: State) -> None:
 
 
 def load_state(folder: Path, device: torch.device) -> State:
-    """The state that :func:`save_state` wrote, without executing anything inside it.
+    """The state that :func:`save_state` wrote, read without executing anything inside it.
 
     Raises:
-        CheckpointError: none there, damaged, or of another version of this program.
+        CheckpointError: it is missing, damaged, or of another version of this program.
     """
     path = folder / STATE
     if not path.is_file():
@@ -129,7 +124,7 @@ def load_state(folder: Path, device: torch.device) -> State:
         if content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']} instead of {_FORMAT}")
         return State(
-            run=Run.from_json(content["run"]),
+            run=TrainingRun.from_json(content["run"]),
             position=Position(**content["position"]),
             learner=content["learner"],
             history=tuple(content["history"]),
@@ -139,7 +134,7 @@ def load_state(folder: Path, device: torch.device) -> State:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
 
 
-def write_recipe(folder: Path, run: Run) -> None:
-    """Write ``recipe.json``, for people: what the run is made of."""
+def write_recipe(folder: Path, run: TrainingRun) -> None:
+    """Write ``recipe.json``, which tells people what the run is."""
     text = json.dumps(run.as_json(), indent=2, ensure_ascii=False) + "\n"
     write_atomically(folder / RECIPE, lambda path: path.write_text(text, encoding="utf-8"))

@@ -5,7 +5,7 @@ efficiency"): every iteration draws one resolution (H_t, W_t) from a set, and it
 b_t = H_n * W_n * b / (H_t * W_t) images, where (H_n, W_n) is the largest resolution and b its
 batch size, so that all iterations cost about the same.
 
-An epoch's plan is a pure function of its arguments. Ranks take slices of the same plan, and a
+The plan of an epoch is a pure function of its arguments. Ranks take slices of the same plan, and a
 resumed epoch takes the rest of it: neither can see an image twice or miss one.
 """
 
@@ -32,9 +32,10 @@ _SIZES_STREAM, _ORDER_STREAM = 1, 2
 
 
 class Draw(NamedTuple):
-    """One image of a batch: its place in the set and the (height, width) to give it.
+    """One image of a batch: its index in the set, and the (height, width) to resize it to.
 
-    ``repeat`` counts how often the epoch drew it before: only class-balanced sampling does.
+    ``repeat`` counts how often the epoch drew the image before, which only class-balanced sampling
+    does.
     """
 
     image: int
@@ -60,8 +61,8 @@ class Step:
 class Schedule:
     """How epochs are cut into iterations.
 
-    ``count`` images an epoch; ``batch_size`` images over all ``world_size`` ranks at the largest of
-    ``sizes``, which are ordered by area.
+    An epoch has ``count`` images; a batch has ``batch_size`` over all ``world_size`` ranks at the
+    largest of ``sizes``, which are ordered by area.
     """
 
     count: int
@@ -76,7 +77,7 @@ class Schedule:
         if self.batch_size < smallest or self.count < smallest:
             raise ValueError(
                 f"{self.count} images in batches of {self.batch_size} are too few for "
-                f"{self.world_size} ranks: each needs {MIN_RANK_BATCH} an iteration"
+                f"{self.world_size} ranks: each needs {MIN_RANK_BATCH} per iteration"
             )
 
     def batch_at(self, size: Size) -> int:
@@ -89,7 +90,7 @@ class Schedule:
     def steps(self, epoch: int) -> tuple[Step, ...]:
         """The epoch's iterations.
 
-        A rest too small for every rank to train on joins the iteration before it.
+        A remainder too small for every rank to train on joins the iteration before it.
         """
         rng = np.random.default_rng((self.seed, epoch, _SIZES_STREAM))
         steps: list[Step] = []
@@ -117,13 +118,13 @@ def shuffled(count: int, seed: int, epoch: int) -> tuple[Indices, Indices]:
 def class_balanced(targets: Indices, seed: int, epoch: int) -> tuple[Indices, Indices]:
     """An epoch that draws every class equally often, in random order.
 
-    A class larger than its share is sampled without replacement; a smaller one is gone through
-    as often as it takes.
+    A class larger than its share is sampled without replacement; a smaller one is repeated as often
+    as needed.
 
     Args:
         targets: the class of every image, ``[count]``.
-        seed: of the run.
-        epoch: from 0.
+        seed: seed of the run.
+        epoch: number of the epoch, from 0.
 
     Returns:
         Indices ``[count]``, and how often each was drawn before ``[count]``.

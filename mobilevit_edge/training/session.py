@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
-from mobilevit_edge.errors import MissingPackageError, OutputError, UsageError
+from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import write_atomically
-from mobilevit_edge.models.network import MobileViT, create_model, list_models
+from mobilevit_edge.models.network import MobileViT, create_model
 from mobilevit_edge.training.checkpoint import FOLDER, read_start, starting_network
 from mobilevit_edge.training.data import (
     Images,
@@ -23,17 +22,26 @@ from mobilevit_edge.training.data import (
 )
 from mobilevit_edge.training.display import Display
 from mobilevit_edge.training.learner import Learner
+from mobilevit_edge.training.options import Machine, NewRun, ResumedRun
 from mobilevit_edge.training.ranks import Ranks, joined_ranks
-from mobilevit_edge.training.recipe import Recipe, scales_for
-from mobilevit_edge.training.run import RECIPE, STATE, Run, State, load_state, write_recipe
+from mobilevit_edge.training.recipe import Recipe
+from mobilevit_edge.training.run import (
+    RECIPE,
+    STATE,
+    State,
+    TrainingRun,
+    load_state,
+    write_recipe,
+)
 from mobilevit_edge.training.stopping import stop_requests
+from mobilevit_edge.training.trainer import Trainer, make_schedule
 
 UNREADABLE: Final = "unreadable.txt"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a finished run gives: its checkpoint and that one's held-out accuracy, 0 to 1."""
+    """The result of a finished run: its checkpoint, and the held-out accuracy of that, 0 to 1."""
 
     checkpoint: str
     model: str
@@ -44,21 +52,17 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Setup:
-    """All that a run needs before its first iteration here."""
+    """Everything a run needs before its first iteration in this process."""
 
-    run: Run
+    run: TrainingRun
     network: MobileViT
     train: Images
     validation: Images
     scans: tuple[Scan, ...]
 
 
-def run_session(given: Mapping[str, Any], changes: Mapping[str, Any]) -> Trained | None:
-    """Train as the command's options say.
-
-    Args:
-        given: the options by name, without those that were left out.
-        changes: the hyper-parameters among them.
+def run_session(request: NewRun | ResumedRun, machine: Machine) -> Trained | None:
+    """Train as the command asks.
 
     Returns:
         The result; ``None`` in ranks other than the first.
@@ -66,27 +70,20 @@ def run_session(given: Mapping[str, Any], changes: Mapping[str, Any]) -> Trained
     Raises:
         MobileViTEdgeError: the cause and the next step.
     """
-    try:
-        # Draws with matplotlib, which comes with the extra "train".
-        from mobilevit_edge.training.trainer import Trainer, make_schedule
-    except ModuleNotFoundError as error:
-        raise MissingPackageError((error.name or "?").split(".")[0], "train") from error
-
-    if "threads" in given:
-        torch.set_num_threads(given["threads"])
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
     # Denormal numbers slow x86 down many times and carry nothing.
     torch.set_flush_denormal(True)
+    folder = request.folder
     with joined_ranks() as ranks:
         display = Display(shown=ranks.is_first)
         state: State | None = None
-        if "resume" in given:
-            folder = Path(given["resume"])
+        if isinstance(request, ResumedRun):
             state = load_state(folder, ranks.device)
-            setup = _resumed(state, given, changes, ranks, display)
+            setup = _resumed(state, request, machine, ranks, display)
         else:
-            folder = Path(given["output"])
             _require_unused(folder)
-            setup = _new(given, changes, ranks, display)
+            setup = _new(request, machine, ranks, display)
         run = setup.run
         schedule = make_schedule(run, len(setup.train))
         if ranks.is_first:
@@ -102,7 +99,7 @@ def run_session(given: Mapping[str, Any], changes: Mapping[str, Any]) -> Trained
                 learner,
                 schedule,
                 ranks=ranks,
-                workers=given["workers"],
+                workers=machine.workers,
                 display=display,
                 stop=stop,
             )
@@ -123,35 +120,29 @@ def run_session(given: Mapping[str, Any], changes: Mapping[str, Any]) -> Trained
 def _require_unused(folder: Path) -> None:
     if any((folder / name).exists() for name in (STATE, RECIPE, FOLDER)):
         raise UsageError(
-            f"{folder} already holds a run: continue it with --resume {folder}, or name another "
+            f"{folder} already holds a run: continue it with --resume {folder}, or choose another "
             f"folder"
         )
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file: name a folder for the run")
+        raise OutputError(f"{folder} is a file: choose a folder for the run")
 
 
-def _new(
-    given: Mapping[str, Any], changes: Mapping[str, Any], ranks: Ranks, display: Display
-) -> _Setup:
-    model, weights = given["model"], given.get("weights")
-    if model not in list_models():
-        raise UsageError(f"unknown model {model!r}; choose one of: {', '.join(list_models())}")
-    recipe = Recipe(**changes)
-    if "scales" not in changes:
-        recipe = replace(recipe, scales=scales_for(recipe.image_size))
-    if recipe.freeze_backbone and weights is None:
-        raise UsageError("--freeze-backbone trains the classifier alone: it needs --weights")
+def _new(request: NewRun, machine: Machine, ranks: Ranks, display: Display) -> _Setup:
+    recipe, weights = request.recipe, request.weights
     # Before the images are read, which can take long.
-    checkpoint = None if weights is None else read_start(model, weights)
-    data, held_out = Path(given["data"]), given.get("validation")
-    train, validation, scans = _read_data(data, held_out, recipe, given["workers"], display)
+    checkpoint = None if weights is None else read_start(request.model, weights)
+    train, validation, scans = _read_data(
+        request.data, request.validation, recipe, machine.workers, display
+    )
     torch.manual_seed(recipe.seed)
-    network, channel_order = starting_network(model, train.classes, checkpoint, display.line)
-    run = Run(
-        model=model,
+    network, channel_order = starting_network(
+        request.model, train.classes, checkpoint, display.line
+    )
+    run = TrainingRun(
+        model=request.model,
         recipe=recipe,
-        data=str(data.resolve()),
-        validation=None if held_out is None else str(held_out.resolve()),
+        data=str(request.data.resolve()),
+        validation=None if request.validation is None else str(request.validation.resolve()),
         weights=weights,
         classes=train.classes,
         channel_order=channel_order,
@@ -162,34 +153,28 @@ def _new(
 
 
 def _resumed(
-    state: State,
-    given: Mapping[str, Any],
-    changes: Mapping[str, Any],
-    ranks: Ranks,
-    display: Display,
+    state: State, request: ResumedRun, machine: Machine, ranks: Ranks, display: Display
 ) -> _Setup:
-    run, folder = state.run, given["resume"]
-    wanted = {**run.recipe.as_json(), **replace(run.recipe, **changes).as_json()}
+    run, folder = state.run, request.folder
+    wanted = replace(run.recipe, **request.recipe).as_json()
     different = [
         f"{name}: {before} then, {now} now"
         for name, before, now in (
             *((name, value, wanted[name]) for name, value in run.recipe.as_json().items()),
-            ("model", run.model, given.get("model", run.model)),
-            ("weights", run.weights, given.get("weights", run.weights)),
+            ("model", run.model, request.model or run.model),
+            ("weights", run.weights, request.weights or run.weights),
             ("processes", run.world_size, ranks.world_size),
         )
         if before != now
     ]
     if different:
         raise UsageError(
-            f"the run in {folder} was started otherwise ({'; '.join(different)}): "
+            f"the run in {folder} was started with other options ({'; '.join(different)}): "
             f"continue it as it was started, or start a new one with --output"
         )
-    data = Path(given.get("data", run.data))
-    held_out = given.get("validation", run.validation)
-    train, validation, scans = _read_data(
-        data, None if held_out is None else Path(held_out), run.recipe, given["workers"], display
-    )
+    data = request.data or Path(run.data)
+    held_out = request.validation or (None if run.validation is None else Path(run.validation))
+    train, validation, scans = _read_data(data, held_out, run.recipe, machine.workers, display)
     if fingerprint((train, validation)) != run.fingerprint:
         raise UsageError(
             f"the images of {data} are not those that the run in {folder} was started with: "
@@ -206,7 +191,7 @@ def _read_data(
     scans = []
     for folder in (data,) if held_out is None else (data, held_out):
         with display.bar(f"reading {folder}", 1) as bar:
-            found = scan(folder, workers=workers, report=bar.update)
+            found = scan(folder, workers=workers, progress=bar.update)
         display.line(found.summary())
         scans.append(found)
     if held_out is None:
@@ -218,7 +203,7 @@ def _read_data(
 
 
 def _prepare_folder(folder: Path, setup: _Setup) -> None:
-    """The run's folder with what is known before training."""
+    """Make the run's folder and write what is known before training."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

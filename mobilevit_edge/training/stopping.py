@@ -19,12 +19,12 @@ class StoppedError(MobileViTEdgeError):
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
-        # 0: another rank was asked, as Ctrl-C asks them all.
+        # 0: another rank got the signal; Ctrl-C sends it to all of them.
         self.exit_code = _CODES[signal.Signals(number or signal.SIGINT)]  # type: ignore[misc]
 
 
 class StopRequest:
-    """The signal that asked to stop; 0 as long as none did."""
+    """The signal that asked to stop; 0 as long as there was none."""
 
     signal: int = 0
 
@@ -52,6 +52,6 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def leave_signals_to_parent(worker: int = 0) -> None:
-    """For worker processes: Ctrl-C is the main process's affair, which then ends them itself."""
+    """For worker processes: the main process handles Ctrl-C, and then ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""The loop: epochs of iterations, evaluation, and what is written after them."""
+"""The training loop: epochs of iterations, then evaluation and the files written after it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mobilevit_edge.training.evaluate import Evaluation, evaluate
 from mobilevit_edge.training.figures import write_confusion, write_curves, write_log
 from mobilevit_edge.training.learner import Learner
 from mobilevit_edge.training.ranks import Ranks
-from mobilevit_edge.training.run import Position, Run, State, save_state
+from mobilevit_edge.training.run import Position, State, TrainingRun, save_state
 from mobilevit_edge.training.sampler import (
     RankSampler,
     Schedule,
@@ -33,11 +33,11 @@ _SAVE_SECONDS: Final = 300.0
 
 
 class _EvaluationStoppedError(Exception):
-    """Leaves an evaluation that was asked to stop."""
+    """Ends an evaluation that was asked to stop."""
 
 
-def make_schedule(run: Run, images: int) -> Schedule:
-    """How ``run`` cuts its epochs of ``images`` images into iterations.
+def make_schedule(run: TrainingRun, images: int) -> Schedule:
+    """How ``run`` divides its epochs of ``images`` images into iterations.
 
     Raises:
         UsageError: too few images, or too small a batch, for the number of ranks.
@@ -57,24 +57,24 @@ def make_schedule(run: Run, images: int) -> Schedule:
 
 
 class Trainer:
-    """A run from wherever it stands to its end.
+    """Trains a run to its end, from its start or from a saved state.
 
     Args:
-        run: what the run is about.
+        run: what defines the run.
         folder: where its files go.
         train: images to learn from.
         validation: held-out images.
         learner: the network and its optimizer.
         schedule: :func:`make_schedule` of the run.
         ranks: the processes that share the run.
-        workers: processes that prepare images; 0 prepares them in this one.
-        display: what the user sees.
-        stop: asked between iterations.
+        workers: processes that prepare images; if 0, this process does.
+        display: shows progress to the user.
+        stop: checked between iterations.
     """
 
     def __init__(
         self,
-        run: Run,
+        run: TrainingRun,
         folder: Path,
         train: Images,
         validation: Images,
@@ -113,9 +113,9 @@ class Trainer:
             The log's row of the best epoch; an empty one in ranks other than the first.
 
         Raises:
-            StoppedError: asked to; the state is saved.
+            StoppedError: the run was asked to stop; its state is saved.
             OutputError: a file cannot be written.
-            UsageError: the loss is no number any more.
+            UsageError: the loss is no longer finite.
         """
         self._save()
         while self._position.epoch < self._run.recipe.epochs:
@@ -153,7 +153,7 @@ class Trainer:
         )
 
     def _run_epoch(self, steps: tuple[Step, ...]) -> None:
-        """The epoch's remaining iterations."""
+        """Run the remaining iterations of the epoch."""
         recipe, rest = self._run.recipe, steps[self._position.step :]
         title = f"epoch {self._position.epoch + 1}/{recipe.epochs}"
         last = time.perf_counter()
@@ -183,16 +183,16 @@ class Trainer:
         if not math.isfinite(loss):
             raise UsageError(
                 f"training diverged: the loss became {loss} in epoch {self._position.epoch + 1}, "
-                f"iteration {self._position.step}; train anew with a lower --learning-rate or a "
+                f"iteration {self._position.step}; start again with a lower --learning-rate or a "
                 f"longer --warmup"
             )
 
     def _evaluate(self) -> Evaluation | None:
-        """The averaged network on the held-out images; ``None`` if asked to stop meanwhile."""
+        """Evaluate the averaged network on the held-out images; ``None`` if asked to stop."""
         preprocessing = self._run.preprocessing
         loader = DataLoader(
             EvaluationSet(self._validation, preprocessing),
-            # An evaluation much larger than every training resolution takes single images.
+            # At an image size far above every training resolution: single images.
             batch_size=max(self._schedule.batch_at(preprocessing.image_size), 1),
             num_workers=self._workers,
             pin_memory=self._ranks.device.type == "cuda",

@@ -1,1 +1,1 @@
-"""Checkpoints of four origins in, three naming schemes out."""
+"""Reading checkpoints of four origins, writing them in three naming schemes."""

@@ -1,4 +1,4 @@
-"""A checkpoint of any origin, unwrapped: its tensors, naming scheme, and what travels with it."""
+"""A checkpoint of any origin, unwrapped: its tensors, naming scheme, and accompanying configs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mobilevit_edge.weights.naming import NAMINGS, FoundNaming, Naming, detect_n
 
 HUB_PREFIX: Final = "hub:"
 DEMO: Final = "demo"
-"""The source that names the checkpoint in this package: ``docs/demo_model.md``."""
+"""The source that stands for the checkpoint in this package: ``docs/demo_model.md``."""
 _MAX_NESTING: Final = 3
 
 StateDict: TypeAlias = Mapping[str, Tensor]
@@ -28,7 +28,7 @@ StateDict: TypeAlias = Mapping[str, Tensor]
 class Checkpoint:
     """Weights under their source's names, without wrappers and prefixes.
 
-    ``ignored`` are the file's tensors outside the network (a segmentation head, an optimizer);
+    ``ignored`` lists the file's tensors outside the network (a segmentation head, an optimizer);
     ``wrapper`` is the path of the state dict inside the file, such as ``"ema"``. ``config`` and
     ``processor`` are the JSON files of a Hugging Face folder, empty elsewhere.
     """
@@ -43,7 +43,8 @@ class Checkpoint:
     processor: Mapping[str, Any] | None = None
 
 
-Source: TypeAlias = str | Path | StateDict | Checkpoint
+Source: TypeAlias = str | Path | Mapping[Any, Any] | Checkpoint
+"""What :func:`read_checkpoint` reads; a mapping is a state dict, possibly inside wrappers."""
 
 
 def read_checkpoint(source: Source, *, naming: Naming | str = "auto") -> Checkpoint:
@@ -57,7 +58,7 @@ def read_checkpoint(source: Source, *, naming: Naming | str = "auto") -> Checkpo
         naming: the scheme of the names, or ``"auto"``.
 
     Raises:
-        CheckpointError: unreadable, or no MobileViT under a known naming scheme.
+        CheckpointError: unreadable, or not a MobileViT under a known naming scheme.
         MissingPackageError: ``hub:`` without huggingface_hub.
     """
     if naming != "auto" and naming not in NAMINGS:
@@ -122,10 +123,10 @@ def _unwrap(content: Mapping[Any, Any], *, origin: str, naming: Naming | str) ->
         what = "a MobileViT" if naming == "auto" else f"a MobileViT in {naming} naming"
         names = f"its first names are {', '.join(sample)}" if sample else "it holds no tensors"
         raise CheckpointError(
-            f"{origin} is no checkpoint of {what}: none of the naming schemes "
+            f"{origin} is not a checkpoint of {what}: none of the naming schemes "
             f"({', '.join(NAMINGS)}) fits; {names}"
         )
-    # Evaluation uses the averaged weights where a training checkpoint has both.
+    # If a training checkpoint has both, its averaged weights are those to evaluate.
     path, tensors, found = next(
         (c for c in candidates if _is_average(f"{c[0]}.{c[2].prefix}")), candidates[0]
     )

@@ -15,14 +15,14 @@ from torch import Tensor
 from mobilevit_edge.errors import CheckpointError
 
 MAX_CHECKPOINT_BYTES: Final = 2 * 1024**3
-"""The largest model has 74 MB in fp32, a training checkpoint with optimizer and EMA 300 MB."""
+"""The largest model has 74 MB in fp32; a training checkpoint with optimizer and EMA has 300 MB."""
 MAX_CONFIG_BYTES: Final = 4 * 1024**2
 
 _REFUSED_GLOBAL: Final = re.compile(r"nsupported (?:global: )?GLOBAL ([\w.]+)")
-"""In torch's message, whose advice to switch the protection off is not passed on."""
+"""What torch says it refused; its advice to switch the protection off is not passed on."""
 _WEIGHT_SUFFIXES: Final = (".safetensors", ".pt", ".pth", ".bin")
 _RESAVE_HINT: Final = (
-    "re-save the weights alone, in the environment that made the file, with "
+    "re-save only the weights, in the environment that made the file, with "
     "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
 )
 
@@ -48,7 +48,7 @@ def find_weights_file(folder: Path) -> Path:
     """The weights inside a Hugging Face folder: safetensors first, then PyTorch's own format.
 
     Raises:
-        CheckpointError: there is none, or more than one that could be meant.
+        CheckpointError: there is none, or several to choose from.
     """
     for preferred in ("model.safetensors", "pytorch_model.bin"):
         if (folder / preferred).is_file():
@@ -106,7 +106,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(
-            f"{path} is no complete safetensors file ({error}): download or copy it again"
+            f"{path} is not a complete safetensors file ({error}): download or copy it again"
         ) from error
 
 
@@ -114,7 +114,7 @@ def _read_torch(path: Path) -> Any:
     _check_zip(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    # Damaged or hostile bytes reach many layers of the unpickler and raise whatever those raise.
+    # Damaged or hostile bytes make any layer of the unpickler raise any kind of exception.
     except Exception as error:
         refused = _REFUSED_GLOBAL.search(str(error))
         if refused is not None:
@@ -123,7 +123,7 @@ def _read_torch(path: Path) -> Any:
                 f"executed here; {_RESAVE_HINT}"
             ) from error
         raise CheckpointError(
-            f"{path} is no readable PyTorch checkpoint: it may be truncated or another kind of "
+            f"{path} is not a readable PyTorch checkpoint: it may be truncated or another kind of "
             f"file; download or copy it again"
         ) from error
 
@@ -146,8 +146,8 @@ def _check_zip(path: Path) -> None:
         )
     if not any(name.endswith("data.pkl") for name in names):
         raise CheckpointError(
-            f"{path} is a zip archive but no PyTorch checkpoint (no data.pkl inside); "
-            f"if the checkpoint is packed in it, unpack it first"
+            f"{path} is a zip archive but not a PyTorch checkpoint (no data.pkl inside); "
+            f"if it contains the checkpoint, unpack it first"
         )
 
 

@@ -12,31 +12,31 @@ _WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
 
 
 def download(repository: str) -> Path:
-    """The local folder of ``ORG/REPO``: its configs and one weights file, from the cache if there.
+    """The local folder of ``ORG/REPO`` with its configs and one weights file, cached if possible.
 
     The endpoint, the token and the cache folder are huggingface_hub's own settings
     (``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``).
 
     Raises:
         MissingPackageError: huggingface_hub is not installed.
-        CheckpointError: the repository is unknown, unreachable, or holds no weights file.
+        CheckpointError: the repository is unknown, unreachable, or has no weights file.
     """
     try:
         from httpx2 import HTTPError
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HFValidationError
     except ImportError as error:
-        raise MissingPackageError("huggingface_hub", "hub") from error
+        raise MissingPackageError("huggingface_hub") from error
 
     try:
         for weights in _WEIGHTS:
-            # Answers from the cache when the hub cannot be reached.
+            # This uses the cache when the hub cannot be reached.
             folder = Path(snapshot_download(repository, allow_patterns=[weights, *_CONFIGS]))
             if (folder / weights).is_file():
                 return folder
     except HFValidationError as error:
         raise CheckpointError(
-            f"{repository!r} is no repository name: expected hub:ORG/REPO"
+            f"{repository!r} is not a repository name: expected hub:ORG/REPO"
         ) from error
     except (HTTPError, OSError) as error:
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)

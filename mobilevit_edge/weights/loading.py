@@ -25,7 +25,7 @@ _HEAD_WEIGHT: Final = "head.weight"
 
 @dataclass(frozen=True)
 class WeightsReport:
-    """What was loaded. ``ignored`` are tensors of the file outside the network."""
+    """What was loaded. ``ignored`` lists the file's tensors outside the network."""
 
     model: str
     num_classes: int
@@ -41,9 +41,9 @@ def load_weights(
 ) -> WeightsReport:
     """Load ``source`` into ``model``, bit for bit; every parameter must be there and fit.
 
-    Numbers are never changed: channel order and scale belong to preprocessing. Half-precision
-    weights are widened to fp32. A missing ``num_batches_tracked`` (it plays no part in inference)
-    is left as it is.
+    Values are never changed: channel order and scale belong to preprocessing. Half-precision
+    weights are widened to fp32. A missing ``num_batches_tracked``, which inference does not use,
+    becomes 0.
 
     Raises:
         CheckpointError: unreadable, or names or shapes do not fit; the message lists them with
@@ -72,8 +72,8 @@ def load_model(source: Source, *, model: str = "auto") -> MobileViT:
         model: a model name, or ``"auto"`` to recognize it by names and shapes.
 
     Raises:
-        CheckpointError: unreadable, no known architecture, or it does not fit ``model``.
-        ValueError: ``model`` is no model's name.
+        CheckpointError: unreadable, not a known architecture, or it does not fit ``model``.
+        ValueError: no model is called ``model``.
     """
     checkpoint = read_checkpoint(source)
     spec = detect_spec(checkpoint) if model == "auto" else find_spec(model)
@@ -86,7 +86,7 @@ def class_count(checkpoint: Checkpoint, spec: ModelSpec) -> int:
     """Outputs of the checkpoint's classifier; 0 if it has none.
 
     Raises:
-        CheckpointError: more than any classifier has: a small file may claim any shape.
+        CheckpointError: more than any classifier has; a small file can claim any shape.
     """
     (key,) = source_keys(_HEAD_WEIGHT, spec, checkpoint.naming)
     weight = checkpoint.tensors.get(key)
@@ -103,7 +103,7 @@ def detect_spec(checkpoint: Checkpoint) -> ModelSpec:
     """The one architecture whose names and shapes the checkpoint has.
 
     Raises:
-        CheckpointError: none fits; the message shows how the nearest one differs.
+        CheckpointError: none fits; the message shows how the closest one differs.
     """
     found = {key: tuple(tensor.shape) for key, tensor in checkpoint.tensors.items()}
     best: tuple[float, ModelSpec | None] = (-1.0, None)
@@ -180,9 +180,9 @@ def _as_parameter(name: str, checkpoint: Checkpoint, like: Tensor) -> Tensor:
     if not torch.isfinite(tensor).all():
         raise CheckpointError(
             f"{checkpoint.origin}: {name} holds NaN or Inf; training may have diverged: "
-            f"take an earlier checkpoint"
+            f"use an earlier checkpoint"
         )
-    # A contiguous copy: the source may be a view of something larger, or be changed later.
+    # A contiguous copy: the source may be a view of a larger tensor, or be changed later.
     return tensor.detach().to(dtype=like.dtype, copy=True).contiguous()
 
 

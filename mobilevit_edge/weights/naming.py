@@ -3,8 +3,8 @@
 A scheme is a table from a part of the network to the module path that the other code uses for it.
 Translation goes one way, from our names to theirs, for a known architecture; loading inverts the
 resulting table. MobileViTv3's authors use CVNets' names. timm and transformers have no MobileViTv3;
-there their names for the same parts of V1 and V2 serve, so that such files can be written and read
-here, though nothing else reads them.
+their names for the same parts of V1 and V2 are used for it, so that such files can be written and
+read here, though nothing else reads them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMINGS: Final[tuple[Naming, ...]] = ("cvnets", "timm", "transformers")
 
 @dataclass(frozen=True)
 class _Scheme:
-    """``parts`` serve both lines of blocks; ``tokens`` and ``maps`` add what differs.
+    """``parts`` are the same for both layouts of blocks; ``tokens`` and ``maps`` add what differs.
 
     ``stem`` is the name of the first convolution's weight, by which a scheme is recognized, and
     ``conv``, ``norm`` the names inside a convolution with batch norm.
@@ -165,7 +165,7 @@ _OUR_KEY: Final = re.compile(
 
 
 def _block_of(spec: ModelSpec, stage: str | None) -> BlockSpec:
-    """The MobileViT block of a stage; of the last one for parts outside the stages."""
+    """The MobileViT block of a stage; that of the last stage for parts outside the stages."""
     block = spec.stages[int(stage) - 1 if stage else -1].block or spec.stages[-1].block
     if block is None:
         raise ValueError(f"{spec.name} has no MobileViT block")
@@ -209,7 +209,7 @@ _BASE_PREFIXES: Final = {"tokens": "mobilevit.", "maps": "mobilevitv2."}
 
 
 def with_base_prefix(name: str, spec: ModelSpec, naming: Naming) -> str:
-    """``name`` as a full model of ``naming`` has it: transformers nests all but the classifier."""
+    """``name`` as in a full model of ``naming``: transformers nests all but the classifier."""
     if naming != "transformers" or name.startswith(f"{_TRANSFORMERS.parts['head']}."):
         return name
     return _BASE_PREFIXES[_block_of(spec, None).layout] + name
@@ -223,7 +223,7 @@ class FoundNaming:
     prefix: str
 
     def strip(self, key: str) -> str | None:
-        """``key`` without prefixes, or ``None`` where it lies outside the model."""
+        """``key`` without prefixes; ``None`` if it is outside the model."""
         if not key.startswith(self.prefix):
             return None
         key = key.removeprefix(self.prefix)
@@ -236,7 +236,7 @@ class FoundNaming:
 
 
 def detect_naming(keys: Iterable[str]) -> tuple[FoundNaming, ...]:
-    """Every place in ``keys`` where a network of a known scheme begins, by its stem's name."""
+    """Every network of a known scheme among ``keys``, found by the name of its stem."""
     found = []
     for key in keys:
         for naming, scheme in _SCHEMES.items():

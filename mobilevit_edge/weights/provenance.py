@@ -1,9 +1,9 @@
-"""What belongs to a checkpoint besides its numbers: preprocessing and labels.
+"""What belongs to a checkpoint besides its weights: preprocessing and labels.
 
-Weights say nothing about the channel order they were trained with. A Hugging Face folder carries
+Weights say nothing about the channel order they were trained with. A Hugging Face folder contains
 its processor's settings, and ``mobilevit-train`` writes its own into config.json; elsewhere the
-naming scheme tells which code made the file, and that code's own evaluation settings apply.
-``docs/preprocessing.md`` holds the evidence for each row.
+naming scheme shows which code made the file, and the evaluation settings of that code apply.
+``docs/preprocessing.md`` holds the evidence for each of them.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ _TRANSFORMERS_V1: Final = replace(
 )
 _TRANSFORMERS_V2: Final = replace(
     _CVNETS_RGB,
-    provenance="inferred (no preprocessor_config.json): CVNets v0.2's weights, RGB; a fine-tuned "
-    "model that transformers' processor fed needs channel order BGR",
+    provenance="inferred (no preprocessor_config.json): CVNets v0.2's weights, RGB; a model "
+    "fine-tuned with transformers' processor needs channel order BGR",
 )
 _FLIPPED_V2_NOTE: Final = (
     "; it flips to BGR, while the original V2 weights were trained on RGB: right for a model "
@@ -64,14 +64,14 @@ _FLIPPED_V2_NOTE: Final = (
 )
 
 OWN_SETTINGS: Final = "preprocessing"
-"""Where ``mobilevit-train``'s config.json holds the fields of :class:`Preprocessing`."""
+"""The key of config.json under which ``mobilevit-train`` writes :class:`Preprocessing`'s fields."""
 
 _RESCALE_TOLERANCE: Final = 1e-4
 _PILLOW_FILTERS: Final[Mapping[int, Interpolation]] = {2: "bilinear", 3: "bicubic"}
 
 
 def default_preprocessing(naming: Naming, spec: ModelSpec) -> Preprocessing:
-    """What the code behind a naming scheme does to images for models of this line."""
+    """What the code behind a naming scheme does to images for models of this family."""
     on_maps = spec.layout == "maps"
     match naming:
         case "cvnets":
@@ -88,7 +88,7 @@ def default_preprocessing(naming: Naming, spec: ModelSpec) -> Preprocessing:
 
 
 def preprocessing_of(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
-    """The preprocessing that ``checkpoint`` carries, or else its source's own.
+    """The preprocessing in the config of ``checkpoint``, or else that of its source.
 
     Raises:
         CheckpointError: its config asks for something that this package does not do, such as
@@ -123,7 +123,7 @@ def _from_own_config(settings: Any) -> Preprocessing:
         ("interpolation", get_args(Interpolation)),
     ):
         if settings[name] not in allowed:
-            raise ValueError(f"{name} {settings[name]!r} is none of {', '.join(allowed)}")
+            raise ValueError(f"{name} {settings[name]!r} is not one of {', '.join(allowed)}")
     fraction = float(settings["crop_fraction"])
     if not 0 < fraction <= 1:
         raise ValueError(f"crop_fraction {fraction} is not in 0..1")
@@ -145,7 +145,7 @@ def _from_own_config(settings: Any) -> Preprocessing:
 
 
 def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:
-    """Class labels that the checkpoint's config carries; ``None`` if it has none of its own."""
+    """Class labels in the checkpoint's config; ``None`` if there are none but generated ones."""
     config = checkpoint.config or {}
     names = config.get("label_names")
     if isinstance(names, list):
@@ -157,14 +157,14 @@ def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:
         labels = tuple(str(by_index[key]) for key in sorted(by_index, key=int))
     except (TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{checkpoint.origin}: id2label in its config.json has keys that are no numbers"
+            f"{checkpoint.origin}: id2label in its config.json has keys that are not numbers"
         ) from error
     generated = tuple(f"LABEL_{index}" for index in range(len(labels)))
     return None if labels == generated else labels
 
 
 def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Preprocessing:
-    """Transformers' ``preprocessor_config.json``."""
+    """The settings in transformers' ``preprocessor_config.json``."""
     mean, std = processor.get("image_mean"), processor.get("image_std")
     normalizes = processor.get("do_normalize", False)
     if normalizes and (any(v != 0 for v in mean or ()) or any(v != 1 for v in std or ())):
@@ -183,7 +183,7 @@ def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Pre
     side = crop if crops else (size or crop)
     if size is not None and size < side:
         raise ValueError(f"it pads images of side {size} to {side} with black")
-    # A size of height and width is scaled to straight; only a shortest edge keeps proportions.
+    # transformers stretches to a size of height and width; only a shortest edge keeps proportions.
     stretches = isinstance(processor.get("size"), Mapping) and "height" in processor["size"]
     if stretches and size != side:
         raise ValueError(f"it stretches images to {size} and then crops {side}")

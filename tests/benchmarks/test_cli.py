@@ -2,90 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import hashlib
-import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from benchmarks.cli import main
 from benchmarks.harness import engine
-from benchmarks.harness.parent import Job, Outcome
+from benchmarks.harness.engine import Environment
+from benchmarks.harness.plan import MeasurementPlan
 from benchmarks.workloads.bundles import bundle_group
-from mobilevit_edge.formats.report import LatencyRow, read_report
-from tests.benchmarks.conftest import Launcher, rows_of
+from mobilevit_edge.formats.report import Run, read_report
+from tests.support.benchmarks import (
+    Launcher,
+    bench,
+    carry_out,
+    make_bundle,
+    onnx_model,
+    plan,
+    rows_of,
+)
 
 QUICK = ("--seconds", "0.05", "--processes", "3")
-
-
-@dataclass(frozen=True)
-class Finished:
-    code: int
-    out: str
-    err: str
-
-
-def bench(*arguments: object) -> Finished:
-    """``mobilevit-bench`` in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code: Any = main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        code = error.code
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-    return Finished(code, out.getvalue(), err.getvalue())
-
-
-def onnx_model(channels: int) -> bytes:
-    """A convolution and a pool: ``[N, 3, 256, 192] -> [N, 2]``."""
-    import numpy as np
-    import onnx
-    from onnx import TensorProto, helper
-
-    weight = np.ones((channels, 3, 3, 3), np.float32)
-    nodes = [
-        helper.make_node("Conv", ["image", "w"], ["c"], name="stem/Conv_0", strides=[2, 2]),
-        helper.make_node("GlobalAveragePool", ["c"], ["p"], name="pool/Pool_1"),
-        helper.make_node("Flatten", ["p"], ["logits"], name="head/Flatten_2"),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "model",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 256, 192])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", channels])],
-        [onnx.numpy_helper.from_array(weight, "w")],
-    )
-    imports = [helper.make_opsetid("", 18)]
-    model = helper.make_model(graph, opset_imports=imports, ir_version=9)
-    return bytes(model.SerializeToString())
-
-
-def make_bundle(exported: Path, folder: Path, model: bytes, **changes: Any) -> Path:
-    """A copy of an exported bundle with another model, whose hashes fit again."""
-    shutil.copytree(exported, folder)
-    (folder / "model.onnx").write_bytes(model)
-    path = folder / "manifest.json"
-    content = json.loads(path.read_text())
-    for file in content["files"]:
-        if file["path"] == "model.onnx":
-            file |= {"bytes": len(model), "sha256": hashlib.sha256(model).hexdigest()}
-    path.write_text(json.dumps(content | changes))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +53,8 @@ def test_bundles_are_measured_into_a_report(bundles: Callable[[str], Path], tmp_
     names = ("small", "large", "broken")
     finished = bench("run", *map(bundles, names), *QUICK, "--output", path, "--profile", "--json")
     assert finished.code == 0, finished.err
-    told = json.loads(finished.out)
-    assert told["report"] == str(path)
+    summary = json.loads(finished.out)
+    assert summary["report"] == str(path)
     (run,) = read_report(path).runs
     rows = rows_of(run)
     small, large = rows["small"], rows["large"]
@@ -125,7 +68,7 @@ def test_bundles_are_measured_into_a_report(bundles: Callable[[str], Path], tmp_
     assert {o.module for o in small.profile.operators} >= {"stem", "pool"}
     assert {o.kind for o in small.profile.operators} >= {"Conv", "GlobalAveragePool"}
     assert "cannot load" in (rows["broken"].not_run or "")
-    by_id = {row["id"]: row for row in told["rows"]}
+    by_id = {row["id"]: row for row in summary["rows"]}
     assert by_id["large"]["against_first"]["verdict"] == "slower"
     assert by_id["broken"]["median_ns"] is None
     again = bench("run", *map(bundles, names), *QUICK, "--output", path, "--profile", "--resume")
@@ -135,7 +78,7 @@ def test_bundles_are_measured_into_a_report(bundles: Callable[[str], Path], tmp_
     assert read_report(path).runs == (run,)
 
 
-def test_a_report_is_not_overwritten_nor_continued_otherwise(
+def test_a_report_is_neither_overwritten_nor_continued_with_other_options(
     bundles: Callable[[str], Path], tmp_path: Path
 ) -> None:
     path = tmp_path / "report.json"
@@ -194,11 +137,11 @@ def test_a_core_that_does_not_exist_is_refused(bundles: Callable[[str], Path]) -
 def test_two_bundles_are_compared(bundles: Callable[[str], Path]) -> None:
     finished = bench("compare", bundles("small"), bundles("large"), *QUICK, "--json")
     assert finished.code == 0, finished.err
-    (told,) = json.loads(finished.out)["comparisons"]
-    assert (told["a"], told["b"], told["verdict"]) == ("small", "large", "faster")
-    assert told["paired"]
-    assert told["processes"] == 3
-    assert told["interval"][0] < told["ratio"] < told["interval"][1] < 1
+    (found,) = json.loads(finished.out)["comparisons"]
+    assert (found["a"], found["b"], found["verdict"]) == ("small", "large", "faster")
+    assert found["paired"]
+    assert found["processes"] == 3
+    assert found["interval"][0] < found["ratio"] < found["interval"][1] < 1
 
 
 def test_a_bundle_that_does_not_run_cannot_be_compared(bundles: Callable[[str], Path]) -> None:
@@ -222,7 +165,7 @@ def test_reports_are_compared_row_by_row(bundles: Callable[[str], Path], tmp_pat
     assert (mixed.code, "two bundles or two reports" in mixed.err) == (2, True)
 
 
-def test_a_killed_run_goes_on_where_it_stopped(
+def test_a_killed_run_continues_where_it_stopped(
     bundles: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "report.json"
@@ -239,48 +182,37 @@ def test_a_killed_run_goes_on_where_it_stopped(
     (killed,) = read_report(path).runs
     (row,) = rows_of(killed).values()
     assert 2 <= len(row.cold_starts) < 20
-    candidates = bundle_group([bundles("small")], "run").candidates
+    group = bundle_group([bundles("small")], "run")
     launcher = Launcher(fail=lambda job, n: ("enough", 0) if job.task == "measure" else None)
     monkeypatch.setattr(launcher, "_measure", lambda *arguments: None)
-
-    from benchmarks.harness.plan import Group, Plan
-
     core = killed.affinity.asked[0] if killed.affinity.asked else None
-    plan = Plan((Group("run", candidates),), 20, 0.05, 0, core, None, True, False)
-    run = engine.run_plan(
-        plan, engine.Surroundings(lambda run: None, lambda step: None, launcher), killed
-    )
+    rest = plan(groups=(group,), processes=20, seconds=0.05, core=core)
+    run = carry_out(rest, launcher, killed)
     tasks = [job.task for job in launcher.jobs]
     assert tasks == ["cold_start"] * (20 - len(row.cold_starts)) + ["measure"]
     assert rows_of(run)["small"].cold_starts[: len(row.cold_starts)] == row.cold_starts
 
 
 def _cold_starts(path: Path) -> int:
-    (row,) = read_report(path).runs[0].rows
-    assert isinstance(row, LatencyRow)
+    (row,) = rows_of(read_report(path).runs[0]).values()
     return len(row.cold_starts)
 
 
-def test_an_interrupted_run_says_what_it_has_and_how_to_go_on(
+def test_an_interrupted_run_says_what_it_has_and_how_to_continue(
     bundles: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*arguments: object) -> None:
-        surroundings, first = arguments[1], arguments[0]
-        run = engine._begin(first, dataclasses.replace(surroundings, launch=spin))  # type: ignore[arg-type, type-var]
-        surroundings.save(run)  # type: ignore[attr-defined]
+    def interrupted(plan_: MeasurementPlan, environment: Environment, previous: object) -> Run:
+        environment.save(carry_out(plan()))
         raise KeyboardInterrupt
-
-    def spin(job: Job, on_chunk: object) -> Outcome:
-        return Outcome("2026-01-31T12:00:00Z")
 
     monkeypatch.setattr(engine, "run_plan", interrupted)
     path = tmp_path / "report.json"
     finished = bench("run", bundles("small"), "--output", path)
     assert finished.code == 130
-    assert "--resume goes on" in finished.err
+    assert "--resume continues" in finished.err
     assert read_report(path).runs
 
 
-def test_folders_of_one_name_are_told_apart(exported: Path, tmp_path: Path) -> None:
+def test_folders_of_the_same_name_are_numbered(exported: Path, tmp_path: Path) -> None:
     paths = [make_bundle(exported, tmp_path / p / "model\x1b", onnx_model(2)) for p in "ab"]
     assert [c.row.id for c in bundle_group(paths, "run").candidates] == ["model?", "model? (2)"]

@@ -1,4 +1,4 @@
-"""The loop in the documents runs as it stands."""
+"""The loop in the documents runs as it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks.test_cli import onnx_model
+from tests.support.benchmarks import onnx_model
 
 MEASURING = Path(__file__).parents[2] / "docs" / "measuring.md"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from converters.apps import add_to_ios
+from converters.bundling.apps import add_to_ios
 from converters.cli import export_main
 from mobilevit_edge.errors import OutputError
 from mobilevit_edge.formats.archive import app_name, zip_bundle

@@ -159,7 +159,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda c: (c / "labels.txt").write_text("klass_0" + (c / "labels.txt").read_text()[7:]),
         "labels.txt was changed",
     ),
-    "the manifest is gone": (lambda c: (c / "manifest.json").unlink(), "is no bundle"),
+    "the manifest is gone": (lambda c: (c / "manifest.json").unlink(), "is not a bundle"),
     "the manifest is empty": (lambda c: (c / "manifest.json").write_text(""), "is not JSON"),
     "the manifest is a list": (lambda c: (c / "manifest.json").write_text("[]"), "schema version"),
     "the manifest is deeply nested": (
@@ -168,9 +168,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "the manifest is no text": (
         lambda c: (c / "manifest.json").write_bytes(b"\xff\xfe\x00"),
-        "is no bundle",
+        "is not a bundle",
     ),
-    "everything is gone": (shutil.rmtree, "is no bundle"),
+    "everything is gone": (shutil.rmtree, "is not a bundle"),
 }
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import types
-import typing
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +45,7 @@ from mobilevit_edge.formats.bundle import (
     manifest_to_json,
     read_bundle,
 )
-
-SCHEMA = json.loads(
-    (resources.files("mobilevit_edge") / "schemas" / "bundle.v1.json").read_text("utf-8")
-)
-
+from tests.formats.schemas import differences, read_schema
 
 VERIFICATION = Verification(
     "runtime", "onnxruntime", 1e-5, (VerificationCase("noise", 0, 0, True),)
@@ -150,52 +143,8 @@ def test_any_number_and_text_survives_exactly(
     assert manifest_from_json(manifest_to_json(given_)) == given_
 
 
-def schema_of(node: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" in node:
-        name = node["$ref"].rsplit("/", 1)[-1]
-        return typing.cast(dict[str, Any], SCHEMA["$defs"][name])
-    return node
-
-
-def compare_with_schema(class_: type, node: dict[str, Any], where: str) -> list[str]:
-    """Places where a dataclass and its part of the schema differ."""
-    hints = typing.get_type_hints(class_)
-    fields = [field.name for field in dataclasses.fields(class_)]
-    problems = []
-    if not fields == list(node["properties"]) == node["required"]:
-        problems.append(f"{where}: {fields} against {node['required']}")
-    if node["additionalProperties"] is not False:
-        problems.append(f"{where} accepts unknown fields")
-    for name in fields:
-        hint, child = hints[name], schema_of(node["properties"][name])
-        arguments = typing.get_args(hint)
-        if dataclasses.is_dataclass(hint):
-            problems += compare_with_schema(hint, child, f"{where}.{name}")
-        elif typing.get_origin(hint) is tuple and dataclasses.is_dataclass(arguments[0]):
-            problems += compare_with_schema(
-                arguments[0], schema_of(child["items"]), f"{where}.{name}[]"
-            )
-        elif typing.get_origin(hint) is tuple and arguments[-1] is ...:
-            if "items" not in child:
-                problems.append(f"{where}.{name} is no list of any length")
-        elif typing.get_origin(hint) is tuple:
-            if not child["minItems"] == child["maxItems"] == len(arguments):
-                problems.append(f"{where}.{name} has another length")
-        elif typing.get_origin(hint) is typing.Literal:
-            if set(child.get("enum", [child.get("const")])) != set(arguments):
-                problems.append(f"{where}.{name} has other choices")
-        elif typing.get_origin(hint) is types.UnionType:
-            if "null" not in json.dumps(child):
-                problems.append(f"{where}.{name} may be None but not null")
-            if dataclasses.is_dataclass(arguments[0]):
-                choices = [schema_of(choice) for choice in child["oneOf"]]
-                inner = next(choice for choice in choices if choice["type"] == "object")
-                problems += compare_with_schema(arguments[0], inner, f"{where}.{name}")
-    return problems
-
-
 def test_the_dataclasses_mirror_the_schema_field_by_field() -> None:
-    assert compare_with_schema(Manifest, SCHEMA, "manifest") == []
+    assert differences(Manifest, read_schema("bundle.v1.json")) == []
 
 
 @pytest.mark.parametrize(
@@ -252,20 +201,6 @@ def test_a_missing_part_is_refused(name: str) -> None:
         manifest_from_json(json.dumps(content))
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, [1], 1.5])
-def test_another_schema_version_is_refused_with_both(version: object) -> None:
-    with pytest.raises(BundleError, match=r"schema version .*, this version reads 1.*update"):
-        manifest_from_json(json.dumps(as_json(schema_version=version)))
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "1", "null", "[" * 100_000, '{"a":' * 100_000, "1" * 5000]
-)
-def test_what_is_no_json_object_is_refused(text: str) -> None:
-    with pytest.raises(BundleError, match=r"manifest\.json"):
-        manifest_from_json(text)
-
-
 @pytest.mark.parametrize("constant", [float("nan"), float("inf")])
 @pytest.mark.parametrize(
     "path", ["golden.tolerance", "verification.max_relative_error", "input.scale"]
@@ -274,13 +209,6 @@ def test_nan_and_infinity_are_no_json_and_refused(path: str, constant: float) ->
     # An infinite tolerance would let every self-test pass.
     with pytest.raises(BundleError):
         manifest_from_json(with_value(path, constant))
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_nan_and_infinity_are_not_written(value: float) -> None:
-    golden = dataclasses.replace(manifest().golden, expected=(Expected(0, "x", value),))
-    with pytest.raises(ValueError, match="JSON compliant"):
-        manifest_to_json(manifest(golden=golden))
 
 
 @pytest.fixture
@@ -415,7 +343,7 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path, what: str) -> None:
         (path / "manifest.json").write_bytes(b"\xff\xfe\xfd")
     if what == "huge":
         (path / "manifest.json").write_bytes(b" " * (8 * 1024**2 + 1))
-    with pytest.raises(BundleError, match="no bundle" if what != "huge" else "larger than"):
+    with pytest.raises(BundleError, match="not a bundle" if what != "huge" else "larger than"):
         read_bundle(path)
 
 

@@ -25,7 +25,9 @@ class Compiler:
     fails: bool = False
     commands: list[Sequence[str]] = field(default_factory=list)
 
-    def run(self, command: Sequence[str], work: Path) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: Sequence[str], work: Path, error_type: type[Exception]
+    ) -> subprocess.CompletedProcess[str]:
         self.commands.append(command)
         assert all((work / part).is_file() for part in command if part.endswith(".swift"))
         return subprocess.CompletedProcess(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -21,7 +23,10 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def randomized(module: nn.Module) -> nn.Module:
+Unit = TypeVar("Unit", bound=nn.Module)
+
+
+def randomized(module: Unit) -> Unit:
     random = generator(1)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -32,8 +37,9 @@ def randomized(module: nn.Module) -> nn.Module:
 def separable_by_loops(unit: SeparableSelfAttention, x: Tensor) -> Tensor:
     """Equation 4 of the V2 paper, one pixel and one patch at a time. ``[B, d, P, N]``."""
     b, d, p, n = x.shape
-    weight, bias = unit.qkv.weight[:, :, 0, 0], unit.qkv.bias
+    weight, bias, out_bias = unit.qkv.weight[:, :, 0, 0], unit.qkv.bias, unit.out.bias
     assert bias is not None
+    assert out_bias is not None
     y = torch.empty_like(x)
     for image in range(b):
         for pixel in range(p):
@@ -46,7 +52,7 @@ def separable_by_loops(unit: SeparableSelfAttention, x: Tensor) -> Tensor:
             for k, token in enumerate(tokens):
                 gated = token[1 + d :].clamp(min=0) * context
                 out = unit.out.weight[:, :, 0, 0] @ gated
-                y[image, :, pixel, k] = out + unit.out.bias
+                y[image, :, pixel, k] = out + out_bias
     return y
 
 
@@ -92,8 +98,8 @@ def test_multi_head_attention_equals_torchs_own(dim: int, heads: int) -> None:
     unit = randomized(MultiHeadSelfAttention(dim, heads))
     x = torch.randn(3, 7, dim, generator=generator(), dtype=torch.double)
     q, k, v = (
-        part.unflatten(-1, (heads, dim // heads)).transpose(1, 2)
-        for part in F.linear(x, unit.qkv.weight, unit.qkv.bias).split(dim, dim=-1)
+        torch.unflatten(part, -1, (heads, dim // heads)).transpose(1, 2)
+        for part in torch.split(F.linear(x, unit.qkv.weight, unit.qkv.bias), dim, dim=-1)
     )
     attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
     expected = F.linear(attended, unit.out.weight, unit.out.bias)
@@ -114,7 +120,7 @@ def test_linformer_with_the_identity_as_projection_is_multi_head_attention() -> 
 def test_linformer_projects_keys_and_values_and_not_queries() -> None:
     unit = randomized(LinformerSelfAttention(4, 1, max_tokens=6, projected_tokens=2))
     x = torch.randn(1, 5, 4, generator=generator(), dtype=torch.double)
-    q, k, v = F.linear(x[0], unit.qkv.weight, unit.qkv.bias).split(4, dim=-1)
+    q, k, v = torch.split(F.linear(x[0], unit.qkv.weight, unit.qkv.bias), 4, dim=-1)
     k, v = unit.projection[:, :5] @ k, unit.projection[:, :5] @ v
     expected = torch.softmax(q @ k.T / 4**0.5, dim=-1) @ v
     expected = F.linear(expected, unit.out.weight, unit.out.bias)

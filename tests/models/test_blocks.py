@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ import mobilevit_edge as me
 from mobilevit_edge.models.blocks import MapBlock, TokenBlock
 from mobilevit_edge.models.layers import init_weights
 from mobilevit_edge.models.network import create_meta_model
-from mobilevit_edge.specs import SPECS, BlockSpec, Fusion
+from mobilevit_edge.specs import SPECS, Attention, BlockSpec, Fusion
 from tests.conftest import filled_model, random_images
 
 TOKENS = BlockSpec(
@@ -30,12 +31,12 @@ SMALL = ("mobilevit_xxs", "mobilevitv2_050", "mobilevitv3_xxs", "mobilevitv3_050
 SIZES = [(4, 6), (7, 7), (5, 8), (1, 1), (1, 6)]
 
 
-def token_block(**changes: object) -> TokenBlock:
+def token_block(**changes: Any) -> TokenBlock:
     torch.manual_seed(0)
     return TokenBlock(replace(TOKENS, **changes), 6, max_tokens=64).eval()
 
 
-def map_block(**changes: object) -> MapBlock:
+def map_block(**changes: Any) -> MapBlock:
     torch.manual_seed(0)
     return MapBlock(replace(MAPS, **changes), 6).eval()
 
@@ -63,9 +64,8 @@ def test_blocks_of_v2s_line_round_odd_maps_up(size: tuple[int, int], fusion: Fus
 
 def silence(block: TokenBlock | MapBlock, part: str) -> None:
     """Make a part's output zero."""
-    norm = block.get_submodule(part).get_submodule("norm")
-    torch.nn.init.zeros_(norm.weight)
-    torch.nn.init.zeros_(norm.bias)
+    for parameter in block.get_submodule(part).get_submodule("norm").parameters():
+        torch.nn.init.zeros_(parameter)
 
 
 @pytest.mark.parametrize("size", [(4, 4), (5, 5)])
@@ -87,7 +87,7 @@ def test_v2s_line_adds_the_resized_input() -> None:
 
 @pytest.mark.parametrize(("features", "channels"), [("input", 6), ("local", 8)])
 def test_fusion_joins_what_its_switch_names_before_the_projected_features(
-    features: str, channels: int
+    features: Literal["input", "local"], channels: int
 ) -> None:
     block = token_block(fusion=Fusion(1, features))
     x = feature_map((4, 4))
@@ -186,7 +186,7 @@ def test_without_classes_the_output_is_what_the_classifier_would_get(name: str) 
 
 @pytest.mark.parametrize("attention", ["linformer", "separable"])
 @torch.no_grad()
-def test_a_swapped_attention_unit_computes_at_the_native_size(attention: str) -> None:
+def test_a_swapped_attention_unit_computes_at_the_native_size(attention: Attention) -> None:
     model = filled_model("mobilevit_xxs", num_classes=2, attention=attention)
     assert model(random_images(1, 256, 256)).isfinite().all()
 
@@ -234,7 +234,7 @@ def test_fresh_weights_follow_the_seed_and_have_zero_biases() -> None:
     ],
 )
 def test_models_that_cannot_be_built_are_refused_by_name(
-    arguments: dict[str, object], message: str
+    arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         me.create_model(**arguments)

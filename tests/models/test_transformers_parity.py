@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
 import mobilevit_edge as me
+from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import CONFORMANCE, random_images
 
 transformers = pytest.importorskip("transformers", reason="transformers is a development package")
@@ -20,7 +21,7 @@ CLASS_OF = {
 }
 
 
-def their_model(name: str) -> nn.Module:
+def their_model(name: str) -> Any:
     """Transformers' model with random weights and batch statistics."""
     class_ = getattr(transformers, CLASS_OF[name])
     recorded = json.loads((CONFORMANCE / "keys" / f"hf__{name}.json").read_text())["config"]
@@ -74,8 +75,6 @@ def test_transformers_reads_what_is_saved_for_it(name: str) -> None:
             tensor.zero_()
     ours = me.create_model(name, num_classes=CLASSES)
     me.load_weights(ours, source.state_dict())
-    from mobilevit_edge.weights.saving import named_weights
-
     theirs.load_state_dict(named_weights(ours, "transformers"), strict=True)
     expected = source.state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in theirs.state_dict().items())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mobilevit_edge.errors import ToolchainError
-from tests.tools.conftest import run_tool
+from tests.support.tools import run_tool
 from tools import app_check
 from tools.android import check as android
 from tools.app_check import CheckError, NotCheckedError, required_tools, run_module, run_step

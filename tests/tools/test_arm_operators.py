@@ -11,7 +11,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from mobilevit_edge.errors import UsageError
-from tests.tools.conftest import run_tool, table_row
+from tests.support.tools import run_tool, table_row
 from tools.studies import arm_operators
 from tools.studies.arm_operators import operator_model
 

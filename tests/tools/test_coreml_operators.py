@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tools.conftest import SMALL, run_tool, table_rows
+from tests.support.tools import MODEL, run_tool, table_rows
 from tools.studies import coreml_operators
 from tools.studies.coreml_operators import Program, operators_table
 
 
-@pytest.mark.usefixtures("small_networks")
+@pytest.mark.usefixtures("tiny_networks")
 def test_our_program_has_fewer_operators_and_no_rank_above_four() -> None:
-    finished = run_tool(coreml_operators, SMALL, "--image-size", 64)
+    finished = run_tool(coreml_operators, MODEL, "--image-size", 64)
     assert finished.code == 0, finished.err
     # Ours and the reference: transformers has no V3.
     rows = {name: [int(cell) for cell in cells] for name, *cells in table_rows(finished.out)}

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.analysis.statistics import paired_ratio
-from mobilevit_edge.formats.report import Run
-from tests.benchmarks.conftest import Kept, Launcher, named, plan
-from tests.tools.conftest import run_tool, table_rows
+from tests.support.benchmarks import Launcher, carry_out, named, plan
+from tests.support.tools import run_tool, table_rows
 from tools.studies import coverage
 from tools.studies.coverage import (
     EFFECT,
@@ -44,11 +43,8 @@ def test_three_percent_are_found_where_the_machine_allows_it(model: str) -> None
 
 
 def test_measured_processes_are_used_once_each() -> None:
-    from benchmarks.harness.engine import Surroundings, run_plan
-
     launcher = Launcher(samples=lambda name, process: [100 + process] * 3)
-    surroundings = Surroundings(Kept().save, lambda step: None, launcher)
-    run: Run = run_plan(plan(*named("a", "b"), processes=7, cold_starts=False), surroundings)
+    run = carry_out(plan(*named("a", "b"), processes=7, cold_starts=False), launcher)
     trials = list(measured_trials(run, 3, effect=2.0))
     assert [[part[0] for part in a] for a, _ in trials] == [[100, 101, 102], [103, 104, 105]]
     assert [[part[0] for part in b] for _, b in trials] == [[200, 202, 204], [206, 208, 210]]

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tests.tools.conftest import run_tool
+from tests.support.tools import run_tool
 from tools import demo, make_demo_checkpoint
 from tools.make_demo_checkpoint import round_checkpoint
 

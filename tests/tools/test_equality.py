@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.tools.conftest import run_tool, table_row
+from tests.support.tools import run_tool, table_row
 from tools.studies import equality
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.arm.machine_code import Block
 from mobilevit_edge.errors import ToolchainError
-from tests.tools.conftest import run_tool, table_row
+from tests.support.tools import run_tool, table_row
 from tools.studies import llvm_mca_cycles
 from tools.studies.llvm_mca_cycles import disassemble, modeled_cycles
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mobilevit_edge.formats.bundle import read_bundle
-from tests.tools.conftest import run_tool
+from tests.support.tools import run_tool
 from tools import make_vectors
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.tools.conftest import run_tool
+from tests.support.tools import run_tool
 from tools.studies import overhead
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from mobilevit_edge.errors import ReportError
-from tests.tools.conftest import run_tool
+from tests.support.tools import run_tool
 from tools import read_reports
 from tools.app_check import CheckError
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from converters.targets.base import get_backend
+from converters.targets.base import get_target
 from tools.studies.stock_int8 import executorch_stock_int8, onnx_stock_int8
 
 
@@ -27,7 +27,7 @@ def test_answers_are_near_those_in_fp32(runtime: str, network: nn.Module, tmp_pa
     quantize = onnx_stock_int8 if runtime == "onnx" else executorch_stock_int8
     path = tmp_path / "model"
     path.write_bytes(quantize(network, image))
-    found = get_backend(runtime).load(path).run(image.numpy())  # type: ignore[arg-type]
+    found = get_target(runtime).load(path).run(image.numpy())  # type: ignore[arg-type]
     expected = network(image).numpy()
     error = np.abs(found - expected).max() / np.abs(expected).max()
     # Neither fp32 nor nonsense.

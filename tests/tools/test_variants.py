@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from torch import nn
 
-from converters.targets.base import get_backend
+from converters.targets.base import get_target
 from mobilevit_edge.formats.report import LatencyRow, read_report
-from tests.tools.conftest import SMALL, run_tool, table_row
+from tests.support.tools import MODEL, run_tool, table_row
 from tools.studies import arm_variants, variants, vs_baseline
 from tools.studies.variants import VARIANTS, Workload, write_variant
 
@@ -21,7 +21,7 @@ QUICK = ("--image-size", SIZE, "--processes", 1, "--seconds", 0.05)
 
 def logits(runtime: str, path: Path) -> np.ndarray:
     image = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
-    return get_backend(runtime).load(path).run(image)  # type: ignore[arg-type]
+    return get_target(runtime).load(path).run(image)  # type: ignore[arg-type]
 
 
 def check_report(report: Path, precision: str, printed: str) -> None:
@@ -30,12 +30,12 @@ def check_report(report: Path, precision: str, printed: str) -> None:
     rows = [row for row in run.rows if isinstance(row, LatencyRow)]
     assert tuple(row.subject.attributes["variant"] for row in rows) == VARIANTS[precision]
     assert all(row.series[0].samples_ns for row in rows)
-    cells = table_row(printed, SMALL)
+    cells = table_row(printed, MODEL)
     assert len(cells) == len(rows) + len(variants.RATIOS[precision])
     assert all(float(cell.split()[0]) > 0 for cell in cells)
 
 
-@pytest.mark.usefixtures("small_networks")
+@pytest.mark.usefixtures("tiny_networks")
 def test_fp32_variants_answer_alike_and_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,11 +43,11 @@ def test_fp32_variants_answer_alike_and_are_measured(
     monkeypatch.setattr(variants, "transformers_implementation", nn.Sequential)
     report = tmp_path / "report.json"
     given = ("--runtime", "onnx", "--artifacts", tmp_path / "artifacts", "--output", report)
-    finished = run_tool(vs_baseline, SMALL, *given, *QUICK)
+    finished = run_tool(vs_baseline, MODEL, *given, *QUICK)
     assert finished.code == 0, finished.err
     check_report(report, "fp32", finished.out)
     ours, reference, transformers, lower_bound = (
-        logits("onnx", tmp_path / "artifacts" / f"{SMALL}-fp32-{SIZE}-{name}.onnx")
+        logits("onnx", tmp_path / "artifacts" / f"{MODEL}-fp32-{SIZE}-{name}.onnx")
         for name in ("ours", "reference", "transformers", "lower_bound")
     )
     largest = np.abs(reference).max()
@@ -56,15 +56,15 @@ def test_fp32_variants_answer_alike_and_are_measured(
     assert np.abs(lower_bound - reference).max() > 0.1 * largest
 
 
-@pytest.mark.usefixtures("small_networks")
+@pytest.mark.usefixtures("tiny_networks")
 def test_int8_variants_answer_nearly_alike_and_are_measured(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     given = ("--runtime", "executorch", "--precision", "int8", "--artifacts", tmp_path)
-    finished = run_tool(vs_baseline, SMALL, *given, *QUICK, "--output", report)
+    finished = run_tool(vs_baseline, MODEL, *given, *QUICK, "--output", report)
     assert finished.code == 0, finished.err
     check_report(report, "int8", finished.out)
     ours, stock, fp32 = (
-        logits("executorch", tmp_path / f"{SMALL}-int8-{SIZE}-{name}.pte")
+        logits("executorch", tmp_path / f"{MODEL}-int8-{SIZE}-{name}.pte")
         for name in ("ours", "reference", "fp32")
     )
     for found in (ours, stock):
@@ -72,25 +72,25 @@ def test_int8_variants_answer_nearly_alike_and_are_measured(tmp_path: Path) -> N
         assert 1e-4 < error < 0.2
 
 
-@pytest.mark.usefixtures("small_networks")
+@pytest.mark.usefixtures("tiny_networks")
 def test_variants_are_counted_under_emulation(
     emulator: Callable[..., dict[str, list[tuple[int, ...]]]], tmp_path: Path
 ) -> None:
     counts = {"ours": 2_000_000, "reference": 5_000_000, "lower_bound": 1_000_000}
     called = emulator(arm_variants, lambda path: counts[path.stem.rsplit("-", 1)[1]])
     finished = run_tool(
-        *(arm_variants, SMALL, "--runtime", "onnx", "--precision", "int8"),
+        *(arm_variants, MODEL, "--runtime", "onnx", "--precision", "int8"),
         *("--variants", "ours", "reference", "lower bound"),
         *("--image-size", SIZE, "--artifacts", tmp_path),
     )
     assert finished.code == 0, finished.err
-    assert table_row(finished.out, SMALL) == [
+    assert table_row(finished.out, MODEL) == [
         *("2", "5", "-", "1", "-"),
         *("2.50", "-", "2.00", "-"),
     ]
     assert set(map(tuple, called.values())) == {((1, 3, SIZE, SIZE),)}
     ours, stock = (
-        logits("onnx", tmp_path / f"{SMALL}-int8-{SIZE}-{name}.onnx")
+        logits("onnx", tmp_path / f"{MODEL}-int8-{SIZE}-{name}.onnx")
         for name in ("ours", "reference")
     )
     assert 1e-4 < np.abs(ours - stock).max() / np.abs(stock).max() < 0.2

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -53,15 +53,15 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_images(root, dict.fromkeys(COLOURS, 10))
 
 
-Train = Callable[..., int]
+class Train(Protocol):
+    """Runs ``mobilevit-train`` with options in this process; returns its exit code."""
+
+    def __call__(self, *options: object) -> int: ...
 
 
 @pytest.fixture
 def train(monkeypatch: pytest.MonkeyPatch) -> Iterator[Train]:
-    """Runs ``mobilevit-train`` in this process: its options to its exit code.
-
-    Its figures are not drawn, which would take longer than the rest.
-    """
+    """The command without its figures, whose drawing would take longer than the rest."""
 
     def drawn(canvas: FigureCanvasAgg, file: io.BytesIO) -> None:
         file.write(b"a figure")

@@ -49,7 +49,9 @@ def test_a_scan_finds_readable_images_and_names_the_others(
 ) -> None:
     monkeypatch.setattr(data, "_CHUNK", 4)
     seen: list[tuple[int, int]] = []
-    found = scan(odd_folder, workers=workers, report=lambda done, total: seen.append((done, total)))
+    found = scan(
+        odd_folder, workers=workers, progress=lambda done, total: seen.append((done, total))
+    )
     images = found.images
     assert images.classes == ("Straßen & Wege", "猫 🐈")
     assert images.paths == (
@@ -62,7 +64,7 @@ def test_a_scan_finds_readable_images_and_names_the_others(
         "Straßen & Wege/no image.jpg",
         "猫 🐈/cut.png",
     ]
-    assert "no image in a format" in found.unreadable[0][1]
+    assert "not an image" in found.unreadable[0][1]
     assert found.ignored == 1
     assert seen[-1] == (10, 10)
     summary = found.summary()
@@ -73,14 +75,14 @@ def test_a_scan_finds_readable_images_and_names_the_others(
 def test_folders_that_cannot_be_trained_on_are_explained(tmp_path: Path) -> None:
     def message(root: Path) -> str:
         with pytest.raises(DataError) as caught:
-            scan(root, workers=0, report=quiet)
+            scan(root, workers=0, progress=quiet)
         return str(caught.value)
 
     assert "no folder at" in message(tmp_path / "missing")
     (tmp_path / "flat").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "flat" / "a.png")
     assert "no class folders" in message(tmp_path / "flat")
-    assert "one class only ('cat')" in message(write_images(tmp_path / "one", {"cat": 2}))
+    assert "only one class ('cat')" in message(write_images(tmp_path / "one", {"cat": 2}))
     empty = write_images(tmp_path / "empty", {"cat": 2, "dog": 0})
     assert "no readable image in the class folder 'dog'" in message(empty)
     (empty / "dog" / "x.jpg").write_text("junk")
@@ -89,7 +91,7 @@ def test_folders_that_cannot_be_trained_on_are_explained(tmp_path: Path) -> None
 
 def test_a_split_is_stratified_disjoint_and_repeatable(tmp_path: Path) -> None:
     root = write_images(tmp_path, {"a": 20, "b": 10, "c": 2})
-    images = scan(root, workers=0, report=quiet).images
+    images = scan(root, workers=0, progress=quiet).images
     train, held = split(images, 0.2, seed=5)
     assert np.bincount(held.targets).tolist() == [4, 2, 1]
     assert np.bincount(train.targets).tolist() == [16, 8, 1]
@@ -102,14 +104,14 @@ def test_a_split_is_stratified_disjoint_and_repeatable(tmp_path: Path) -> None:
 
 
 def test_a_class_of_one_image_cannot_be_split(tmp_path: Path) -> None:
-    images = scan(write_images(tmp_path, {"a": 4, "b": 1}), workers=0, report=quiet).images
+    images = scan(write_images(tmp_path, {"a": 4, "b": 1}), workers=0, progress=quiet).images
     with pytest.raises(DataError, match=r"class 'b' has one image.*--validation"):
         split(images, 0.1, seed=0)
 
 
 def test_sets_of_other_classes_are_refused(tmp_path: Path) -> None:
     one, two = (
-        scan(write_images(tmp_path / name, classes), workers=0, report=quiet).images
+        scan(write_images(tmp_path / name, classes), workers=0, progress=quiet).images
         for name, classes in (("one", {"a": 1, "b": 1}), ("two", {"a": 1, "c": 1}))
     )
     require_same_classes(one, one)
@@ -118,7 +120,7 @@ def test_sets_of_other_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_is_of_paths_and_roles(images: Path, tmp_path: Path) -> None:
-    whole = scan(images, workers=0, report=quiet).images
+    whole = scan(images, workers=0, progress=quiet).images
     train, held = split(whole, 0.2, seed=0)
     assert fingerprint((train, held)) == fingerprint((train, held))
     different = {
@@ -131,12 +133,14 @@ def test_the_fingerprint_is_of_paths_and_roles(images: Path, tmp_path: Path) -> 
         )
     }
     assert len(different) == 4
-    moved = scan(write_images(tmp_path, dict.fromkeys(whole.classes, 10)), workers=0, report=quiet)
+    moved = scan(
+        write_images(tmp_path, dict.fromkeys(whole.classes, 10)), workers=0, progress=quiet
+    )
     assert fingerprint((moved.images,)) == fingerprint((whole,))
 
 
 def test_evaluation_prepares_images_as_exports_do(images: Path) -> None:
-    found = scan(images, workers=0, report=quiet).images
+    found = scan(images, workers=0, progress=quiet).images
     evaluation = EvaluationSet(found, PREPROCESSING)
     assert len(evaluation) == 30
     pixels, target = evaluation[17]
@@ -146,7 +150,7 @@ def test_evaluation_prepares_images_as_exports_do(images: Path) -> None:
 
 
 def test_training_views_depend_on_seed_epoch_image_and_repeat(images: Path) -> None:
-    found = scan(images, workers=0, report=quiet).images
+    found = scan(images, workers=0, progress=quiet).images
 
     def view(seed: int = 0, epoch: int = 0, image: int = 4, repeat: int = 0) -> torch.Tensor:
         views = TrainingSet(found, Recipe(seed=seed), epoch, PREPROCESSING)
@@ -167,7 +171,7 @@ def test_training_views_have_their_channels_in_order(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (9, 9), (255, 0, 0)).save(tmp_path / name / "red.png")
-    found = scan(tmp_path, workers=0, report=quiet).images
+    found = scan(tmp_path, workers=0, progress=quiet).images
     views = TrainingSet(found, Recipe(operations=0), 0, PREPROCESSING)
     pixels, _ = views[Draw(0, (32, 32), 0)]
     assert pixels.mean(dim=(1, 2)).tolist() == [0, 0, 1]

@@ -13,6 +13,7 @@ from mobilevit_edge.training.learner import Learner, half_precision
 from mobilevit_edge.training.optimize import make_average, make_optimizer, rate_at
 from mobilevit_edge.training.ranks import Ranks
 from mobilevit_edge.training.recipe import Recipe
+from tests.training.conftest import differences
 
 CPU = torch.device("cpu")
 ALONE = Ranks(0, 1, CPU)
@@ -57,20 +58,22 @@ def test_the_shortest_runs_have_a_learning_rate(total: int) -> None:
 
 
 def test_the_average_follows_weights_and_statistics() -> None:
-    network = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
+    linear, norm = nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1)
+    network = nn.Sequential(linear, norm)
     average = make_average(network, Recipe(ema_decay=0.5))
     expected = 0.0
     for updates in range(14):
         value = float(updates + 1) ** 2
         with torch.no_grad():
-            network[0].weight.fill_(value)
-            network[1].running_mean.fill_(value)
+            linear.weight.fill_(value)
+            norm.load_state_dict(norm.state_dict() | {"running_mean": torch.tensor([value])})
         average.update_parameters(network)
         # The first update copies; later decays are 2/11, 3/12 ... and, from the eighth on, 0.5.
         decay = min((1 + updates) / (10 + updates), 0.5) if updates else 0.0
         expected = decay * expected + (1 - decay) * value
-        assert average.module[0].weight.item() == pytest.approx(expected)
-        assert average.module[1].running_mean.item() == pytest.approx(expected)
+        averaged = average.module.state_dict()
+        assert averaged["0.weight"].item() == pytest.approx(expected)
+        assert averaged["1.running_mean"].item() == pytest.approx(expected)
 
 
 def test_steps_learn_and_evaluation_uses_the_average() -> None:
@@ -84,6 +87,19 @@ def test_steps_learn_and_evaluation_uses_the_average() -> None:
     key = "head.weight"
     assert not torch.equal(state["network"][key], state["average"][f"module.{key}"])
     assert torch.equal(learner.averaged.state_dict()[key], state["average"][f"module.{key}"])
+
+
+def test_a_state_that_an_earlier_version_saved_is_continued() -> None:
+    def learner() -> Learner:
+        torch.manual_seed(0)
+        return Learner(create_model("mobilevit_xxs", num_classes=3), Recipe(), 5, ALONE)
+
+    first, second = learner(), learner()
+    first.step(*batch(), 4)
+    earlier = first.state()
+    earlier["optimiser"] = earlier.pop("optimizer")
+    second.load_state(earlier)
+    assert differences(second.state(), first.state()) == []
 
 
 def test_gradients_are_clipped(monkeypatch: pytest.MonkeyPatch) -> None:

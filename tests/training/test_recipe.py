@@ -41,7 +41,7 @@ def test_a_recipe_of_another_version_is_refused() -> None:
         ({"learning_rate": float("nan")}, "--learning-rate nan"),
         ({"seed": -1}, "--seed -1"),
         ({"scales": (64, 64)}, "smallest first"),
-        ({"scales": ()}, "name each size once"),
+        ({"scales": ()}, "give each size once"),
         ({"scales": (16, 64)}, "image size 16"),
         ({"image_size": 4096}, "image size 4096"),
         ({"crop_scale": (0.9, 0.5)}, "--crop-scale"),

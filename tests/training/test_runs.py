@@ -19,7 +19,7 @@ from PIL import Image
 
 import mobilevit_edge as me
 from mobilevit_edge.training import cli, trainer
-from mobilevit_edge.training.evaluate import Evaluation
+from mobilevit_edge.training.evaluate import Evaluation, evaluate
 from mobilevit_edge.training.learner import Learner
 from mobilevit_edge.weights.checkpoint import read_checkpoint
 from mobilevit_edge.weights.provenance import labels_of, preprocessing_of
@@ -167,12 +167,11 @@ def test_a_crash_between_saves_costs_no_bit(
 def test_an_interrupt_during_evaluation_repeats_only_that(
     images: Path, uninterrupted: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = trainer.evaluate
     folder = tmp_path / "run"
 
     def interrupted(*args: Any) -> Evaluation:
         os.kill(os.getpid(), signal.SIGINT)
-        return real(*args)
+        return evaluate(*args)
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "evaluate", interrupted)
@@ -262,12 +261,15 @@ def test_a_damaged_state_is_refused(
     assert not (tmp_path / "sprung").exists()
 
 
-def full_disk(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
+WriteBytes = Callable[[Path, bytes], int]
+
+
+def full_disk(name: str, write: WriteBytes) -> WriteBytes:
     """``write_bytes`` that fails half-way through files for ``name``."""
 
     def failing(self: Path, data: bytes) -> int:
         if name not in self.name:
-            return int(write(self, data))
+            return write(self, data)
         write(self, data[: len(data) // 2])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -286,14 +288,13 @@ def test_a_full_disk_leaves_the_last_good_files(
 ) -> None:
     folder = tmp_path / "run"
     scores = iter((0.4, 0.6))
-    real = trainer.evaluate
 
     def improving(*args: Any) -> Evaluation:
         """From the second evaluation on, the disk is full."""
         score = next(scores)
         if score > 0.5:
             monkeypatch.setattr(Path, "write_bytes", full_disk(name, Path.write_bytes))
-        found = real(*args)
+        found = evaluate(*args)
         return Evaluation(found.loss, score, found.top5, found.confusion)
 
     monkeypatch.setattr(trainer, "evaluate", improving)
@@ -382,7 +383,7 @@ def test_a_missing_package_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("trainer", "figures"):
+    for name in ("session", "trainer", "figures"):
         monkeypatch.delitem(sys.modules, f"mobilevit_edge.training.{name}")
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)

@@ -34,7 +34,7 @@ def folder_of(path: Path, *, classes: int, config: object, model: str = "mobilev
     return path
 
 
-def start(path: Path, told: list[str]) -> me.MobileViT:  # type: ignore[name-defined]
+def start(path: Path, told: list[str]) -> me.MobileViT:
     checkpoint = read_start("mobilevit_xxs", str(path))
     return starting_network("mobilevit_xxs", CLASSES, checkpoint, told.append)[0]
 

@@ -7,6 +7,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+import pytest
 import torch
 from torch import distributed
 
@@ -56,9 +57,10 @@ def main() -> None:
         result = learned(images[rank::world_size], targets[rank::world_size], IMAGES, ranks)
         if ranks.is_first:
             Path(sys.argv[1]).write_text(json.dumps({"drawn": drawn, "learned": result}))
-        # The ranks can join only once in a process.
-        session.joined_ranks = lambda: nullcontext(ranks)
-        sys.exit(cli.main(sys.argv[2:]))
+        with pytest.MonkeyPatch.context() as patch:
+            # The ranks can join only once in a process.
+            patch.setattr(session, "joined_ranks", lambda: nullcontext(ranks))
+            sys.exit(cli.main(sys.argv[2:]))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from torch import Tensor
 import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import sha256_of
-from mobilevit_edge.weights.naming import NAMINGS
+from mobilevit_edge.weights.naming import NAMINGS, Naming
 from mobilevit_edge.weights.provenance import labels_of
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import filled_model
@@ -25,7 +25,7 @@ State = dict[str, Tensor]
 
 
 @lru_cache(maxsize=4)
-def weights(naming: str = "cvnets") -> State:
+def weights(naming: Naming = "cvnets") -> State:
     return named_weights(filled_model("mobilevit_xxs", num_classes=3), naming)
 
 
@@ -175,7 +175,7 @@ def test_generated_labels_do_not_count_as_labels(
 
 def test_label_indices_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     checkpoint = me.read_checkpoint(hugging_face_folder(tmp_path, id2label={"cat": "0"}))
-    with pytest.raises(CheckpointError, match=r"id2label.*no numbers"):
+    with pytest.raises(CheckpointError, match=r"id2label.*not numbers"):
         labels_of(checkpoint)
 
 

@@ -189,13 +189,13 @@ def test_a_zip_that_is_no_checkpoint_is_recognized(tmp_path: Path, names: list[s
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
             archive.writestr(name, "x")
-    assert "zip archive but no PyTorch checkpoint" in refusal(path)
+    assert "zip archive but not a PyTorch checkpoint" in refusal(path)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_torchscript_archive_is_recognized(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
-    torch.jit.script(torch.nn.Linear(2, 2)).save(str(path))
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(path))
     assert "TorchScript" in refusal(path)
 
 
@@ -248,4 +248,4 @@ def test_a_file_above_the_limit_is_refused_unread(tmp_path: Path, suffix: str) -
 def test_hostile_safetensors_headers_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(content)
-    assert "no complete safetensors file" in refusal(path)
+    assert "not a complete safetensors file" in refusal(path)

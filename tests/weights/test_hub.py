@@ -180,7 +180,7 @@ def test_an_older_repository_with_a_bin_file_is_read(
     [
         ("org/unknown", "cannot download hub:org/unknown"),
         ("org/empty", "holds neither model.safetensors nor pytorch_model.bin"),
-        ("a/b/c", "'a/b/c' is no repository name"),
+        ("a/b/c", "'a/b/c' is not a repository name"),
     ],
 )
 def test_a_repository_that_cannot_serve_is_a_clear_error(
@@ -203,7 +203,7 @@ def test_a_malformed_name_never_reaches_the_network(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("asked the network"))
-    with pytest.raises(CheckpointError, match="no repository name"):
+    with pytest.raises(CheckpointError, match="not a repository name"):
         hub.download(name)
 
 

@@ -7,10 +7,11 @@ import json
 import pytest
 
 from mobilevit_edge.models.network import create_meta_model
-from mobilevit_edge.specs import SPECS, with_attention
+from mobilevit_edge.specs import SPECS, Attention, with_attention
 from mobilevit_edge.weights.naming import (
     NAMINGS,
     FoundNaming,
+    Naming,
     detect_naming,
     source_keys,
     with_base_prefix,
@@ -18,7 +19,12 @@ from mobilevit_edge.weights.naming import (
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import CONFORMANCE, conformance_keys
 
-NAMING_OF = {"cvnets": "cvnets", "micron": "cvnets", "timm": "timm", "hf": "transformers"}
+NAMING_OF: dict[str, Naming] = {
+    "cvnets": "cvnets",
+    "micron": "cvnets",
+    "timm": "timm",
+    "hf": "transformers",
+}
 KEY_FILES = [path.stem.split("__") for path in sorted((CONFORMANCE / "keys").glob("*.json"))]
 
 
@@ -46,7 +52,7 @@ def test_every_variant_has_as_many_names_as_in_the_original_code(row: dict[str, 
 
 @pytest.mark.parametrize("naming", NAMINGS)
 @pytest.mark.parametrize("name", list(SPECS))
-def test_no_two_parameters_share_a_name(name: str, naming: str) -> None:
+def test_no_two_parameters_share_a_name(name: str, naming: Naming) -> None:
     spec = SPECS[name]
     keys = [
         source
@@ -58,7 +64,7 @@ def test_no_two_parameters_share_a_name(name: str, naming: str) -> None:
 
 @pytest.mark.parametrize("naming", NAMINGS)
 @pytest.mark.parametrize("attention", ["linformer", "separable"])
-def test_swapped_attention_units_have_names_too(attention: str, naming: str) -> None:
+def test_swapped_attention_units_have_names_too(attention: Attention, naming: Naming) -> None:
     spec = with_attention(SPECS["mobilevit_xxs"], attention)
     weights = named_weights(create_meta_model(spec, 3), naming)
     total = sum(tensor.numel() for tensor in create_meta_model(spec, 3).state_dict().values())

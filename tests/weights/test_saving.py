@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +13,9 @@ import torch
 import mobilevit_edge as me
 from mobilevit_edge.errors import OutputError
 from mobilevit_edge.models.network import MobileViT, create_meta_model
-from mobilevit_edge.specs import SPECS
+from mobilevit_edge.specs import SPECS, Attention
 from mobilevit_edge.weights.loading import detect_spec
-from mobilevit_edge.weights.naming import NAMINGS
+from mobilevit_edge.weights.naming import NAMINGS, Naming
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import filled_model
 
@@ -29,7 +30,7 @@ def assert_same_weights(found: MobileViT, expected: MobileViT) -> None:
 @pytest.mark.parametrize("name", ["mobilevit_xxs", "mobilevitv2_050", "mobilevitv3_xxs_l2"])
 @pytest.mark.parametrize("naming", NAMINGS)
 def test_saved_weights_come_back_bit_for_bit(
-    tmp_path: Path, naming: str, name: str, suffix: str
+    tmp_path: Path, naming: Naming, name: str, suffix: str
 ) -> None:
     model = filled_model(name, num_classes=6)
     path = tmp_path / f"weights{suffix}"
@@ -42,7 +43,9 @@ def test_saved_weights_come_back_bit_for_bit(
 
 @pytest.mark.parametrize("attention", ["linformer", "separable"])
 @pytest.mark.parametrize("naming", NAMINGS)
-def test_swapped_attention_units_round_trip(tmp_path: Path, attention: str, naming: str) -> None:
+def test_swapped_attention_units_round_trip(
+    tmp_path: Path, attention: Attention, naming: Naming
+) -> None:
     model = filled_model("mobilevit_xxs", num_classes=2, attention=attention)
     me.save_weights(model, tmp_path / "weights.pt", naming=naming)
     again = me.create_model("mobilevit_xxs", num_classes=2, attention=attention)
@@ -52,13 +55,13 @@ def test_swapped_attention_units_round_trip(tmp_path: Path, attention: str, nami
 
 @pytest.mark.parametrize("name", list(SPECS))
 @pytest.mark.parametrize("naming", NAMINGS)
-def test_every_model_is_recognized_from_its_names_and_shapes(name: str, naming: str) -> None:
+def test_every_model_is_recognized_from_its_names_and_shapes(name: str, naming: Naming) -> None:
     weights = named_weights(create_meta_model(SPECS[name], 11), naming)
     assert detect_spec(me.read_checkpoint(weights)) is SPECS[name]
 
 
 @pytest.mark.parametrize("naming", NAMINGS)
-def test_written_tensors_hold_no_more_than_themselves(naming: str) -> None:
+def test_written_tensors_hold_no_more_than_themselves(naming: Naming) -> None:
     # A slice of the joint projection must not drag the whole one into the file.
     weights = named_weights(filled_model("mobilevit_xxs", num_classes=2), naming)
     assert all(tensor.is_contiguous() and not tensor.requires_grad for tensor in weights.values())
@@ -73,7 +76,7 @@ def test_written_tensors_hold_no_more_than_themselves(naming: str) -> None:
     ],
 )
 def test_an_unknown_format_or_naming_is_refused_before_writing(
-    tmp_path: Path, file: str, naming: str, message: str
+    tmp_path: Path, file: str, naming: Any, message: str
 ) -> None:
     model = create_meta_model(SPECS["mobilevit_xxs"], 1)
     with pytest.raises(ValueError, match=message):

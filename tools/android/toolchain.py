@@ -17,7 +17,7 @@ from typing import Final
 
 from benchmarks.arm.debian import unpack_packages
 from mobilevit_edge.errors import ToolchainError
-from mobilevit_edge.programs import run_program
+from mobilevit_edge.processes import run_program
 
 KOTLIN: Final = "kotlin-compiler@2.4.20"
 SUITES: Final = {

@@ -11,7 +11,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import torch
 from rich.console import Console
@@ -19,10 +19,9 @@ from rich.progress import track
 
 from benchmarks.arm.emulation import emulate
 from benchmarks.arm.processors import PROCESSORS, Processor
-from benchmarks.arm.toolchain import Toolchain
+from benchmarks.arm.toolchain import EMULATED_TARGETS, EmulatedTarget, Toolchain
 from benchmarks.harness.plan import FileSource
 from benchmarks.output.table import Table, print_table, wide_console
-from benchmarks.workloads.artifacts import FILE_TARGETS
 from benchmarks.workloads.lower_bound import lower_bound_inputs
 from mobilevit_edge.console import run_command
 from mobilevit_edge.models.network import create_meta_model
@@ -43,7 +42,7 @@ def parser() -> ArgumentParser:
     """The options."""
     parser = tool_parser(__doc__)
     add_models_argument(parser)
-    parser.add_argument("--runtime", choices=FILE_TARGETS, required=True)
+    parser.add_argument("--runtime", choices=EMULATED_TARGETS, required=True)
     parser.add_argument("--precision", choices=tuple(VARIANTS), default="fp32")
     parser.add_argument(
         "--variants",
@@ -85,13 +84,14 @@ def count_variants(
     torch.manual_seed(0)
     network = create_meta_model(SPECS[workload.model], 1)
     inputs = [x.numpy() for x in lower_bound_inputs(network, workload.image_size)]
+    runtime = cast("EmulatedTarget", workload.runtime)
     counts = {}
     for candidate in candidates(workload, variants, folder):
         assert isinstance(candidate.source, FileSource)
         variant = candidate.row.subject.attributes["variant"]
         call = inputs if "lower bound" in variant else inputs[:1]
         model = Path(candidate.source.path)
-        found = emulate(toolchain, processor, workload.runtime, model, [call])
+        found = emulate(toolchain, processor, runtime, model, [call])
         counts[variant] = found.counts["all"]
     return counts
 

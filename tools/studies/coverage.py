@@ -23,13 +23,14 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.analysis.statistics import Array, Ratio, paired_ratio
-from benchmarks.commands.options import measure
+from benchmarks.commands.measuring import measure
 from benchmarks.harness.machine import default_core
-from benchmarks.harness.plan import Plan
+from benchmarks.harness.plan import MeasurementPlan
 from benchmarks.workloads.bundles import bundle_group
-from converters.text import PlainConsole
+from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.console import run_command
 from mobilevit_edge.formats.report import LatencyRow, Run, read_report
+from mobilevit_edge.terminal import PlainConsole
 from tools.command import tool_parser
 
 Trial: TypeAlias = tuple[list[Array], list[Array]]
@@ -76,9 +77,16 @@ def parser() -> ArgumentParser:
     source.add_argument("--bundle", type=Path, help="measure this against itself")
     source.add_argument("--report", type=Path, metavar="FILE", help="of an earlier --bundle")
     parser.add_argument("--output", type=Path, default=Path("coverage.json"), metavar="FILE")
-    parser.add_argument("--processes", type=int, default=300, help="with --bundle (default 300)")
+    parser.add_argument(
+        "--processes",
+        type=whole_number(PROCESSES[0]),
+        default=300,
+        help="with --bundle (default 300)",
+    )
     parser.add_argument("--seconds", type=float, default=0.5, help="of each (default 0.5)")
-    parser.add_argument("--trials", type=int, default=200, help="simulated (default 200)")
+    parser.add_argument(
+        "--trials", type=whole_number(1), default=200, help="simulated (default 200)"
+    )
     return parser
 
 
@@ -228,7 +236,7 @@ def measured_trials(run: Run, processes: int, effect: float = 1.0) -> Iterator[T
 
 def measure_against_itself(bundle: Path, processes: int, seconds: float, output: Path) -> Run:
     """A bundle twice, interleaved, in many short processes."""
-    plan = Plan(
+    plan = MeasurementPlan(
         groups=(bundle_group([bundle, bundle], "coverage"),),
         processes=processes,
         seconds=seconds,

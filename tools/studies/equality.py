@@ -21,8 +21,8 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.commands.options import model_name
-from converters.export.options import ExportOptions
-from converters.export.pipeline import export_bundle
+from converters.bundling.pipeline import export_bundle
+from converters.job.options import ExportOptions
 from mobilevit_edge.console import run_command
 from mobilevit_edge.preprocess import parse_image_size
 from mobilevit_edge.specs import SPECS
@@ -72,7 +72,7 @@ def largest_error(model: str, size: str, target: str, precision: str) -> dict[st
             precision=precision,  # type: ignore[arg-type]
             image_size=parse_image_size(size),
         )
-        manifest = export_bundle(options, lambda _: None).manifest
+        manifest = export_bundle(options).manifest
     assert manifest.verification is not None
     return {
         "model": model,

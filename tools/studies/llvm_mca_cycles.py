@@ -30,7 +30,7 @@ from benchmarks.output.table import Table, print_table, wide_console
 from mobilevit_edge.console import run_command
 from mobilevit_edge.errors import ToolchainError
 from mobilevit_edge.formats.bundle import read_bundle
-from mobilevit_edge.programs import run_program
+from mobilevit_edge.processes import run_program
 from tools.command import tool_parser
 from tools.studies.options import add_emulation_arguments, toolchain_of
 

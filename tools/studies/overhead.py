@@ -39,7 +39,8 @@ def overhead_ns() -> float:
     with mmap.mmap(-1, mmap.PAGESIZE) as mark:
         worker = Worker({}, None, mark)
         (samples,) = (
-            chunk[0] for chunk in interleave([lambda: None], seconds=_SECONDS, mark=worker.at)
+            chunk[0]
+            for chunk in interleave([lambda: None], seconds=_SECONDS, heartbeat=worker.heartbeat)
         )
     return statistics.median(samples)
 

@@ -18,7 +18,8 @@ def executorch_stock_int8(model: nn.Module, image: Tensor) -> bytes:
     )
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    from converters.targets.executorch.lowering import lower, xnnpack
+    from converters.targets.executorch.delegates import xnnpack
+    from converters.targets.executorch.lowering import lower
 
     quantizer = XNNPACKQuantizer()
     quantizer.set_global(get_symmetric_quantization_config(is_per_channel=True))

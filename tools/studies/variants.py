@@ -16,17 +16,14 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from benchmarks.harness.plan import Candidate, FileSource, latency_row, subject
+from benchmarks.harness.plan import Candidate, FileSource
 from benchmarks.harness.runners import runtime_of
-from benchmarks.workloads.artifacts import (
-    SUFFIX,
-    FileTarget,
-    random_network,
-    rewrite,
-    write_file,
-)
+from benchmarks.workloads.artifacts import random_network, rewrite
 from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
 from converters.precision.range_groups import apply_range_groups
+from converters.targets.base import get_target
+from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.report import LatencyRow, Subject
 from tools.studies.reference_implementations import transformers_implementation
 from tools.studies.stock_int8 import executorch_stock_int8, onnx_stock_int8
 
@@ -55,7 +52,7 @@ class Workload:
     """What all variants of one model have in common; ``image_size`` is height and width."""
 
     model: str
-    runtime: FileTarget
+    runtime: TargetName
     precision: str
     image_size: int
 
@@ -72,7 +69,7 @@ def candidates(workload: Workload, variants: Sequence[str], folder: Path) -> tup
         path = folder / _file_name(workload, variant)
         if not path.exists() and not write_variant(workload, variant, path):
             continue
-        about = subject(
+        about = Subject(
             model=workload.model,
             target=workload.runtime,
             precision="fp32" if variant in _IN_FP32 else workload.precision,
@@ -80,14 +77,20 @@ def candidates(workload: Workload, variants: Sequence[str], folder: Path) -> tup
             attributes={"variant": variant},
         )
         row_id = f"{workload.model} {variant}"
-        row = latency_row(row_id, EXPERIMENT, about, runtime_of(workload.runtime))
+        row = LatencyRow(
+            id=row_id,
+            experiment=EXPERIMENT,
+            subject=about,
+            runtime=runtime_of(workload.runtime),
+        )
         found.append(Candidate(row, FileSource(workload.runtime, str(path.resolve()))))
     return tuple(found)
 
 
 def _file_name(workload: Workload, variant: str) -> str:
     parts = (workload.model, workload.precision, str(workload.image_size), variant)
-    return "-".join(parts).replace(" ", "_") + SUFFIX[workload.runtime]
+    suffix = get_target(workload.runtime).info.module_suffix
+    return f"{'-'.join(parts).replace(' ', '_')}{suffix}"
 
 
 def write_variant(workload: Workload, variant: str, path: Path) -> bool:
@@ -111,7 +114,7 @@ def write_variant(workload: Workload, variant: str, path: Path) -> bool:
     if model is None:
         return False
     inputs = inputs if variant == "lower bound" else inputs[:1]
-    write_file(model.requires_grad_(False), inputs, workload.runtime, path)
+    get_target(workload.runtime).write_module(model.requires_grad_(False), inputs, path)
     return True
 
 
@@ -150,7 +153,7 @@ def _quantize_onnx(model: nn.Module, batches: Sequence[tuple[Tensor, ...]]) -> b
 
 def _quantize_executorch(model: nn.Module, batches: Sequence[tuple[Tensor, ...]]) -> bytes:
     from converters.precision.pt2e import quantize_program
-    from converters.targets.executorch.delegates import int8_delegate
+    from converters.targets.executorch.delegates import xnnpack_int8
     from converters.targets.executorch.lowering import lower
 
-    return lower(quantize_program(model, batches, ()), int8_delegate())
+    return lower(quantize_program(model, batches, ()), xnnpack_int8())

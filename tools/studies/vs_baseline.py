@@ -15,16 +15,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.analysis.comparison import compare_in_run, summarize_row
-from benchmarks.commands.options import (
-    add_measuring_arguments,
-    add_report_arguments,
-    measure,
-    plan_of,
-)
+from benchmarks.commands.measuring import measure, plan_of
+from benchmarks.commands.options import add_measuring_arguments, add_report_arguments
 from benchmarks.harness.plan import Group
 from benchmarks.output.summaries import print_tables
 from benchmarks.output.table import Table
-from benchmarks.workloads.artifacts import FILE_TARGETS
+from benchmarks.workloads.targets import MODULE_TARGETS
 from mobilevit_edge.console import run_command
 from mobilevit_edge.formats.report import LatencyRow, Run
 from tools.command import tool_parser
@@ -36,7 +32,7 @@ def parser() -> ArgumentParser:
     """The options."""
     parser = tool_parser(__doc__)
     add_models_argument(parser)
-    parser.add_argument("--runtime", choices=FILE_TARGETS, required=True)
+    parser.add_argument("--runtime", choices=MODULE_TARGETS, required=True)
     parser.add_argument("--precision", choices=tuple(VARIANTS), default="fp32")
     parser.add_argument("--artifacts", type=Path, required=True, metavar="DIR")
     add_image_size_argument(parser)

@@ -1,4 +1,4 @@
-"""Where the marks of a figure lie, in units of its view box; the page's template draws them."""
+"""Where the marks of a figure are, in units of its view box; the page's template draws them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.output.rendering.content import Chart, Dot, Strip
+from benchmarks.output.charts import Chart, SampleStrip, ScatterPoint
 
 WIDTH = 720.0
 _LEFT, _RIGHT = 210.0, 20.0
@@ -31,11 +31,11 @@ class Tick:
 
 @dataclass(frozen=True)
 class StripMarks:
-    """One row of a strip figure: dots as (x, is an outlier), and its interval."""
+    """One row of a strip figure: samples as (x, is an outlier), and its interval."""
 
     name: str
     y: float
-    dots: tuple[tuple[float, bool], ...]
+    samples: tuple[tuple[float, bool], ...]
     low: float
     median: float
     high: float
@@ -53,7 +53,7 @@ class StripsFigure:
 
 @dataclass(frozen=True)
 class CurveMarks:
-    """One curve as points, with where its name stands."""
+    """One curve as points, and the height of its name."""
 
     name: str
     points: tuple[tuple[float, float], ...]
@@ -72,55 +72,56 @@ class ChartFigure:
 
 
 @dataclass(frozen=True)
-class DotMark:
-    """A row to choose; only the best show their label, at ``label_y`` to the left."""
+class ScatterMark:
+    """A row to choose; only the Pareto front shows labels, at ``label_y`` to the left."""
 
     name: str
     label: str
     x: float
     y: float
-    best: bool
+    on_pareto_front: bool
     label_y: float
 
 
 @dataclass(frozen=True)
-class DotsFigure:
-    """Accuracy against latency; ``front`` joins what nothing beats in both."""
+class ScatterFigure:
+    """Accuracy against latency; ``front`` joins the points of the Pareto front."""
 
     height: float
-    dots: tuple[DotMark, ...]
+    points: tuple[ScatterMark, ...]
     front: tuple[tuple[float, float], ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
 
 
-def strips_figure(strips: Sequence[Strip]) -> StripsFigure | None:
-    """``None`` where nothing was measured."""
+def strips_figure(strips: Sequence[SampleStrip]) -> StripsFigure | None:
+    """``None`` if nothing was measured."""
     if not strips:
         return None
-    low = min(min(strip.dots) for strip in strips)
-    # Outliers may lie far out: the axis ends where most dots do, and they stand at its end.
-    marked = [pair for strip in strips for pair in zip(strip.dots, strip.outlier, strict=True)]
-    usual = [dot for dot, out in marked if not out]
+    low = min(min(strip.samples) for strip in strips)
+    # Outliers may be far out: the axis ends where most samples do, and they are drawn at its end.
+    marked = [pair for strip in strips for pair in zip(strip.samples, strip.outlier, strict=True)]
+    usual = [sample for sample, outlier in marked if not outlier]
     high = max(max(usual, default=low), max(strip.high for strip in strips))
     logarithmic = high > 20 * low > 0
-    scale = _Axis(low / _GAP, high * _GAP, _LEFT, WIDTH - _RIGHT, logarithmic=logarithmic)
+    axis = _Axis(low / _GAP, high * _GAP, _LEFT, WIDTH - _RIGHT, logarithmic=logarithmic)
     rows = tuple(
         StripMarks(
             name=strip.name,
             y=_TOP + _ROW * (index + 0.5),
-            dots=tuple(
-                (scale.at(dot), out) for dot, out in zip(strip.dots, strip.outlier, strict=True)
+            samples=tuple(
+                (axis.at(sample), outlier)
+                for sample, outlier in zip(strip.samples, strip.outlier, strict=True)
             ),
-            low=scale.at(strip.low),
-            median=scale.at(strip.median),
-            high=scale.at(strip.high),
+            low=axis.at(strip.low),
+            median=axis.at(strip.median),
+            high=axis.at(strip.high),
             text=f"{strip.name}: median {strip.median:.3f} ms, "
             f"95 % interval {strip.low:.3f} to {strip.high:.3f}",
         )
         for index, strip in enumerate(strips)
     )
-    return StripsFigure(_TOP + _ROW * len(strips) + _AXIS, rows, scale.ticks("ms"))
+    return StripsFigure(_TOP + _ROW * len(strips) + _AXIS, rows, axis.ticks("ms"))
 
 
 def chart_figure(chart: Chart) -> ChartFigure:
@@ -132,7 +133,7 @@ def chart_figure(chart: Chart) -> ChartFigure:
     marks: list[CurveMarks] = []
     for curve in sorted(chart.curves, key=lambda curve: curve.points[-1][1]):
         points = tuple((x_axis.at(x), y_axis.at(y)) for x, y in curve.points)
-        # One below the other where curves meet.
+        # One above the other where curves meet.
         label = min([points[-1][1], *(mark.label_y - _LINE for mark in marks)])
         marks.append(CurveMarks(curve.name, points, label))
     places = sorted(set(xs))
@@ -140,29 +141,30 @@ def chart_figure(chart: Chart) -> ChartFigure:
     return ChartFigure(chart.title, _PLOT_HEIGHT, tuple(marks), x_ticks, y_axis.ticks("ms"))
 
 
-def dots_figure(dots: Sequence[Dot]) -> DotsFigure | None:
+def scatter_figure(points: Sequence[ScatterPoint]) -> ScatterFigure | None:
     """``None`` for fewer than two: there is nothing to choose."""
-    if len(dots) < 2:
+    if len(points) < 2:
         return None
-    xs, ys = [dot.x for dot in dots], [dot.y for dot in dots]
+    xs, ys = [point.x for point in points], [point.y for point in points]
     x_axis = _Axis(
         min(xs) / _GAP, max(xs) * _GAP, _PLOT_LEFT + _LABELS, WIDTH - _RIGHT, logarithmic=True
     )
     y_axis = _Axis(min(ys) - 1, max(ys) + 1, _PLOT_BOTTOM, _TOP, logarithmic=False)
-    marks: list[DotMark] = []
+    marks: list[ScatterMark] = []
     taken = _PLOT_BOTTOM
-    for dot in sorted(dots, key=lambda dot: dot.y):
-        x, y = x_axis.at(dot.x), y_axis.at(dot.y)
-        # Above and to the left of the front nothing lies but labels; one keeps off the other.
-        label_y = min(y, taken - _LINE) if dot.best else y
-        taken = label_y if dot.best else taken
-        marks.append(DotMark(dot.name, dot.label, x, y, dot.best, label_y))
-    front = tuple((mark.x, mark.y) for mark in marks if mark.best)
-    return DotsFigure(_PLOT_HEIGHT, tuple(marks), front, x_axis.ticks("ms"), y_axis.ticks("%"))
+    for point in sorted(points, key=lambda point: point.y):
+        x, y = x_axis.at(point.x), y_axis.at(point.y)
+        # Above and to the left of the front there are only labels; keep them off each other.
+        label_y = min(y, taken - _LINE) if point.on_pareto_front else y
+        taken = label_y if point.on_pareto_front else taken
+        marks.append(ScatterMark(point.name, point.label, x, y, point.on_pareto_front, label_y))
+    front = tuple((mark.x, mark.y) for mark in marks if mark.on_pareto_front)
+    x_ticks, y_ticks = x_axis.ticks("ms"), y_axis.ticks("%")
+    return ScatterFigure(_PLOT_HEIGHT, tuple(marks), front, x_ticks, y_ticks)
 
 
 class _Axis:
-    """From values to places."""
+    """Maps values to coordinates."""
 
     def __init__(
         self, low: float, high: float, start: float, end: float, *, logarithmic: bool
@@ -175,7 +177,7 @@ class _Axis:
         return math.log10(max(value, 1e-9)) if self._logarithmic else value
 
     def at(self, value: float) -> float:
-        """The place of a value; beyond the ends, the end."""
+        """The coordinate of a value; beyond the ends, the end."""
         span = self._high - self._low or 1.0
         share = min(1.0, max(0.0, (self._scaled(value) - self._low) / span))
         return round(self._start + share * (self._end - self._start), 2)
@@ -194,6 +196,6 @@ class _Axis:
 
 
 def _round_step(about: float) -> float:
-    """1, 2 or 5 times a power of ten, not below ``about``."""
+    """1, 2 or 5 times a power of ten, at least ``about``."""
     power = 10.0 ** math.floor(math.log10(about)) if about > 0 else 1.0
     return next(digit * power for digit in (1, 2, 5, 10) if digit * power >= about)

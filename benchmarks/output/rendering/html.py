@@ -1,4 +1,4 @@
-"""A report as one HTML page: no network, no script that runs, readable on a phone and in print."""
+"""A report as one HTML page: no network, no running script, readable on a phone and in print."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cattrs
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.output.rendering.content import METHOD, Section
-from benchmarks.output.rendering.figures import chart_figure, dots_figure, strips_figure
+from benchmarks.output.rendering.figures import chart_figure, scatter_figure, strips_figure
 from mobilevit_edge.formats.report import Report
 
 _TEMPLATE = "report.html.jinja"
@@ -25,7 +25,7 @@ def to_html(report: Report, sections: Sequence[Section]) -> str:
         {
             "strips": strips_figure(section.strips),
             "charts": [chart_figure(chart) for chart in section.charts],
-            "dots": dots_figure(section.dots),
+            "scatter": scatter_figure(section.scatter),
         }
         for section in sections
     ]
@@ -35,7 +35,7 @@ def to_html(report: Report, sections: Sequence[Section]) -> str:
 
 
 def _data(report: Report) -> str:
-    """The report's JSON, without the signs that could end its element."""
+    """The report's JSON, without the characters that could end its element."""
     content: Any = cattrs.unstructure(report)
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -10,7 +10,7 @@ from benchmarks.output.table import Table
 
 
 def to_markdown(sections: Sequence[Section]) -> str:
-    """Headings, facts, tables and doubts; figures are in the HTML page."""
+    """Headings, facts, tables and warnings; figures are in the HTML page."""
     lines = ["# Latency report", "", METHOD]
     for section in sections:
         lines += ["", f"## {_escape(section.title)}", ""]
@@ -19,8 +19,8 @@ def to_markdown(sections: Sequence[Section]) -> str:
             lines += ["", *([f"**{_escape(table.title)}**", ""] if table.title else [])]
             lines += _table(table)
             lines += ["", _escape(table.caption)] if table.caption else []
-        if section.doubts:
-            lines += ["", "Doubts:", "", *(f"- {_escape(doubt)}" for doubt in section.doubts)]
+        if section.warnings:
+            lines += ["", "Warnings:", "", *(f"- {_escape(text)}" for text in section.warnings)]
     return "\n".join(lines) + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final
 
 import coremltools as ct
 import coremltools.optimize.coreml as compression
@@ -17,42 +17,42 @@ from torch.export import Dim, ExportedProgram
 from torch.export.graph_signature import TensorArgument
 
 import mobilevit_edge
-from converters.export.options import FLEXIBLE_STEP, ExportOptions, Precision, deployment_target
-from converters.export.wrapping import ExportableModel
-from converters.precision.parts import keeps
+from converters.job.job import ExportJob
+from converters.job.precisions import PrecisionSpec
+from converters.job.wrapping import ExportableModel
+from converters.module_paths import network_path
+from converters.precision.apply import PrecisionPlan
+from converters.precision.parts import part_filter
 from converters.quiet import quiet
 from converters.rewrites.base import parts_of
 from converters.targets.base import INPUT_NAME, output_name
+from converters.targets.coreml.compute import float_precision
+from converters.targets.coreml.systems import compute_advice, deployment_target
 from mobilevit_edge.errors import ConversionError, UsageError
 from mobilevit_edge.models.layers import InvertedResidual
-
-if TYPE_CHECKING:
-    from converters.export.source import SourceModel
-    from converters.precision.apply import PrecisionPlan
 
 LOGITS: Final = output_name(softmax=False)
 LABEL: Final = "classLabel"
 PROBABILITIES: Final = f"{LABEL}_probs"
 """coremltools' own names for a classifier's outputs, which Apple's samples expect."""
 _SOFTMAX: Final = "probabilities"
-"""Of the logits, inside the program: what the classifier's outputs are made of."""
-_PALETTE_BITS: Final = {"palette-6bit": 6, "palette-4bit": 4}
+"""The softmax of the logits inside the program, which the classifier's outputs are made of."""
+FLEXIBLE_STEP: Final = 64
+"""A multiple of it needs no resizing of a map anywhere: stride 32 times the patch."""
 _CHANNELS_PER_PALETTE: Final = 8
 _GROUPED_PALETTES_SINCE: Final = "iOS18"
 _PREVIEW: Final = "com.apple.coreml.model.preview.type"
-_MODULE_PREFIX: Final = "model."
-"""Of a part's path in the captured program."""
 
 
 class _Program(ExportableModel):
     """What the package computes. ``[1, 3, H, W]`` in 0..1 -> logits, and a classifier's softmax."""
 
-    def __init__(self, deployed: ExportableModel, *, classifies: bool) -> None:
+    def __init__(self, module: ExportableModel, *, classifies: bool) -> None:
         super().__init__(
-            deployed.model,
-            raw_input=deployed.raw_input,
-            scaling=deployed.scaling,
-            softmax=deployed.softmax,
+            module.model,
+            raw_input=module.raw_input,
+            scaling=module.scaling,
+            softmax=module.softmax,
         )
         self.classifies = classifies
 
@@ -69,13 +69,7 @@ class Sizes:
     others: tuple[tuple[int, int], ...] = ()
 
 
-def make_program(
-    module: ExportableModel,
-    sizes: Sizes,
-    prepared: SourceModel,
-    options: ExportOptions,
-    reduced: PrecisionPlan,
-) -> Any:
+def make_program(module: ExportableModel, sizes: Sizes, job: ExportJob, plan: PrecisionPlan) -> Any:
     """An ML Program, compressed and described: coremltools' ``MLModel``, not loaded.
 
     Raises:
@@ -84,28 +78,28 @@ def make_program(
     """
     with quiet():
         try:
-            computes = _Program(module, classifies=prepared.model.num_classes > 0)
-            program = _capture(computes.eval(), sizes, options, reduced)
+            computes = _Program(module, classifies=job.source.model.num_classes > 0)
+            program = _capture(computes.eval(), sizes, job, plan)
             name_by_module(program)
             # Their channels' ranges differ up to a thousandfold, and they hold few of the weights.
-            in_half = ("stem", *(name for name, _ in parts_of(module.model, InvertedResidual)))
-            model = _convert(program, sizes, prepared, options, reduced.kept, in_half)
+            uncompressed = ("stem", *(name for name, _ in parts_of(module.model, InvertedResidual)))
+            model = _convert(program, sizes, job, plan, uncompressed)
         except UsageError:
             raise
         # Both raise many types, none of which a user can act on by type.
         except Exception as error:
             raise ConversionError(f"coremltools could not convert the model: {error}") from error
-    _describe(model, prepared, options)
+    _describe(model, job)
     return model
 
 
 def _capture(
-    module: nn.Module, sizes: Sizes, options: ExportOptions, reduced: PrecisionPlan
+    module: nn.Module, sizes: Sizes, job: ExportJob, plan: PrecisionPlan
 ) -> ExportedProgram:
-    if options.precision == "int8":
+    if job.precision.calibrated:
         from converters.precision.pt2e import quantize_program
 
-        program = quantize_program(module, [(b,) for b in reduced.batches], reduced.kept)
+        program = quantize_program(module, [(b,) for b in plan.batches], plan.fp32_parts)
     else:
         example = torch.zeros(1, 3, *sizes.default)
         with torch.no_grad():
@@ -144,7 +138,7 @@ def name_by_module(program: ExportedProgram) -> None:
     results = zip(program.graph_signature.output_specs, (LOGITS, _SOFTMAX), strict=False)
     outputs = {spec.arg.name: (spec, name) for spec, name in results}
     for name, node in nodes.items():
-        path = module_of(node)
+        path = network_path(node)
         node.meta["stack_trace"] = path
         if name in outputs:
             spec, wanted = outputs[name]
@@ -154,36 +148,28 @@ def name_by_module(program: ExportedProgram) -> None:
             node._rename(f"{path.replace('.', '_')}__{name}")
 
 
-def module_of(node: torch.fx.Node) -> str:
-    """Path of the module that made a node of a captured program, as the user knows it."""
-    stack = node.meta.get("nn_module_stack") or {}
-    path = next((str(path) for path, _ in reversed(stack.values())), "")
-    return path.removeprefix(_MODULE_PREFIX) if path.startswith(_MODULE_PREFIX) else ""
-
-
 def _convert(
     program: ExportedProgram,
     sizes: Sizes,
-    prepared: SourceModel,
-    options: ExportOptions,
-    kept: Sequence[str],
-    in_half: Sequence[str],
+    job: ExportJob,
+    plan: PrecisionPlan,
+    uncompressed: Sequence[str],
 ) -> Any:
     shapes = [(1, 3, *size) for size in (sizes.default, *sizes.others)]
-    target = ct.target[deployment_target(options)]
-    classifies = prepared.model.num_classes > 0
+    system = deployment_target(job.options)
+    classifies = job.source.model.num_classes > 0
     names = (LOGITS, _SOFTMAX) if classifies else (LOGITS,)
     intermediate = ct.convert(
         program,
         convert_to="milinternal",
-        minimum_deployment_target=target,
-        compute_precision=_compute_precision(options, kept),
+        minimum_deployment_target=ct.target[system],
+        compute_precision=_compute_precision(job, plan.fp32_parts),
         inputs=[
             ct.ImageType(
                 name=INPUT_NAME,
                 shape=ct.EnumeratedShapes(shapes, default=shapes[0]) if sizes.others else shapes[0],
-                scale=1 / 255,
-                color_layout=ct.colorlayout[prepared.preprocessing.channel_order],
+                scale=job.module_input.scale,
+                color_layout=ct.colorlayout[job.module_input.channel_order],
             )
         ],
         outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
@@ -191,54 +177,54 @@ def _convert(
     # In one step, coremltools counts a classifier's outputs wrongly where there is another output.
     for function in intermediate.functions.values():
         function.output_types = None
-    classifier = ct.ClassifierConfig(list(prepared.labels), LABEL, _SOFTMAX)
+    classifier = ct.ClassifierConfig(list(job.source.labels), LABEL, _SOFTMAX)
     return ct.convert(
         intermediate,
         convert_to="mlprogram",
-        minimum_deployment_target=target,
-        pass_pipeline=_compression(
-            intermediate, options.precision, deployment_target(options), in_half
-        ),
+        minimum_deployment_target=ct.target[system],
+        pass_pipeline=_compression(intermediate, job.precision, system, uncompressed),
         classifier_config=classifier if classifies else None,
         skip_model_load=True,
     )
 
 
-def _compute_precision(options: ExportOptions, kept: Collection[str]) -> Any:
-    """fp32, or fp16 but for the parts in ``kept``."""
-    if options.precision == "fp32":
-        return ct.precision.FLOAT32
-    is_kept = keeps(tuple(kept))
+def _compute_precision(job: ExportJob, fp32_parts: Collection[str]) -> Any:
+    """fp32, or fp16 but for the parts that stay in fp32."""
+    if job.precision.name == "fp32":
+        return float_precision(fp16=False)
+    in_fp32 = part_filter(fp32_parts)
 
-    def in_half(operation: Operation) -> bool:
-        return not any(origin and is_kept(origin) for origin in _origins(operation))
+    def is_fp16(operation: Operation) -> bool:
+        return not any(origin and in_fp32(origin) for origin in _origins(operation))
 
-    return ct.transform.FP16ComputePrecision(op_selector=in_half)
+    return ct.transform.FP16ComputePrecision(op_selector=is_fp16)
 
 
-def _compression(program: Any, precision: Precision, target: str, in_half: Sequence[str]) -> Any:
+def _compression(
+    program: Any, precision: PrecisionSpec, system: str, uncompressed: Sequence[str]
+) -> Any:
     """The pass that stores weights as the precision has them; activations are not touched.
 
-    The parts in ``in_half`` keep theirs.
+    The parts in ``uncompressed`` keep theirs.
     """
-    if precision == "int8-weight-only":
+    if precision.name == "int8-weight-only":
         name = "compression::linear_quantize_weights"
         operator: Any = compression.OpLinearQuantizerConfig(mode="linear_symmetric")
-    elif precision in _PALETTE_BITS:
+    elif precision.palette_bits is not None:
         name = "compression::palettize_weights"
-        grouped = target >= _GROUPED_PALETTES_SINCE
+        grouped = system >= _GROUPED_PALETTES_SINCE
         operator = compression.OpPalettizerConfig(
             mode="kmeans",
-            nbits=_PALETTE_BITS[precision],
+            nbits=precision.palette_bits,
             granularity="per_grouped_channel" if grouped else "per_tensor",
             group_size=_CHANNELS_PER_PALETTE if grouped else 0,
         )
     else:
         return ct.PassPipeline.EMPTY
     config = compression.OptimizationConfig(global_config=operator)
-    is_left = keeps(in_half)
+    is_left_out = part_filter(uncompressed)
     for operation in program.functions["main"].operations:
-        if any(origin and is_left(origin) for origin in _origins(operation)):
+        if any(origin and is_left_out(origin) for origin in _origins(operation)):
             config.set_op_name(operation.name, None)
     pipeline = ct.PassPipeline([name], "weights")
     pipeline.set_options(name, {"config": config})
@@ -250,48 +236,29 @@ def _origins(operation: Operation) -> Sequence[str | None]:
     return operation.scopes.get(ScopeSource.EXIR_STACK_TRACE) or ()
 
 
-def _describe(model: Any, prepared: SourceModel, options: ExportOptions) -> None:
+def _describe(model: Any, job: ExportJob) -> None:
     """What Xcode shows of the model."""
-    name, order = prepared.model.spec.name, prepared.preprocessing.channel_order
-    source = prepared.source.origin
+    options, contract = job.options, job.network_input
+    name, origin = job.source.spec.name, job.source.origin
     model.short_description = (
-        f"{name}, {options.precision}: {prepared.outputs} outputs. Weights: {source}. "
+        f"{name}, {options.precision}: {job.source.outputs} outputs. Weights: {origin.origin}. "
         f"{compute_advice(options).reason}"
     )
-    model.author = options.coreml.author or f"weights: {source}; exported by mobilevit-edge"
-    model.license = options.coreml.license or "as the source of the weights states"
+    model.author = options.author or f"weights: {origin.origin}; exported by mobilevit-edge"
+    model.license = options.license or "as the source of the weights states"
     model.version = mobilevit_edge.__version__
-    resize = prepared.preprocessing
-    height, width = prepared.image_size
+    height, width = contract.image_size
     model.input_description[INPUT_NAME] = (
-        f"Photo, {height}x{width}; the network was trained with {resize.interpolation} resizing "
-        f"({resize.resize}). Any pixel buffer will do: colors ({order}) and scale are converted."
+        f"Photo, {height}x{width}; the network was trained with {contract.interpolation} resizing "
+        f"({contract.resize}). Any pixel buffer will do: colors ({contract.channel_order}) and "
+        f"scale are converted."
     )
-    model.output_description[LOGITS] = f"One number for each of {prepared.outputs} outputs."
-    if prepared.model.num_classes > 0:
+    model.output_description[LOGITS] = f"One number for each of {job.source.outputs} outputs."
+    if job.source.model.num_classes > 0:
         model.output_description[LABEL] = "The most likely class."
         model.output_description[PROBABILITIES] = "Every class with its probability."
         model.user_defined_metadata[_PREVIEW] = "imageClassifier"
     model.user_defined_metadata["mobilevit-edge.model"] = name
     model.user_defined_metadata["mobilevit-edge.precision"] = options.precision
-    if prepared.source.sha256:
-        model.user_defined_metadata["mobilevit-edge.source-sha256"] = prepared.source.sha256
-
-
-@dataclass(frozen=True)
-class ComputeAdvice:
-    """``MLModelConfiguration.computeUnits`` to begin with, and why."""
-
-    units: Literal["all", "cpuAndGPU"]
-    reason: str
-
-
-def compute_advice(options: ExportOptions) -> ComputeAdvice:
-    """Where to run a package: what its precision allows. The phone's own figures decide."""
-    if options.precision == "fp32":
-        return ComputeAdvice(
-            "cpuAndGPU", "The Neural Engine computes in fp16, so fp32 runs on CPU or GPU."
-        )
-    return ComputeAdvice(
-        "all", "In fp16 with tensors of at most four axes: the Neural Engine can take it."
-    )
+    if origin.sha256:
+        model.user_defined_metadata["mobilevit-edge.source-sha256"] = origin.sha256

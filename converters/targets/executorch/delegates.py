@@ -1,29 +1,87 @@
-"""XNNPACK's partitioner with the int8 sigmoid that its runtime has but its rules do not offer."""
+"""What a program is lowered for: XNNPACK, Core ML or Vulkan, at a precision."""
 
 from __future__ import annotations
 
-from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
-from executorch.backends.xnnpack.partition.config.generic_node_configs import SigmoidConfig
-from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
-from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-from executorch.exir import EdgeCompileConfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from converters.targets.executorch.lowering import Delegate
-
-
-class Int8SigmoidConfig(SigmoidConfig):  # type: ignore[misc] # untyped base
-    """A sigmoid between a dequantization and a quantization runs as a table of 256 entries."""
-
-    def supported_precision_types(self) -> list[ConfigPrecisionType]:
-        """Float as before, and int8."""
-        return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
+from converters.job.options import LoweredFor
+from converters.job.precisions import Precision
+from converters.quiet import quiet
+from mobilevit_edge.errors import MissingPackageError
 
 
-def int8_delegate() -> Delegate:
-    """XNNPACK for programs of :mod:`converters.precision.pt2e`."""
+@dataclass(frozen=True)
+class Delegate:
+    """Arguments of ``to_edge_transform_and_lower``."""
+
+    partitioner: Any
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def delegate_for(name: LoweredFor, precision: Precision) -> Delegate:
+    """The delegate of this name, at a precision.
+
+    Raises:
+        MissingPackageError: the Core ML delegate without coremltools.
+    """
+    with quiet():
+        match name:
+            case "coreml":
+                return _coreml(fp16=precision == "fp16")
+            case "vulkan":
+                return _vulkan(fp16=precision == "fp16")
+            case "xnnpack":
+                return xnnpack_int8() if precision == "int8" else xnnpack()
+
+
+def xnnpack() -> Delegate:
+    """XNNPACK in floating point."""
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    return Delegate(XnnpackPartitioner())
+
+
+def xnnpack_int8() -> Delegate:
+    """XNNPACK for programs of :mod:`converters.precision.pt2e`.
+
+    With the int8 sigmoid that its runtime has but its rules do not offer: between a dequantization
+    and a quantization it runs as a table of 256 entries.
+    """
+    from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
+    from executorch.backends.xnnpack.partition.config.generic_node_configs import SigmoidConfig
+    from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import EdgeCompileConfig
+
+    class Int8SigmoidConfig(SigmoidConfig):  # type: ignore[misc] # untyped base
+        def supported_precision_types(self) -> list[ConfigPrecisionType]:
+            """Float as before, and int8."""
+            return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
+
     others = [config for config in ALL_PARTITIONER_CONFIGS if config is not SigmoidConfig]
     return Delegate(
         XnnpackPartitioner(configs=[*others, Int8SigmoidConfig]),
         # The check refuses the operators on integers that the delegate takes.
         {"compile_config": EdgeCompileConfig(_check_ir_validity=False)},
     )
+
+
+def _coreml(*, fp16: bool) -> Delegate:
+    # Its compiler is coremltools.
+    try:
+        from converters.targets.coreml.compute import float_precision
+    except ImportError as error:
+        raise MissingPackageError("coremltools") from error
+    from executorch.backends.apple.coreml.compiler import CoreMLBackend
+    from executorch.backends.apple.coreml.partition import CoreMLPartitioner
+
+    specs = CoreMLBackend.generate_compile_specs(compute_precision=float_precision(fp16=fp16))
+    return Delegate(CoreMLPartitioner(compile_specs=specs))
+
+
+def _vulkan(*, fp16: bool) -> Delegate:
+    from executorch.backends.vulkan.partitioner.vulkan_partitioner import VulkanPartitioner
+
+    return Delegate(VulkanPartitioner({"force_fp16": fp16}))

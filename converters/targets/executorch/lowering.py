@@ -1,71 +1,17 @@
-"""Lowering a captured program to a ``.pte`` file, for one of ExecuTorch's delegates."""
+"""Lowering a captured program to a ``.pte`` file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.quiet import quiet
-from mobilevit_edge.errors import ConversionError, MissingPackageError
+from converters.targets.executorch.delegates import Delegate
+from mobilevit_edge.errors import ConversionError
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
-
-    from converters.export.options import ExportOptions
-
-
-@dataclass(frozen=True)
-class Delegate:
-    """What a program is lowered for: arguments of ``to_edge_transform_and_lower``."""
-
-    partitioner: Any
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
-def delegate_for(options: ExportOptions) -> Delegate:
-    """The delegate that ``options`` name, at their precision.
-
-    Raises:
-        MissingPackageError: the Core ML delegate without coremltools.
-    """
-    with quiet():
-        match options.backend:
-            case "coreml":
-                return _coreml(half=options.precision == "fp16")
-            case "vulkan":
-                from executorch.backends.vulkan.partitioner.vulkan_partitioner import (
-                    VulkanPartitioner,
-                )
-
-                return Delegate(VulkanPartitioner({"force_fp16": options.precision == "fp16"}))
-            case "xnnpack" if options.precision == "int8":
-                from converters.targets.executorch.delegates import int8_delegate
-
-                return int8_delegate()
-            case "xnnpack":
-                return xnnpack()
-
-
-def xnnpack() -> Delegate:
-    """XNNPACK in floating point."""
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-
-    return Delegate(XnnpackPartitioner())
-
-
-def _coreml(*, half: bool) -> Delegate:
-    try:
-        import coremltools
-    except ImportError as error:
-        raise MissingPackageError("coremltools", "executorch") from error
-    from executorch.backends.apple.coreml.compiler import CoreMLBackend
-    from executorch.backends.apple.coreml.partition import CoreMLPartitioner
-
-    precision = coremltools.precision.FLOAT16 if half else coremltools.precision.FLOAT32
-    specs = CoreMLBackend.generate_compile_specs(compute_precision=precision)
-    return Delegate(CoreMLPartitioner(compile_specs=specs))
 
 
 def lower(
@@ -79,7 +25,7 @@ def lower(
 
     Args:
         program: what torch.export captured.
-        delegate: of :func:`delegate_for` or :func:`xnnpack`.
+        delegate: see :mod:`converters.targets.executorch.delegates`.
         constant_methods: values that the file answers by name.
         etrecord: where to write what ExecuTorch's Inspector needs beside a profile.
 
@@ -109,7 +55,7 @@ def lower(
 
 
 def _constant_folding() -> Any:
-    """A pass that computes what depends on constants alone.
+    """A pass that computes what depends only on constants.
 
     In fp16 every Python number becomes an fp32 constant and a conversion, which would run outside
     the delegate at every inference.

@@ -12,13 +12,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from converters.checks.graph_contract import Graph, Operator
+from converters.quiet import quiet
+from converters.targets.graph import Graph, Operator
 from mobilevit_edge.errors import ConversionError
 
 _XNNPACK: Final = "XnnpackBackend"
 _MAGIC: Final = b"XH00"
 _OFFSETS: Final = struct.Struct("<4x4sHII")
-"""Of XNNPACK's payload header: magic, header size, then offset and size of the flatbuffer."""
+"""XNNPACK's payload header: magic, header size, then offset and size of the flatbuffer."""
 
 
 def read_graph(path: Path) -> Graph:
@@ -27,6 +28,11 @@ def read_graph(path: Path) -> Graph:
     Raises:
         ConversionError: the file cannot be read back.
     """
+    with quiet():
+        return _read_graph(path)
+
+
+def _read_graph(path: Path) -> Graph:
     from executorch.exir._serialize._program import deserialize_pte_binary
 
     try:

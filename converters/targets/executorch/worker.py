@@ -1,32 +1,20 @@
-"""The child process that runs a ``.pte`` file: ``python -m`` with this module and a path.
-
-ExecuTorch's thread pool takes one thread per core of the machine, even in a pinned process; it is
-reset to one, which is also what a latency figure of one core needs.
-"""
+"""The child process that runs a ``.pte`` file: ``python -m`` with this module and a path."""
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 from pathlib import Path
 
 from converters.targets.child import READY, read_array, write_array
+from mobilevit_edge.processes import reserve_stdout
 
 
 def main() -> None:
     """Answer arrays from stdin on stdout until stdin ends."""
-    # Native libraries print on descriptor 1: keep the answers on a descriptor of their own.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    logging.disable(logging.WARNING)
-    import torch
-    from executorch.extension.pybindings import _C as runtime  # noqa: N811  its public names are there
+    answers = reserve_stdout()
+    from converters.targets.executorch.program import Program
 
-    runtime._unsafe_reset_threadpool(1)
-    # The runtime reads from this buffer as long as the module lives.
-    buffer = Path(sys.argv[1]).read_bytes()
-    module = runtime._load_for_executorch_from_buffer(buffer)
+    program = Program(Path(sys.argv[1]))
     answers.write(READY)
     answers.flush()
     while True:
@@ -34,7 +22,7 @@ def main() -> None:
             x = read_array(sys.stdin.buffer)
         except EOFError:
             return
-        write_array(answers, module.forward([torch.from_numpy(x)])[0].numpy())
+        write_array(answers, program.run(x))
 
 
 if __name__ == "__main__":

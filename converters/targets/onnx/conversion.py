@@ -1,74 +1,41 @@
-"""ONNX: export with torch's exporter, run with ONNX Runtime."""
+"""A torch module as an ONNX file."""
 
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from converters.checks.graph_contract import Graph, Operator
-from converters.export.options import QUANTIZED
+from converters.job.job import ExportJob
+from converters.job.wrapping import ExportableModel, example_input
+from converters.precision.apply import PrecisionPlan
 from converters.quiet import quiet
-from converters.targets.base import INPUT_NAME, Array, LoadedModel, output_name
+from converters.targets.base import INPUT_NAME, output_name
+from converters.targets.onnx.names import node_name
 from mobilevit_edge.errors import ConversionError, MissingPackageError
-
-try:
-    import onnxruntime
-except ImportError as error:
-    raise MissingPackageError("onnxruntime", "onnx") from error
 
 if TYPE_CHECKING:
     import onnx
     from torch import Tensor, nn
 
-    from converters.export.options import ExportOptions
-    from converters.export.source import SourceModel
-    from converters.precision.apply import PrecisionPlan
-    from mobilevit_edge.specs import ModelSpec
-
-MODEL_FILE: Final = "model.onnx"
-PRECISIONS: Final = ("fp32", "fp16", "int8", "int8-dynamic", "int8-weight-only")
 OPSET: Final = 18
-_REWRITES: Final = (
-    "batch_norm_fold",
-    "norm_affine_fold",
-    "key_after_pooling",
-    "explicit_attention",
-    "row_phases",
-    "instance_norm",
-    "blocked_layout",
-    "linear_pair_merge",
-)
-"""By measurement: ``docs/latency.md``."""
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"
-_PACKAGES: Final = ("torch", "onnx", "onnxscript", "onnxruntime")
+_MODULE_PREFIX: Final = "model."
+"""The path of the network in the exported module."""
 
 
-def rewrites(spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
-    """The same ones for every export."""
-    return _REWRITES
-
-
-def convert(
-    module: nn.Module,
-    prepared: SourceModel,
-    options: ExportOptions,
-    path: Path,
-    reduced: PrecisionPlan,
-) -> None:
+def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path) -> None:
     """Export ``module`` to ``path``, checked by onnx's own checker.
 
     Raises:
         ConversionError: torch or onnx refuse the model.
     """
-    from converters.export.wrapping import example_input
-
+    options = job.options
     proto = export_graph(
         module,
-        (example_input(prepared, options),),
+        (example_input(job),),
         input_names=[INPUT_NAME],
         output_names=[output_name(softmax=options.softmax)],
         dynamic_batch=options.batch is None,
@@ -79,9 +46,10 @@ def convert(
         case "int8":
             from converters.targets.onnx.int8.qdq import quantize_onnx
 
-            proto = quantize_onnx(proto, [batch.numpy() for batch in reduced.batches], reduced.kept)
+            batches = [batch.numpy() for batch in plan.batches]
+            proto = quantize_onnx(proto, batches, plan.fp32_parts)
         case "int8-dynamic":
-            from converters.targets.onnx.int8.qdq import quantize_onnx_dynamic
+            from converters.targets.onnx.int8.dynamic import quantize_onnx_dynamic
 
             proto = quantize_onnx_dynamic(proto)
         case "int8-weight-only":
@@ -90,11 +58,11 @@ def convert(
             proto = quantize_onnx_weights(proto)
         case _:
             pass
-    if options.precision in QUANTIZED:
+    if job.precision.quantized:
         from converters.targets.onnx.int8.names import shorten_names
 
         shorten_names(proto.graph)
-    onnx.helper.set_model_props(proto, _metadata(prepared, options))
+    onnx.helper.set_model_props(proto, _metadata(job))
     try:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -120,7 +88,7 @@ def export_graph(
         import onnx  # noqa: F401  torch's exporter needs both and would fail late
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise MissingPackageError(error.name or "onnx", "onnx") from error
+        raise MissingPackageError(error.name or "onnx") from error
     import torch
 
     dynamic = tuple({0: torch.export.Dim("batch")} for _ in inputs) if dynamic_batch else None
@@ -146,94 +114,18 @@ def export_graph(
     return proto
 
 
-def load(path: Path) -> LoadedModel:
-    """An ONNX file in an ONNX Runtime session with one thread.
-
-    Raises:
-        ConversionError: ONNX Runtime cannot load the file.
-    """
-    try:
-        session = onnxruntime.InferenceSession(
-            path, session_options(), providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        raise ConversionError(f"ONNX Runtime cannot load {path}: {error}") from error
-    name = session.get_inputs()[0].name
-
-    def run(x: Array) -> Array:
-        try:
-            return session.run(None, {name: x})[0]  # type: ignore[no-any-return]
-        # ONNX Runtime's own exception types are not public.
-        except Exception as error:
-            raise ConversionError(f"ONNX Runtime cannot run {path}: {error}") from error
-
-    return LoadedModel(run, f"onnxruntime {onnxruntime.__version__}")
-
-
-def session_options() -> onnxruntime.SessionOptions:
-    """One thread, and int8 products that are exact on every processor."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # x86 without VNNI adds pairs of uint8 x int8 products in 16 bits, which overflow; this takes
-    # its slower exact kernel. ARM, where these files run, has no such kernel.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    return options
-
-
-def inspect(path: Path) -> Graph:
-    """The operators of an ONNX file, with ranks by shape inference.
-
-    Raises:
-        ConversionError: the file cannot be read back.
-    """
-    import onnx
-
-    try:
-        proto = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True)
-    # protobuf and onnx raise many types on a damaged file.
-    except Exception as error:
-        raise ConversionError(f"cannot read back {path}: {error}") from error
-    graph = proto.graph
-    shapes = {
-        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for part in (graph.input, graph.value_info, graph.output)
-        for value in part
-    }
-    return Graph(
-        operators=tuple(
-            Operator(
-                kind=node.op_type,
-                module=node.name.split("/", maxsplit=1)[0],
-                rank=max((len(shapes.get(output, ())) for output in node.output), default=0),
-            )
-            for node in graph.node
-        ),
-        products=frozenset({"MatMul", "Einsum", "Attention"}),
-        gathers=frozenset(
-            {"Gather", "GatherElements", "GatherND", "ScatterND", "ScatterElements", "Col2Im"}
-        ),
-        resizes=frozenset({"Resize", "Upsample"}),
-        symbols=frozenset(d for shape in shapes.values() for d in shape if isinstance(d, str)),
-    )
-
-
-def versions() -> Mapping[str, str]:
-    """Versions of the packages that made the artifact."""
-    return {name: importlib.metadata.version(name) for name in _PACKAGES}
-
-
-def _metadata(prepared: SourceModel, options: ExportOptions) -> dict[str, str]:
+def _metadata(job: ExportJob) -> dict[str, str]:
     """What the file itself says, for a reader without the manifest."""
-    preprocessing = prepared.preprocessing
+    contract = job.artifact_input
     return {
-        "model": prepared.model.spec.name,
-        "precision": options.precision,
-        "labels": json.dumps(prepared.labels, ensure_ascii=False),
+        "model": job.source.spec.name,
+        "precision": job.options.precision,
+        "labels": json.dumps(job.source.labels, ensure_ascii=False),
         "input": json.dumps(
             {
-                "layout": "NHWC" if options.raw_input else "NCHW",
-                "channel_order": "RGB" if options.raw_input else preprocessing.channel_order,
-                "scale": 1.0 if options.raw_input else 1 / 255,
+                "layout": contract.layout,
+                "channel_order": contract.channel_order,
+                "scale": contract.scale,
             }
         ),
     }
@@ -244,8 +136,8 @@ def _name_by_module(graph: onnx.GraphProto) -> None:
     for index, node in enumerate(graph.node):
         scopes = {entry.key: entry.value for entry in node.metadata_props}.get(_SCOPES, "[]")
         path = ast.literal_eval(scopes)
-        module = path[-2].removeprefix("model.") if len(path) > 1 else ""
-        node.name = f"{module}/{node.op_type}_{index}"
+        module = path[-2].removeprefix(_MODULE_PREFIX) if len(path) > 1 else ""
+        node.name = node_name(module, f"{node.op_type}_{index}")
 
 
 def _strip_traces(graph: onnx.GraphProto) -> None:

@@ -7,21 +7,19 @@ import dataclasses
 import pytest
 
 from benchmarks.analysis.comparison import compare_across_runs, compare_in_run, summarize_row
-from benchmarks.analysis.quality_flags import calm_flags, usable_series
-from mobilevit_edge.formats.report import Calm, Flag, FlagKind, LatencyRow, Series
-from tests.benchmarks.conftest import candidate
+from benchmarks.analysis.quality_flags import baseline_flags, usable_series
+from mobilevit_edge.formats.report import Calm, DeviceState, Flag, FlagKind, LatencyRow, Series
+from tests.support.benchmarks import STARTED, candidate
 
 EMPTY = candidate("row").row
 
 
 def series(process: int, *kinds: FlagKind, level: int = 100, group: str | None = "g") -> Series:
-    from mobilevit_edge.formats.report import DeviceState
-
     return Series(
         process=process,
         group=group,
         position=0,
-        started="2026-01-31T12:00:00Z",
+        started=STARTED,
         warm_up_ns=(),
         samples_ns=(level,) * 10,
         threads=1,
@@ -29,7 +27,7 @@ def series(process: int, *kinds: FlagKind, level: int = 100, group: str | None =
         involuntary_switches=None,
         before=DeviceState(),
         after=DeviceState(),
-        flags=tuple(Flag(kind, "told so") for kind in kinds),
+        flags=tuple(Flag(kind, "a reason") for kind in kinds),
     )
 
 
@@ -48,7 +46,7 @@ def row(*parts: Series) -> LatencyRow:
         ([dataclasses.replace(series(0, "crashed"), samples_ns=())], []),
     ],
 )
-def test_whole_and_quiet_series_come_first(parts: list[Series], usable: list[int]) -> None:
+def test_complete_and_quiet_series_come_first(parts: list[Series], usable: list[int]) -> None:
     assert [s.process for s in usable_series(row(*parts))] == usable
 
 
@@ -84,9 +82,11 @@ def test_a_row_without_samples_has_no_summary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spins", "busy"),
+    ("durations", "busy"),
     [([], False), ([100] * 40, False), ([100] * 20 + [109] * 20, False), ([100, 120] * 20, True)],
 )
-def test_a_calm_machine_does_the_same_work_in_the_same_time(spins: list[int], busy: bool) -> None:
-    assert bool(calm_flags(Calm(tuple(spins)))) == busy
-    assert calm_flags(None) == ()
+def test_a_machine_is_busy_if_the_same_work_takes_different_times(
+    durations: list[int], busy: bool
+) -> None:
+    assert bool(baseline_flags(Calm(tuple(durations)))) == busy
+    assert baseline_flags(None) == ()

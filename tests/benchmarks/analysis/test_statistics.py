@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.analysis.statistics import (
@@ -18,7 +18,6 @@ from benchmarks.analysis.statistics import (
     paired_ratio,
     summarize,
     unpaired_ratio,
-    warm_up_length,
 )
 
 SAMPLES = st.lists(st.integers(1, 10**9), min_size=1, max_size=40)
@@ -68,25 +67,6 @@ def test_outliers_where_the_mad_is_zero() -> None:
     # Mean deviation 90 / 100; 1.2533 * 0.9 * 3.5 = 3.9.
     assert outliers([5] * 99 + [95]).sum() == 1
     assert outliers([5] * 99).sum() == 0
-
-
-@pytest.mark.parametrize(
-    ("samples", "length"),
-    [
-        ([], 0),
-        ([5], 0),
-        ([9, 5, 5, 5, 5, 5], 1),
-        ([9, 8, 7, 5, 5, 5, 5, 5], 3),
-        ([5, 9, 5, 5, 5, 5], 0),  # not from the start
-        ([9, 9, 9, 9], 0),
-        ([9, 9, 9, 5, 5, 5], 3),  # at most half
-        ([1, 5, 5, 5], 0),  # faster is no warm-up
-        ([12, 11, 10, 11, 9, 10, 11, 10], 0),  # within the noise
-        ([30, 20, 10, 11, 9, 10, 11, 10], 2),
-    ],
-)
-def test_the_warm_up_is_the_slow_beginning(samples: list[int], length: int) -> None:
-    assert warm_up_length(samples) == length
 
 
 def test_noise_is_the_larger_of_spread_within_and_between_processes() -> None:
@@ -227,10 +207,3 @@ def test_exchanging_the_sides_inverts_the_ratio(pairs: list[list[tuple[int, int]
 def test_a_thing_does_not_differ_from_itself(processes: list[list[int]]) -> None:
     ratio = paired_ratio(processes, processes)
     assert (ratio.value, ratio.verdict) == (1, "no difference")
-
-
-@settings(max_examples=50, deadline=None)
-@given(SAMPLES, st.integers(0, 5))
-def test_the_warm_up_never_takes_more_than_half(samples: list[int], slow: int) -> None:
-    assume(samples)
-    assert warm_up_length([10**10] * slow + samples) <= (slow + len(samples)) // 2

@@ -33,7 +33,7 @@ def emulating(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], list[str]]:
             model: Path,
             calls: Sequence[Sequence[Array]],
         ) -> Emulated:
-            from converters.targets.onnx.conversion import load
+            from converters.targets.onnx.runtime import load
 
             asked.append(target)
             loaded = load(model)

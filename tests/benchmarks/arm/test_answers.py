@@ -12,19 +12,15 @@ import pytest
 
 from benchmarks.arm import counting
 from benchmarks.arm.answers import agreement, check_answers
-from benchmarks.harness.plan import subject
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.report import Agreement, InstructionRow, Runtime
-from tests.benchmarks.test_cli import bench
+from mobilevit_edge.formats.report import Agreement, InstructionRow, Runtime, Subject
+from tests.support.benchmarks import bench
 
 ROW = InstructionRow(
     id="xxs cortex-a76",
     experiment="arm",
-    measure="instruction_count",
-    subject=subject(precision="fp32"),
+    subject=Subject(precision="fp32"),
     runtime=Runtime("ExecuTorch", "1"),
-    limit_row=None,
-    not_run=None,
     source="made up",
     counts={"all": 1},
     agreement=Agreement(1, 1, 0.0),
@@ -32,7 +28,7 @@ ROW = InstructionRow(
 
 
 def differing(difference: float, precision: str) -> InstructionRow:
-    return replace(ROW, subject=subject(precision=precision), agreement=Agreement(1, 1, difference))
+    return replace(ROW, subject=Subject(precision=precision), agreement=Agreement(1, 1, difference))
 
 
 def test_agreement_is_the_worst_input_in_relation_to_its_largest_output() -> None:
@@ -66,7 +62,9 @@ def test_other_answers_fail_the_command_and_are_not_recorded(
     record, report = tmp_path / "counts.json", tmp_path / "report.json"
     finished = bench("arm", exported, "--output", report, "--record", record)
     assert finished.code == 6
-    assert "do not answer as this machine does: bundle cortex-a76 differs by" in finished.err
+    assert (
+        "do not give the same answers as this machine: bundle cortex-a76 differs by" in finished.err
+    )
     assert not record.exists()
     assert report.exists()
 
@@ -94,7 +92,7 @@ def test_a_damaged_record_is_refused_before_any_emulation(
     record.write_text("[]")
     finished = bench("arm", exported, "--output", tmp_path / "report.json", option, record)
     assert (finished.code, asked) == (4, [])
-    assert "no record of counts" in finished.err
+    assert "is not a record of counts" in finished.err
 
 
 def test_bundles_that_no_arm_runtime_runs_are_an_error(
@@ -107,4 +105,4 @@ def test_bundles_that_no_arm_runtime_runs_are_an_error(
     monkeypatch.setattr(counting, "EMULATED_TARGETS", ("executorch",))
     finished = bench("arm", exported, "--output", tmp_path / "report.json")
     assert finished.code == 4
-    assert "nothing could be counted: there is no ARM runtime of onnx here" in finished.err
+    assert "nothing could be counted: there is no ARM runtime for onnx here" in finished.err

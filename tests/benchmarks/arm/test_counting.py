@@ -9,30 +9,29 @@ import numpy as np
 import pytest
 
 from benchmarks.arm import counting
-from benchmarks.arm.counting import count, jobs_of
+from benchmarks.arm.counting import count_instructions, counting_jobs, run_of
 from benchmarks.arm.emulation import Emulated
 from benchmarks.arm.machine_code import Block
 from benchmarks.arm.processors import PROCESSORS
-from benchmarks.arm.rows import arm_table, run_of
 from benchmarks.arm.toolchain import Toolchain
+from benchmarks.output.arm import arm_table
 from benchmarks.output.rendering.content import sections_of
 from benchmarks.output.rendering.markdown import to_markdown
 from mobilevit_edge.errors import BundleError, ConversionError
 from mobilevit_edge.formats.report import Report, report_from_json, report_to_json
+from tests.support.benchmarks import ignore
 
 TOOLCHAIN = Toolchain(Path("nowhere"))
 PAIR = [PROCESSORS["cortex-a53"], PROCESSORS["cortex-a76"]]
-
-
-def silent(step: str) -> None:
-    """Nobody is told."""
 
 
 def test_a_bundle_is_counted_on_every_processor_and_reported(
     exported: Path, emulating: Callable[[float], list[str]]
 ) -> None:
     emulating(0.0)
-    rows = [count(job, TOOLCHAIN, None, silent) for job in jobs_of([exported], PAIR)]
+    rows = [
+        count_instructions(job, TOOLCHAIN, None, ignore) for job in counting_jobs([exported], PAIR)
+    ]
     assert [row.id for row in rows] == ["bundle cortex-a53", "bundle cortex-a76"]
     assert rows[0].agreement is not None
     assert rows[0].agreement.largest_difference == 0
@@ -40,7 +39,7 @@ def test_a_bundle_is_counted_on_every_processor_and_reported(
     report = Report(1, (run_of(rows),))
     assert report_from_json(report_to_json(report)) == report
     text = to_markdown(sections_of(report))
-    assert "executed instructions, no latency" in text
+    assert "executed instructions, not a latency" in text
     assert "| bundle cortex-a76 | 2.0 | 1.0 |" in text
     assert "1 of 1" in text
 
@@ -52,23 +51,23 @@ def test_an_emulated_runtime_that_fails_is_a_reason_in_its_row(
         raise ConversionError("model.onnx on an emulated cortex-a53 failed with 139")
 
     monkeypatch.setattr(counting, "emulate", fails)
-    (job,) = jobs_of([exported], PAIR[:1])
-    row = count(job, TOOLCHAIN, None, silent)
+    (job,) = counting_jobs([exported], PAIR[:1])
+    row = count_instructions(job, TOOLCHAIN, None, ignore)
     assert row.counts == {}
     assert "failed with 139" in (row.not_run or "")
     assert "not run: model.onnx on an emulated" in arm_table([row]).rows[0][1]
 
 
-def test_an_answer_that_is_no_number_is_a_reason_in_its_row(
+def test_an_answer_that_is_not_a_number_is_a_reason_in_its_row(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = Emulated(np.array([[1.0, np.nan]]), (Block(1, (0xD503201F,)),))
     monkeypatch.setattr(counting, "emulate", lambda *arguments: answer)
-    (job,) = jobs_of([exported], PAIR[:1])
-    row = count(job, TOOLCHAIN, None, silent)
-    assert (row.counts, row.not_run) == ({}, "the emulated runtime answers NaN or Inf")
+    (job,) = counting_jobs([exported], PAIR[:1])
+    row = count_instructions(job, TOOLCHAIN, None, ignore)
+    assert (row.counts, row.not_run) == ({}, "the emulated runtime outputs NaN or Inf")
 
 
-def test_what_is_no_bundle_is_refused_before_any_work(tmp_path: Path) -> None:
+def test_what_is_not_a_bundle_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(BundleError):
-        jobs_of([tmp_path], PAIR)
+        counting_jobs([tmp_path], PAIR)

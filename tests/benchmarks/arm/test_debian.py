@@ -1,4 +1,4 @@
-"""Debian's packages aside: what cannot be had is said."""
+"""Debian's packages in a folder: what is missing is named."""
 
 from __future__ import annotations
 

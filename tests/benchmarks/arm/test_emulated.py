@@ -20,7 +20,7 @@ from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.toolchain import Toolchain, default_folder, find_toolchain, set_up
 from mobilevit_edge.errors import ConversionError, ToolchainError
 from mobilevit_edge.formats.report import InstructionRow, read_report
-from tests.benchmarks.test_cli import bench
+from tests.support.benchmarks import bench
 from tools.studies.arm_operators import count_operator
 
 RECORD = Path(benchmarks.arm.__file__).parent / "counts.json"
@@ -68,13 +68,13 @@ def toolchain() -> Toolchain:
     try:
         return set_up(default_folder(), lambda step: None)
     except ToolchainError as error:
-        pytest.skip(f"the ARM toolchain cannot be had: {error}")
+        pytest.skip(f"no ARM toolchain: {error}")
 
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    from converters.export.options import ExportOptions
-    from converters.export.pipeline import export_bundle
+    from converters.bundling.pipeline import export_bundle
+    from converters.job.options import ExportOptions
 
     folder = tmp_path_factory.mktemp("arm")
     return [
@@ -147,7 +147,7 @@ def test_a_model_that_the_emulated_runtime_refuses_is_a_clear_error(
 ) -> None:
     (tmp_path / "model.pte").write_bytes(b"no program at all" * 10)
     image = np.zeros((1, 3, 64, 64), np.float32)
-    with pytest.raises(ConversionError, match=r"model.pte on an emulated cortex-a53 failed with"):
+    with pytest.raises(ConversionError, match=r"model.pte on an emulated cortex-a53 failed: its"):
         emulate(
             toolchain,
             PROCESSORS["cortex-a53"],

@@ -11,21 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.arm.record import TOLERANCE, check_record, read_record, write_record
-from benchmarks.harness.plan import subject
 from mobilevit_edge.errors import ReportError, VerificationError
-from mobilevit_edge.formats.report import InstructionRow, Runtime
+from mobilevit_edge.formats.report import InstructionRow, Runtime, Subject
 
 ROW = InstructionRow(
     id="xxs cortex-a76",
     experiment="arm",
-    measure="instruction_count",
-    subject=subject(),
+    subject=Subject(),
     runtime=Runtime("ExecuTorch", "1"),
-    limit_row=None,
-    not_run=None,
     source="made up",
     counts={"all": 1_000_000, "fmla": 400_000, "dot": 0},
-    agreement=None,
 )
 
 
@@ -85,7 +80,7 @@ def test_recording_again_replaces_rows_and_keeps_the_others(record: Path) -> Non
 def test_a_damaged_record_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "counts.json"
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(ReportError, match="no record of counts"):
+    with pytest.raises(ReportError, match="is not a record of counts"):
         check_record([ROW], path)
     assert path.read_text(encoding="latin-1") == text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +13,15 @@ import pytest
 
 from benchmarks.devices import android
 from mobilevit_edge.formats.report import read_report
-from tests.benchmarks.test_cli import Finished, bench
+from tests.support.benchmarks import (
+    DEVICE_REPORT,
+    SCRIPTED_ADB,
+    Exchange,
+    Finished,
+    Phone,
+    bench,
+)
 
-RECORDED = Path(__file__).parents[2] / "data" / "devices" / "android_report.json"
-SCRIPTED = Path(__file__).parent / "scripted_adb.py"
 LISTED = "List of devices attached\n"
 ONE = {"asked": "^devices$", "out": f"{LISTED}R5CT\tdevice\n"}
 INSTALLED = {"asked": "shell pm path", "out": "package:/data/app/base.apk"}
@@ -29,30 +33,11 @@ STARTED = {
 }
 RUNNING = {"asked": "pidof", "out": "4711"}
 READY = (ONE, INSTALLED, QUIET, PUSHED, STARTED)
-Exchange = dict[str, Any]
-
-
-class Phone:
-    """A folder with the script of a scripted ``adb``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        program = folder / "adb"
-        program.write_text(f"#!{sys.executable}\n" + SCRIPTED.read_text())
-        program.chmod(0o755)
-
-    def plays(self, *script: Exchange) -> None:
-        (self.folder / "script.json").write_text(json.dumps(script))
-
-    @property
-    def asked(self) -> list[str]:
-        return (self.folder / "asked.txt").read_text().splitlines()
 
 
 @pytest.fixture
 def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Phone:
-    phone = Phone(tmp_path / "phone")
+    phone = Phone(tmp_path / "phone", "adb")
     monkeypatch.setenv("PATH", str(phone.folder))
     monkeypatch.setenv("SCRIPTED_ADB", str(phone.folder))
     monkeypatch.setattr(android, "_POLL_SECONDS", 0)
@@ -75,11 +60,11 @@ def measure(phone: Phone, bundle: Path, tmp_path: Path) -> Callable[..., Finishe
     return run
 
 
-def report_after(looks: int) -> list[Exchange]:
+def report_after(polls: int) -> list[Exchange]:
     return [
-        {"asked": "shell ls", "out": "", "times": looks},
+        {"asked": "shell ls", "out": "", "times": polls},
         {"asked": "shell ls", "out": "bench-1234.json"},
-        {"asked": "pull .*bench-1234.json", "file": str(RECORDED)},
+        {"asked": "pull .*bench-1234.json", "file": str(DEVICE_REPORT)},
         RUNNING,
     ]
 
@@ -87,11 +72,11 @@ def report_after(looks: int) -> list[Exchange]:
 def test_a_report_is_fetched_shown_and_kept(
     phone: Phone, measure: Callable[..., Finished], tmp_path: Path
 ) -> None:
-    phone.plays(*READY, *report_after(looks=3))
+    phone.plays(*READY, *report_after(polls=3))
     done = measure("--runs", "7", "--threads", "2", "--no-pin")
     assert done.code == 0, done.err
     assert "Pixel 9" in done.out
-    assert read_report(tmp_path / "report.json") == read_report(RECORDED)
+    assert read_report(tmp_path / "report.json") == read_report(DEVICE_REPORT)
     (start,) = [line for line in phone.asked if "am start" in line]
     for extra in (
         "--es bundles small",
@@ -119,7 +104,7 @@ def test_what_is_pushed_is_the_bundle(
         shutil.copy(path, kept)
 
     monkeypatch.setattr(android, "zip_bundle", keep)
-    phone.plays(*READY, *report_after(looks=0))
+    phone.plays(*READY, *report_after(polls=0))
     assert measure().code == 0
     names = set(zipfile.ZipFile(kept).namelist())
     assert names == {"manifest.json", "labels.txt", "model.onnx"}
@@ -128,10 +113,10 @@ def test_what_is_pushed_is_the_bundle(
 def test_runs_that_the_report_holds_stay(
     phone: Phone, measure: Callable[..., Finished], tmp_path: Path
 ) -> None:
-    earlier = json.loads(RECORDED.read_text())
+    earlier = json.loads(DEVICE_REPORT.read_text())
     earlier["runs"][0]["id"] = "earlier"
     (tmp_path / "report.json").write_text(json.dumps(earlier))
-    phone.plays(*READY, *report_after(looks=0))
+    phone.plays(*READY, *report_after(polls=0))
     assert measure("--json").code == 0
     assert [run.id for run in read_report(tmp_path / "report.json").runs] == ["earlier", "whole"]
 
@@ -141,7 +126,7 @@ def test_the_app_is_installed_where_it_is_given(
 ) -> None:
     apk = tmp_path / "app.apk"
     installed = {"asked": "install -r .*app.apk", "out": "Success"}
-    phone.plays(ONE, installed, QUIET, PUSHED, STARTED, *report_after(looks=0))
+    phone.plays(ONE, installed, QUIET, PUSHED, STARTED, *report_after(polls=0))
     assert measure("--app", apk).code == 0
 
 
@@ -152,7 +137,7 @@ def test_the_app_is_installed_where_it_is_given(
         ("R5CT\tunauthorized\n", (), "unlock it and allow debugging"),
         ("R5CT\toffline\n", (), "R5CT is offline"),
         ("R5CT\tdevice\nemulator-5554\tdevice\n", (), "choose one of R5CT, emulator-5554"),
-        ("R5CT\tdevice\n", ("--serial", "other"), "no device other; there are R5CT"),
+        ("R5CT\tdevice\n", ("--serial", "other"), "no device other; attached are R5CT"),
     ],
 )
 def test_a_device_that_is_not_ready(
@@ -170,7 +155,7 @@ def test_a_device_that_is_not_ready(
 
 def test_one_of_two_devices_is_chosen(phone: Phone, measure: Callable[..., Finished]) -> None:
     both = {"asked": "^devices$", "out": f"{LISTED}A\tdevice\nR5CT\tdevice\n"}
-    phone.plays(both, *READY[1:], *report_after(looks=0))
+    phone.plays(both, *READY[1:], *report_after(polls=0))
     assert measure("--serial", "R5CT").code == 0
     assert all(line == "devices" or line.startswith("-s R5CT ") for line in phone.asked)
 
@@ -183,7 +168,7 @@ CRASH = "FATAL EXCEPTION: pool-2-thread-1\njava.lang.UnsatisfiedLinkError: no li
     [
         (
             [ONE, {"asked": "pm path", "out": "", "code": 1}],
-            ["the app is not on R5CT", "--app"],
+            ["the app is not installed on R5CT", "--app"],
         ),
         (
             [
@@ -199,7 +184,7 @@ CRASH = "FATAL EXCEPTION: pool-2-thread-1\njava.lang.UnsatisfiedLinkError: no li
         ),
         (
             [*READY[:4], {"asked": "am start", "out": "Error type 3\nError: Activity class {x}"}],
-            ["does not start the app: Error type 3"],
+            ["cannot start the app: Error type 3"],
         ),
         (
             [
@@ -207,7 +192,7 @@ CRASH = "FATAL EXCEPTION: pool-2-thread-1\njava.lang.UnsatisfiedLinkError: no li
                 {"asked": "shell ls", "out": "bench-1234.error.txt"},
                 {"asked": "shell cat", "out": "threads is 99; it must be 1 to 16"},
             ],
-            ["the app on R5CT refuses: threads is 99"],
+            ["the app on R5CT refused: threads is 99"],
         ),
         (
             [
@@ -233,7 +218,7 @@ CRASH = "FATAL EXCEPTION: pool-2-thread-1\njava.lang.UnsatisfiedLinkError: no li
             [
                 *READY,
                 {"asked": "shell ls", "out": "bench-1234.json"},
-                {"asked": "pull", "file": str(SCRIPTED)},
+                {"asked": "pull", "file": str(SCRIPTED_ADB)},
             ],
             ["is not JSON"],
         ),
@@ -263,7 +248,7 @@ def test_a_phone_that_never_answers_is_given_up(
     done = measure("--timeout", "0")
     assert done.code == 3
     assert "no report after 0 s" in done.err
-    # The app does not go on measuring for nobody.
+    # The app does not go on measuring.
     assert phone.asked[-2].endswith("am force-stop org.mobilevitedge.app")
 
 

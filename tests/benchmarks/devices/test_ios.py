@@ -12,10 +12,14 @@ import pytest
 
 from benchmarks.devices import ios
 from mobilevit_edge.formats.report import read_report
-from tests.benchmarks.devices.test_android import RECORDED, SCRIPTED, Phone
-from tests.benchmarks.test_cli import Finished, bench
-
-Exchange = dict[str, Any]
+from tests.support.benchmarks import (
+    DEVICE_REPORT,
+    SCRIPTED_ADB,
+    Exchange,
+    Finished,
+    Phone,
+    bench,
+)
 
 
 def device(name: str, identifier: str, *, paired: bool = True) -> dict[str, Any]:
@@ -28,8 +32,7 @@ def device(name: str, identifier: str, *, paired: bool = True) -> dict[str, Any]
 
 @pytest.fixture
 def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Phone:
-    phone = Phone(tmp_path / "phone")
-    (phone.folder / "adb").rename(phone.folder / "xcrun")
+    phone = Phone(tmp_path / "phone", "xcrun")
     monkeypatch.setenv("PATH", str(phone.folder))
     monkeypatch.setenv("SCRIPTED_ADB", str(phone.folder))
     monkeypatch.setattr(ios.uuid, "uuid4", lambda: "1234")
@@ -65,7 +68,7 @@ def measure(phone: Phone, bundle: Path, tmp_path: Path) -> Callable[..., Finishe
 
 
 LAUNCHED = {"asked": "device process launch", "out": "MOBILEVIT-BENCH DONE bench-1234"}
-FETCHED = {"asked": "device copy from .*bench-1234.json", "file": str(RECORDED)}
+FETCHED = {"asked": "device copy from .*bench-1234.json", "file": str(DEVICE_REPORT)}
 
 
 def test_a_report_is_fetched_shown_and_kept(
@@ -78,7 +81,7 @@ def test_a_report_is_fetched_shown_and_kept(
     phone.plays(listed(device("Ada", "A-1")), installed, LAUNCHED, FETCHED)
     done = measure("--runs", "7", "--app", "MobileViTEdge.app")
     assert done.code == 0, done.err
-    assert read_report(tmp_path / "report.json") == read_report(RECORDED)
+    assert read_report(tmp_path / "report.json") == read_report(DEVICE_REPORT)
     (launch,) = [line for line in phone.asked if "process launch" in line]
     assert "--device A-1 --console --terminate-existing" in launch
     assert '"BENCH_BUNDLES": "small"' in launch
@@ -103,10 +106,10 @@ def test_one_of_two_devices_is_chosen_by_name(
         ([{"asked": "launch", "code": 1, "err": "Locked"}], "is the device unlocked"),
         (
             [{"asked": "launch", "out": "MOBILEVIT-BENCH FAILED no bundle called small"}],
-            "the app refuses: no bundle called small",
+            "the app refused: no bundle called small",
         ),
         ([LAUNCHED, {"asked": "copy", "code": 1, "err": "no such file"}], "cannot be fetched"),
-        ([LAUNCHED, {"asked": "copy", "file": str(SCRIPTED)}], "is not JSON"),
+        ([LAUNCHED, {"asked": "copy", "file": str(SCRIPTED_ADB)}], "is not JSON"),
     ],
     ids=["no-answer", "refusal", "no-report", "bad-report"],
 )
@@ -149,7 +152,7 @@ def test_an_app_that_never_ends_is_given_up(
     )
     program.write_text(slow)
     done = measure("--timeout", "0.5")
-    assert (done.code, "gives no answer after" in done.err) == (3, True)
+    assert (done.code, "gave no answer within 0.5 s" in done.err) == (3, True)
 
 
 def test_off_a_mac_the_next_step_is_named(

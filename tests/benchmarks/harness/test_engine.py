@@ -1,4 +1,4 @@
-"""Carrying out plans with made-up processes: order, failures, repeats, going on."""
+"""Carrying out plans with made-up processes: order, failures, repeats, resuming."""
 
 from __future__ import annotations
 
@@ -7,29 +7,17 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.analysis.quality_flags import usable_series
-from benchmarks.harness.engine import Surroundings, run_plan
-from benchmarks.harness.parent import Job, Outcome
-from benchmarks.harness.plan import Candidate, FactorySource, FileSource, Group, Plan, plan_digest
+from benchmarks.harness.engine import Environment, run_plan
+from benchmarks.harness.parent import WorkerJob, WorkerResult
+from benchmarks.harness.plan import Candidate, FileSource, Group, MeasurementPlan, plan_digest
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.report import SCHEMA_VERSION, DeviceState, Report, Run, report_to_json
-from tests.benchmarks.conftest import Kept, Launcher, named, plan, rows_of
+from tests.support.benchmarks import Launcher, carry_out, ignore, named, names_in, plan, rows_of
 
 
-def carry_out(plan_: Plan, launcher: Launcher, previous: Run | None = None) -> tuple[Run, Kept]:
-    kept = Kept()
-    run = run_plan(plan_, Surroundings(kept.save, lambda step: None, launcher), previous)
-    for state in kept.runs:
-        report_to_json(Report(SCHEMA_VERSION, (state,)))  # every state is a valid report
-    return run, kept
-
-
-def names_in(job: Job) -> list[str]:
-    return [s.arguments["name"] for s in job.sources if isinstance(s, FactorySource)]
-
-
-def test_every_contender_is_measured_in_every_process() -> None:
+def test_every_candidate_is_measured_in_every_process() -> None:
     launcher = Launcher()
-    run, _ = carry_out(plan(*named("a", "b")), launcher)
+    run = carry_out(plan(*named("a", "b")), launcher)
     for row in rows_of(run).values():
         assert [s.process for s in row.series] == [0, 1, 2]
         assert [c.process for c in row.cold_starts] == [0, 1, 2]
@@ -40,7 +28,9 @@ def test_every_contender_is_measured_in_every_process() -> None:
         assert first.before == first.after == DeviceState(clock_mhz=2000.0)
     assert run.calm is not None
     assert run.calm.spins_ns == (100, 101, 102)
-    assert [job.task for job in launcher.jobs] == ["spin"] + ["cold_start"] * 6 + ["measure"] * 3
+    assert [job.task for job in launcher.jobs] == ["baseline"] + ["cold_start"] * 6 + [
+        "measure"
+    ] * 3
     (measure, *_) = launcher.done("measure")
     assert measure.seconds == pytest.approx(0.02)
 
@@ -48,23 +38,23 @@ def test_every_contender_is_measured_in_every_process() -> None:
 def test_samples_land_in_the_row_that_they_come_from_whatever_the_order() -> None:
     levels = {"a": 100, "b": 200, "c": 300, "d": 400}
     launcher = Launcher(samples=lambda name, process: [levels[name] + process] * 3)
-    run, _ = carry_out(plan(*named(*levels), processes=5), launcher)
+    run = carry_out(plan(*named(*levels), processes=5), launcher)
     rows = rows_of(run)
     for name, level in levels.items():
         assert [s.samples_ns[0] for s in rows[name].series] == [level + i for i in range(5)]
     orders = [tuple(rows[name].series[i].position for name in levels) for i in range(5)]
     assert len(set(orders)) > 1
     assert all(sorted(order) == [0, 1, 2, 3] for order in orders)
-    again, _ = carry_out(plan(*named(*levels), processes=5), launcher)
+    again = carry_out(plan(*named(*levels), processes=5), launcher)
     assert orders[0] == tuple(rows_of(again)[name].series[0].position for name in levels)
-    other, _ = carry_out(plan(*named(*levels), processes=5, seed=1), launcher)
+    other = carry_out(plan(*named(*levels), processes=5, seed=1), launcher)
     assert orders != [
         tuple(rows_of(other)[name].series[i].position for name in levels) for i in range(5)
     ]
 
 
 def test_every_pair_changes_places_from_one_process_to_the_next() -> None:
-    run, _ = carry_out(plan(*named("a", "b", "c"), processes=6), Launcher())
+    run = carry_out(plan(*named("a", "b", "c"), processes=6))
     series = [row.series for row in rows_of(run).values()]
     for one, other in ((0, 1), (2, 3), (4, 5)):
         assert [s[one].position + s[other].position for s in series] == [2, 2, 2]
@@ -78,13 +68,13 @@ def test_groups_take_turns_process_by_process() -> None:
     assert names == ["a", "b"] * 3
 
 
-def test_a_contender_whose_cold_start_fails_loses_its_row_alone() -> None:
-    def fail(job: Job, count: int) -> tuple[str, int] | None:
+def test_a_candidate_whose_cold_start_fails_loses_only_its_own_row() -> None:
+    def fail(job: WorkerJob, count: int) -> tuple[str, int] | None:
         broken = job.task == "cold_start" and names_in(job) == ["b"]
         return ("its process crashed with SIGSEGV", 0) if broken else None
 
     launcher = Launcher(fail=fail)
-    run, _ = carry_out(plan(*named("a", "b", "c")), launcher)
+    run = carry_out(plan(*named("a", "b", "c")), launcher)
     rows = rows_of(run)
     assert rows["b"].not_run == "its process crashed with SIGSEGV"
     assert rows["b"].series == ()
@@ -92,12 +82,12 @@ def test_a_contender_whose_cold_start_fails_loses_its_row_alone() -> None:
     assert len(launcher.done("cold_start")) == 7
 
 
-def test_a_crash_while_measuring_keeps_the_samples_and_goes_on_without_the_culprit() -> None:
-    def fail(job: Job, count: int) -> tuple[str, int] | None:
+def test_a_crash_while_measuring_keeps_the_samples_and_continues_without_the_faulty_row() -> None:
+    def fail(job: WorkerJob, count: int) -> tuple[str, int] | None:
         names = names_in(job)
         return ("SIGBUS", names.index("b")) if job.task == "measure" and count == 2 else None
 
-    run, _ = carry_out(plan(*named("a", "b"), cold_starts=False), Launcher(fail=fail))
+    run = carry_out(plan(*named("a", "b"), cold_starts=False), Launcher(fail=fail))
     rows = rows_of(run)
     assert rows["b"].not_run is None
     assert [[f.kind for f in s.flags] for s in rows["b"].series] == [[], ["crashed"]]
@@ -108,12 +98,12 @@ def test_a_crash_while_measuring_keeps_the_samples_and_goes_on_without_the_culpr
 
 def test_a_crash_before_the_first_sample_marks_no_earlier_series() -> None:
     class Silent(Launcher):
-        def _measure(self, job: Job, outcome: Outcome, on_chunk: object) -> None:
+        def _measure(self, job: WorkerJob, result: WorkerResult, on_chunk: object) -> None:
             if len(self.done("measure")) != 2:
-                super()._measure(job, outcome, on_chunk)  # type: ignore[arg-type]
+                super()._measure(job, result, on_chunk)  # type: ignore[arg-type]
 
     launcher = Silent(fail=lambda job, n: ("gone", 0) if job.task == "measure" and n == 2 else None)
-    run, _ = carry_out(plan(*named("a"), cold_starts=False), launcher)
+    run = carry_out(plan(*named("a"), cold_starts=False), launcher)
     row = rows_of(run)["a"]
     assert [(len(s.samples_ns), [f.kind for f in s.flags]) for s in row.series] == [
         (4, []),
@@ -121,45 +111,62 @@ def test_a_crash_before_the_first_sample_marks_no_earlier_series() -> None:
     ]
 
 
-def test_a_process_that_dies_before_any_contender_ends_the_group_only() -> None:
-    def fail(job: Job, count: int) -> tuple[str, None] | None:
+def test_a_process_that_dies_before_any_candidate_ends_the_group_only() -> None:
+    def fail(job: WorkerJob, count: int) -> tuple[str, None] | None:
         return ("no such module", None) if "a" in names_in(job) else None
 
     class Silent(Launcher):
-        def _measure(self, job: Job, outcome: Outcome, on_chunk: object) -> None:
+        def _measure(self, job: WorkerJob, result: WorkerResult, on_chunk: object) -> None:
             if names_in(job) == ["c"]:
-                super()._measure(job, outcome, on_chunk)  # type: ignore[arg-type]
+                super()._measure(job, result, on_chunk)  # type: ignore[arg-type]
 
     groups = (Group("one", tuple(named("a", "b"))), Group("two", tuple(named("c"))))
-    run, _ = carry_out(plan(groups=groups, cold_starts=False), Silent(fail=fail))
+    run = carry_out(plan(groups=groups, cold_starts=False), Silent(fail=fail))
     rows = rows_of(run)
     assert [rows[name].not_run for name in "abc"] == ["no such module", "no such module", None]
     assert len(rows["c"].series) == 3
 
 
 def test_samples_are_saved_while_a_process_still_measures() -> None:
-    _, kept = carry_out(plan(*named("a"), cold_starts=False, processes=1), Launcher())
-    (partial,) = rows_of(kept.runs[0])["a"].series
+    saved: list[Run] = []
+    run_plan(
+        plan(*named("a"), cold_starts=False, processes=1),
+        Environment(saved.append, ignore, Launcher()),
+    )
+    (partial,) = rows_of(saved[0])["a"].series
     assert partial.samples_ns == (100,)
     assert [flag.kind for flag in partial.flags] == ["interrupted"]
-    (whole,) = rows_of(kept.runs[-1])["a"].series
+    (whole,) = rows_of(saved[-1])["a"].series
     assert (len(whole.samples_ns), whole.flags) == (4, ())
 
 
+def test_every_state_that_is_saved_is_a_valid_report() -> None:
+    def fail(job: WorkerJob, count: int) -> tuple[str, int] | None:
+        names = names_in(job)
+        return ("SIGBUS", names.index("b")) if job.task == "measure" and count == 2 else None
+
+    saved: list[Run] = []
+    plan_ = plan(*named("a", "b"), profile=True, max_noise=5.0)
+    run_plan(plan_, Environment(saved.append, ignore, Launcher(fail=fail)))
+    assert len(saved) > 10
+    for state in saved:
+        report_to_json(Report(SCHEMA_VERSION, (state,)))
+
+
 @pytest.mark.parametrize("stop", range(1, 14))
-def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(stop: int) -> None:
+def test_a_run_that_is_stopped_anywhere_resumes_to_the_same_end(stop: int) -> None:
     plan_ = plan(*named("a", "b"), profile=True)
-    kept = Kept()
+    saved: list[Run] = []
 
     def save(run: Run) -> None:
-        kept.save(run)
-        if len(kept.runs) == stop:
+        saved.append(run)
+        if len(saved) == stop:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_plan(plan_, Surroundings(save, lambda step: None, Launcher()))
-    run, _ = carry_out(plan_, Launcher(), kept.runs[-1])
-    assert run.id == kept.runs[0].id
+        run_plan(plan_, Environment(save, ignore, Launcher()))
+    run = carry_out(plan_, Launcher(), saved[-1])
+    assert run.id == saved[0].id
     for row in rows_of(run).values():
         assert [c.process for c in row.cold_starts] == [0, 1, 2]
         assert [len(s.samples_ns) for s in usable_series(row)] == [4, 4, 4]
@@ -167,11 +174,11 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(stop: int) -> No
         assert len(row.series) <= 4
 
 
-def test_a_finished_run_has_nothing_to_go_on_with() -> None:
+def test_a_finished_run_has_nothing_left_to_resume() -> None:
     plan_ = plan(*named("a"), profile=True, max_noise=5.0)
-    run, _ = carry_out(plan_, Launcher())
+    run = carry_out(plan_)
     launcher = Launcher()
-    assert carry_out(plan_, launcher, run)[0] == run
+    assert carry_out(plan_, launcher, run) == run
     assert launcher.jobs == []
 
 
@@ -185,8 +192,8 @@ def test_a_finished_run_has_nothing_to_go_on_with() -> None:
         plan(*named("a"), max_noise=1.0),
     ],
 )
-def test_going_on_with_another_plan_is_refused(other: Plan) -> None:
-    run, _ = carry_out(plan(*named("a")), Launcher())
+def test_resuming_with_another_plan_is_refused(other: MeasurementPlan) -> None:
+    run = carry_out(plan(*named("a")))
     with pytest.raises(UsageError, match="other models or options"):
         carry_out(other, Launcher(), run)
 
@@ -195,7 +202,7 @@ def test_noisy_processes_are_repeated_until_enough_are_quiet() -> None:
     def samples(name: str, process: int) -> list[int]:
         return [100, 150, 60, 100] if name == "b" and process in (0, 2) else [100] * 4
 
-    run, _ = carry_out(plan(*named("a", "b"), max_noise=5.0), Launcher(samples=samples))
+    run = carry_out(plan(*named("a", "b"), max_noise=5.0), Launcher(samples=samples))
     for row in rows_of(run).values():
         noisy = [any(f.kind == "noisy" for f in s.flags) for s in row.series]
         assert noisy == [True, False, True, False, False]
@@ -206,16 +213,16 @@ def test_noisy_processes_are_repeated_until_enough_are_quiet() -> None:
 
 def test_noise_without_end_is_marked_and_the_run_ends() -> None:
     launcher = Launcher(samples=lambda name, process: [100, 150, 60, 100])
-    run, _ = carry_out(plan(*named("a"), max_noise=5.0), launcher)
+    run = carry_out(plan(*named("a"), max_noise=5.0), launcher)
     row = rows_of(run)["a"]
     assert len(row.series) == 6
     assert all(f.kind == "noisy" for s in row.series for f in s.flags)
     assert usable_series(row) == row.series
 
 
-def test_doubts_are_flagged_with_their_reasons() -> None:
+def test_what_makes_samples_unreliable_is_flagged_with_its_reason() -> None:
     launcher = Launcher(affinity=[0, 1], threads=4, clock_after=1500.0, switches=100)
-    run, _ = carry_out(plan(*named("a"), processes=1), launcher)
+    run = carry_out(plan(*named("a"), processes=1), launcher)
     (series,) = rows_of(run)["a"].series
     assert [flag.kind for flag in series.flags] == [
         "affinity_not_in_effect",
@@ -224,30 +231,30 @@ def test_doubts_are_flagged_with_their_reasons() -> None:
         "threads_not_in_effect",
     ]
     assert run.affinity.in_effect == (0, 1)
-    assert "core 0 asked for, on 0, 1" in series.flags[0].reason
+    assert "asked for core 0, runs on 0, 1" in series.flags[0].reason
     assert "2000 MHz before, 1500 MHz after" in series.flags[1].reason
 
 
 def test_a_system_without_affinity_says_so_in_each_series() -> None:
-    run, _ = carry_out(plan(*named("a"), core=None), Launcher(affinity=None))
+    run = carry_out(plan(*named("a"), core=None), Launcher(affinity=None))
     assert run.affinity.asked is run.affinity.in_effect is None
     assert rows_of(run)["a"].series[0].flags[0].kind == "affinity_not_in_effect"
 
 
 def test_a_busy_machine_is_flagged_before_the_start() -> None:
     class Busy(Launcher):
-        def _spin(self, job: Job, outcome: Outcome, on_chunk: object) -> None:
-            outcome.events["spins"] = {"spins_ns": [100] * 5 + [200] * 5}
+        def _baseline(self, job: WorkerJob, result: WorkerResult, on_chunk: object) -> None:
+            result.events["baseline"] = {"durations_ns": [100] * 5 + [200] * 5}
 
-    run, _ = carry_out(plan(*named("a")), Busy())
+    run = carry_out(plan(*named("a")), Busy())
     assert [flag.kind for flag in run.flags] == ["busy_machine"]
-    calm, _ = carry_out(plan(*named("a")), Launcher())
-    assert calm.flags == ()
+    quiet = carry_out(plan(*named("a")))
+    assert quiet.flags == ()
 
 
 def test_a_failing_profiler_leaves_its_reason_and_the_samples() -> None:
     launcher = Launcher(fail=lambda job, n: ("no disk", 0) if job.task == "profile" else None)
-    run, _ = carry_out(plan(*named("a"), profile=True), launcher)
+    run = carry_out(plan(*named("a"), profile=True), launcher)
     row = rows_of(run)["a"]
     assert row.profile is not None
     assert row.profile.note == "the profiler failed: no disk"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.harness.machine import default_core, this_device
-from benchmarks.harness.parent import Job, run_job
+from benchmarks.harness.parent import WorkerJob, run_job
 from benchmarks.harness.plan import FactorySource, FileSource, source_from_json, source_to_json
 from benchmarks.harness.runners import eager, load_runner, runtime_of
 from mobilevit_edge.errors import ConversionError
@@ -30,7 +30,8 @@ class Small(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from converters.targets.executorch.lowering import lower, xnnpack
+    from converters.targets.executorch.delegates import xnnpack
+    from converters.targets.executorch.lowering import lower
 
     path = tmp_path_factory.mktemp("program") / "small.pte"
     captured = torch.export.export(Small().eval(), (torch.rand(1, 3, 16, 16),))
@@ -40,12 +41,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_executorch_runs_with_one_thread_and_tells_its_operators(program: Path) -> None:
     source = FileSource("executorch", str(program))
-    job = Job("measure", default_core(), (source,), seconds=0.02, warm_up=1)
-    outcome = run_job(job)
-    assert outcome.complete, outcome.failure
-    assert outcome.events["warm_up"]["threads"] == [1]
-    assert outcome.samples[0]
-    profiled = run_job(Job("profile", default_core(), (source,)))
+    job = WorkerJob("measure", default_core(), (source,), seconds=0.02, warm_up=1)
+    result = run_job(job)
+    assert result.complete, result.failure
+    assert result.events["warm_up"]["threads"] == [1]
+    assert result.samples[0]
+    profiled = run_job(WorkerJob("profile", default_core(), (source,)))
     assert profiled.complete, profiled.failure
     profile = profiled.events["profile"]["profile"]
     assert any("Conv" in operator["kind"] for operator in profile["operators"])
@@ -55,9 +56,11 @@ def test_executorch_runs_with_one_thread_and_tells_its_operators(program: Path) 
 def test_a_damaged_program_is_refused_with_its_name(tmp_path: Path) -> None:
     path = tmp_path / "damaged.pte"
     path.write_bytes(b"no program")
-    outcome = run_job(Job("cold_start", default_core(), (FileSource("executorch", str(path)),)))
-    assert outcome.failure is not None
-    assert "damaged.pte" in outcome.failure
+    result = run_job(
+        WorkerJob("cold_start", default_core(), (FileSource("executorch", str(path)),))
+    )
+    assert result.failure is not None
+    assert "damaged.pte" in result.failure
 
 
 def test_a_module_runs_without_gradients() -> None:
@@ -74,8 +77,10 @@ def test_a_missing_file_is_refused() -> None:
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Core ML runs there")
 def test_core_ml_is_not_run_elsewhere() -> None:
-    outcome = run_job(Job("cold_start", default_core(), (FileSource("coreml", "m.mlpackage"),)))
-    assert outcome.failure == "Core ML runs on macOS and iOS alone"
+    result = run_job(
+        WorkerJob("cold_start", default_core(), (FileSource("coreml", "m.mlpackage"),))
+    )
+    assert result.failure == "Core ML runs only on macOS and iOS"
 
 
 @pytest.mark.parametrize(

@@ -12,27 +12,30 @@ from typing import Any
 import cattrs
 import pytest
 
-from benchmarks.harness.engine import Surroundings, run_plan
-from benchmarks.harness.plan import Group
 from benchmarks.output.rendering.content import sections_of
 from benchmarks.output.rendering.html import to_html
 from benchmarks.output.rendering.markdown import to_markdown
-from mobilevit_edge.formats.report import LatencyRow, Report, Run, read_report, write_report
-from tests.benchmarks.conftest import Kept, Launcher, named, plan
-from tests.benchmarks.test_cli import bench
+from mobilevit_edge.formats.report import (
+    LatencyRow,
+    Report,
+    Run,
+    Runtime,
+    Subject,
+    read_report,
+    write_report,
+)
+from tests.support.benchmarks import Launcher, bench, carry_out, named, plan, run_of_rows
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 
 
 def run_of(*row_ids: str, **changes: Any) -> Run:
     """A run of made-up samples: 100 and 200 ns, an outlier among them."""
-    launcher = Launcher(
-        samples=lambda name, process: (
-            [(100 if name == row_ids[0] else 200) + i % 3 for i in range(20)] + [9000]
-        )
-    )
-    world = Surroundings(Kept().save, lambda step: None, launcher)
-    return replace(run_plan(plan(*named(*row_ids)), world), **changes)
+    samples = {
+        row_id: [(100 if row_id == row_ids[0] else 200) + i % 3 for i in range(20)] + [9000]
+        for row_id in row_ids
+    }
+    return replace(run_of_rows([c.row for c in named(*row_ids)], samples), **changes)
 
 
 @pytest.fixture(scope="module")
@@ -79,23 +82,22 @@ def test_markdown_has_a_table_a_verdict_and_the_machine(run: Run) -> None:
 def test_a_row_that_did_not_run_shows_its_reason(run: Run) -> None:
     small, large = run.rows
     assert isinstance(large, LatencyRow)
-    out = replace(large, not_run="Core ML runs on macOS alone", series=(), cold_starts=())
+    out = replace(large, not_run="Core ML runs only on macOS", series=(), cold_starts=())
     text = to_markdown(sections_of(report_of(replace(run, rows=(small, out)))))
     assert "| large | Python | - | not run |" in text
-    assert "- large: not run: Core ML runs on macOS alone" in text
+    assert "- large: not run: Core ML runs only on macOS" in text
 
 
-def test_doubtful_rows_are_marked_and_the_doubt_is_told() -> None:
-    launcher = Launcher(affinity=[0, 1])
-    world = Surroundings(Kept().save, lambda step: None, launcher)
-    text = to_markdown(sections_of(report_of(run_plan(plan(*named("a")), world))))
+def test_rows_with_warnings_are_marked_and_the_warnings_listed() -> None:
+    run = carry_out(plan(*named("a")), Launcher(affinity=[0, 1]))
+    text = to_markdown(sections_of(report_of(run)))
     assert re.search(r"\| a \| Python \| - \| [0-9.]+ !", text)
-    assert "affinity not in effect: core 0 asked for, on 0, 1" in text
+    assert "Warnings:" in text
+    assert "affinity not in effect: asked for core 0, runs on 0, 1" in text
 
 
 def test_profiles_are_shown_by_operator_and_by_block() -> None:
-    world = Surroundings(Kept().save, lambda step: None, Launcher())
-    profiled = run_plan(plan(*named("a"), profile=True), world)
+    profiled = carry_out(plan(*named("a"), profile=True))
     text = to_markdown(sections_of(report_of(profiled)))
     assert "**a, made up, 1 inferences**" in text
     assert "| Conv | 1 | 0.000 | 100.0% |" in text
@@ -125,8 +127,8 @@ def test_outliers_are_drawn_as_rings_and_kept(run: Run) -> None:
     parsed = Page(to_html(report_of(run), sections_of(report_of(run))))
     classes = [a.get("class") for tag, a in parsed.elements if tag == "circle"]
     # One in each of three processes, for either row.
-    assert classes.count("out") == 6
-    assert classes.count("dot") == 2 * 3 * 20
+    assert classes.count("outlier") == 6
+    assert classes.count("sample") == 2 * 3 * 20
 
 
 def test_nothing_in_a_report_can_act() -> None:
@@ -171,26 +173,13 @@ def test_the_page_is_written_and_a_bad_report_is_refused(tmp_path: Path, run: Ru
 def test_curves_carry_their_exponent() -> None:
     from benchmarks.workloads.attention import attention_groups
 
-    groups = tuple(g for g in attention_groups(512, None) if g.name != "mobilevit_s")
-    rows = {c.row.id: c for g in groups for c in g.candidates}
-    series = {
-        row_id: [1000 * int(row_id.split()[1]) ** (2 if "multi" in row_id else 1)] * 5
-        for row_id in rows
+    groups = [group for group in attention_groups(512, None) if group.name != "mobilevit_s"]
+    rows = [candidate.row for group in groups for candidate in group.candidates]
+    samples = {
+        row.id: [1000 * int(row.id.split()[1]) ** (2 if "multi" in row.id else 1)] * 5
+        for row in rows
     }
-    world = Surroundings(
-        Kept().save, lambda step: None, Launcher(samples=lambda name, process: series[name])
-    )
-    renamed = tuple(
-        Group(
-            g.name,
-            tuple(
-                replace(c, source=replace(c.source, arguments={"name": c.row.id}))  # type: ignore[call-arg]
-                for c in g.candidates
-            ),
-        )
-        for g in groups
-    )
-    run = run_plan(replace(plan(), groups=renamed, cold_starts=False), world)
+    run = run_of_rows(rows, samples)
     (section,) = sections_of(report_of(run))
     (chart,) = section.charts
     names = [curve.name for curve in chart.curves]
@@ -198,3 +187,27 @@ def test_curves_carry_their_exponent() -> None:
     page = to_html(report_of(run), (section,))
     assert "multi_head, k^2.00" in page
     assert page.count("<polyline") == 3
+
+
+def test_models_are_scattered_with_the_names_of_the_pareto_front() -> None:
+    rows = [
+        LatencyRow(
+            id=name,
+            experiment="models",
+            subject=Subject(model=name, precision="fp32", image_size=(256, 256)),
+            runtime=Runtime("R", None),
+        )
+        for name in ("mobilevitv2_050", "mobilevit_xxs", "mobilevit_xs")
+    ]
+    # Published: v2_050 70.18, xxs 69.0, xs 74.8.
+    times = {"mobilevitv2_050": 10, "mobilevit_xxs": 12, "mobilevit_xs": 30}
+    run = run_of_rows(rows, {name: [time * 10**6] * 5 for name, time in times.items()})
+    (section,) = sections_of(report_of(run))
+    assert [(p.label, p.on_pareto_front) for p in section.scatter] == [
+        ("mobilevitv2_050", True),
+        ("mobilevit_xxs", False),
+        ("mobilevit_xs", True),
+    ]
+    page = to_html(report_of(run), (section,))
+    labels = re.findall(r'text-anchor="end">(mobilevit\w+)</text>\n</g>', page)
+    assert sorted(labels) == ["mobilevit_xs", "mobilevitv2_050"]

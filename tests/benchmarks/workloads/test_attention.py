@@ -16,15 +16,15 @@ from benchmarks.workloads.attention import (
     PAPER_MS,
     attention_groups,
     fitted_exponent,
-    forbidden,
     profile_unit,
+    reason_not_to_run,
     token_counts,
     unit,
     unit_macs,
 )
-from mobilevit_edge.formats.report import LatencyRow, read_report
+from mobilevit_edge.formats.report import read_report
 from mobilevit_edge.specs import ATTENTIONS, Attention
-from tests.benchmarks.test_cli import bench
+from tests.support.benchmarks import bench, rows_of
 
 GB = 10**9
 
@@ -66,14 +66,14 @@ def test_the_exponent_is_that_of_the_upper_half() -> None:
 
 
 def test_multi_head_stops_where_memory_or_time_forbids_and_says_so() -> None:
-    assert forbidden("multi_head", 1024, 16 * GB) is None
-    reason = forbidden("multi_head", 16_384, 16 * GB)
+    assert reason_not_to_run("multi_head", 1024, 16 * GB) is None
+    reason = reason_not_to_run("multi_head", 16_384, 16 * GB)
     assert reason is not None
     assert "16384 x 16384 scores take 25.8 GB" in reason
-    slow = forbidden("multi_head", 16_384, None)
+    slow = reason_not_to_run("multi_head", 16_384, None)
     assert slow is not None
-    assert "one inference would take some" in slow
-    assert forbidden("separable", 65_536, GB) is None
+    assert "one inference would take about" in slow
+    assert reason_not_to_run("separable", 65_536, GB) is None
 
 
 def test_each_number_of_tokens_is_a_group_of_its_own() -> None:
@@ -101,7 +101,7 @@ def test_the_command_measures_prints_and_reports(tmp_path: Path) -> None:
     assert "exponent" in finished.out
     assert "Top operators at 256 tokens" in finished.out
     (run,) = read_report(report).runs
-    rows = {row.id: row for row in run.rows if isinstance(row, LatencyRow)}
+    rows = rows_of(run)
     assert len(rows) == 3 * 3 + 3
     assert all(row.series and row.series[0].samples_ns for row in rows.values())
     assert [row_id for row_id, row in rows.items() if row.profile] == [

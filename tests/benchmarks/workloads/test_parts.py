@@ -7,10 +7,11 @@ from functools import lru_cache
 import pytest
 import torch
 
-from benchmarks.workloads.artifacts import FileTarget, rewrite
+from benchmarks.workloads.artifacts import rewrite
 from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
 from benchmarks.workloads.parts import Part, split_network
 from mobilevit_edge.counting import complexity
+from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.models.network import MobileViT, create_model
 
 SIZE = 64
@@ -64,7 +65,7 @@ def test_the_pieces_of_a_block_are_its_local_part_its_layers_and_its_fusion(name
 @pytest.mark.parametrize("target", ["onnx", "executorch"])
 @pytest.mark.parametrize("name", MODELS)
 def test_parts_run_one_after_the_other_give_the_networks_output(
-    name: str, target: FileTarget
+    name: str, target: TargetName
 ) -> None:
     model = create_model(name)
     rewrite(model, target, (SIZE, SIZE))
@@ -82,10 +83,10 @@ def test_parts_run_one_after_the_other_give_the_networks_output(
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_part_has_a_limit_of_the_same_name(name: str) -> None:
+def test_every_part_has_a_lower_bound_of_the_same_name(name: str) -> None:
     model, parts = reference(name)
-    limits = split_network(LowerBoundNetwork(model).eval(), lower_bound_inputs(model, SIZE))
-    assert [(p.name, p.within) for p in limits] == [(p.name, p.within) for p in parts]
-    for limit, part in zip(limits, parts, strict=True):
-        # The limit has no norms and no softmax, and all the products.
-        assert limit.macs == pytest.approx(part.macs, rel=0.01), part.name
+    bounds = split_network(LowerBoundNetwork(model).eval(), lower_bound_inputs(model, SIZE))
+    assert [(p.name, p.within) for p in bounds] == [(p.name, p.within) for p in parts]
+    for bound, part in zip(bounds, parts, strict=True):
+        # The lower bound has all the products, without norms and softmax.
+        assert bound.macs == pytest.approx(part.macs, rel=0.01), part.name

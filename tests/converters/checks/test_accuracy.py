@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ import torch
 from PIL import Image
 
 from converters.checks.accuracy import check_gate, find_labeled, measure_accuracy
-from converters.export.options import ExportOptions, Precision
-from converters.export.source import SourceModel
-from converters.targets.base import LoadedModel
+from converters.job.job import ExportJob
+from converters.job.options import ExportOptions
+from converters.job.precisions import Precision
+from converters.job.source import SourceModel
+from converters.targets.loaded import LoadedModel
 from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
 from mobilevit_edge.formats.bundle import SourceInfo
 from mobilevit_edge.preprocess import Preprocessing
@@ -29,21 +32,23 @@ class Brightest(torch.nn.Module):
         return x.mean((2, 3))
 
 
-@pytest.fixture
-def prepared() -> SourceModel:
-    return SourceModel(
-        model=Brightest(),  # type: ignore[arg-type]
-        outputs=3,
-        image_size=(SIZE, SIZE),
-        preprocessing=Preprocessing("RGB", "stretch", "bilinear", 1.0, (SIZE, SIZE), "test"),
-        labels=LABELS,
-        labels_source="test",
-        source=SourceInfo("test", None, "", None),
-    )
+SOURCE = SourceModel(
+    model=Brightest(),  # type: ignore[arg-type]
+    outputs=3,
+    image_size=(SIZE, SIZE),
+    preprocessing=Preprocessing("RGB", "stretch", "bilinear", 1.0, (SIZE, SIZE), "test"),
+    labels=LABELS,
+    labels_source="test",
+    origin=SourceInfo("test", None, "", None),
+)
 
 
-def options(folder: Path, batch: int | None = 1, **more: object) -> ExportOptions:
-    return ExportOptions("onnx", "test", None, batch=batch, verify=folder, **more)  # type: ignore[arg-type]
+def options(folder: Path, batch: int | None = 1, **more: Any) -> ExportOptions:
+    return ExportOptions("test", "onnx", batch=batch, verify=folder, **more)
+
+
+def job(folder: Path, batch: int | None = 1, **more: Any) -> ExportJob:
+    return ExportJob(options(folder, batch, **more), SOURCE, takes_pixels=False)
 
 
 def artifact(wrong: int = 0, batches: list[int] | None = None) -> LoadedModel:
@@ -114,27 +119,24 @@ def test_photos_without_folders_are_not_labeled(photos: Path) -> None:
 
 def test_one_folder_that_is_no_class_is_named(photos: Path) -> None:
     (photos / "green").rename(photos / "gren")
-    with pytest.raises(LabelsError, match=r"'gren' is no class .*did you mean 'green'"):
+    with pytest.raises(LabelsError, match=r"'gren' is not among .*did you mean 'green'"):
         find_labeled(photos, LABELS)
 
 
 @pytest.mark.parametrize("batch", [1, 5, None])
-def test_right_answers_are_counted(photos: Path, prepared: SourceModel, batch: int | None) -> None:
+def test_right_answers_are_counted(photos: Path, batch: int | None) -> None:
     found = find_labeled(photos, LABELS)
     sizes: list[int] = []
-    accuracy = measure_accuracy(
-        artifact(batches=sizes), prepared, options(photos, batch), found, quiet
-    )
+    accuracy = measure_accuracy(artifact(batches=sizes), job(photos, batch), found, quiet)
     assert (accuracy.images, accuracy.reference_correct, accuracy.artifact_correct) == (12, 12, 12)
     assert accuracy.drop == 0
     assert set(sizes) == {batch or 1}, "a fixed batch is always full"
 
 
-def test_a_drop_within_the_limit_is_reported(photos: Path, prepared: SourceModel) -> None:
+def test_a_drop_within_the_limit_is_reported(photos: Path) -> None:
     accuracy = measure_accuracy(
         artifact(wrong=1),
-        prepared,
-        options(photos, max_accuracy_drop=9.0),
+        job(photos, max_accuracy_drop=9.0),
         find_labeled(photos, LABELS),
         quiet,
     )
@@ -143,34 +145,33 @@ def test_a_drop_within_the_limit_is_reported(photos: Path, prepared: SourceModel
 
 
 @pytest.mark.parametrize(
-    ("precision", "advice"),
+    ("precision", "next_step"),
     [("int8", "--int8-keep auto"), ("fp16", "higher precision"), ("fp32", "--channel-order")],
 )
-def test_a_drop_beyond_the_limit_fails_with_advice(
-    photos: Path, prepared: SourceModel, precision: Precision, advice: str
+def test_a_drop_beyond_the_limit_fails_and_says_what_to_try(
+    photos: Path, precision: Precision, next_step: str
 ) -> None:
-    with pytest.raises(VerificationError, match=f"from 12 to 11 of 12 images.*{advice}"):
+    with pytest.raises(VerificationError, match=f"from 12 to 11 of 12 images.*{next_step}"):
         measure_accuracy(
             artifact(wrong=1),
-            prepared,
-            options(photos, precision=precision),
+            job(photos, precision=precision),
             find_labeled(photos, LABELS),
             quiet,
         )
 
 
-def test_unreadable_images_are_left_out_and_counted(photos: Path, prepared: SourceModel) -> None:
+def test_unreadable_images_are_left_out_and_counted(photos: Path) -> None:
     (photos / "red" / "1.png").write_bytes(b"no image")
     found = find_labeled(photos, LABELS)
-    accuracy = measure_accuracy(artifact(), prepared, options(photos), found, quiet)
+    accuracy = measure_accuracy(artifact(), job(photos), found, quiet)
     assert (accuracy.images, accuracy.unreadable, accuracy.reference_correct) == (11, 1, 11)
 
 
-def test_no_readable_image_is_an_error(photos: Path, prepared: SourceModel) -> None:
+def test_no_readable_image_is_an_error(photos: Path) -> None:
     for path in photos.rglob("*.png"):
         path.write_bytes(b"no image")
     with pytest.raises(ImageError, match="none of the 12"):
-        measure_accuracy(artifact(), prepared, options(photos), find_labeled(photos, LABELS), quiet)
+        measure_accuracy(artifact(), job(photos), find_labeled(photos, LABELS), quiet)
 
 
 def test_a_limit_without_labels_is_refused(photos: Path) -> None:
@@ -179,8 +180,8 @@ def test_a_limit_without_labels_is_refused(photos: Path) -> None:
     check_gate(options(photos), ())
 
 
-def test_progress_is_told(photos: Path, prepared: SourceModel) -> None:
+def test_progress_is_told(photos: Path) -> None:
     told: list[str] = []
     found = find_labeled(photos, LABELS)
-    measure_accuracy(artifact(), prepared, options(photos), found, told.append)
+    measure_accuracy(artifact(), job(photos), found, told.append)
     assert told[-1] == "measuring accuracy: image 12 of 12"

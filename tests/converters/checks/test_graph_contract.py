@@ -9,17 +9,15 @@ from typing import Any
 
 import pytest
 
-import converters.targets.onnx.conversion
-from converters.checks.graph_contract import Graph, Operator, check_contract
-from converters.export.options import ExportOptions
-from converters.export.source import load_source
-from converters.export.wrapping import wrap_for_export
+from converters.checks.graph_contract import GraphContract, check_contract
 from converters.precision.apply import PrecisionPlan
+from converters.targets.base import MAX_RANK, get_target
+from converters.targets.graph import Graph, Operator
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Audit, OperatorCount, read_bundle
 from mobilevit_edge.specs import SPECS, ModelSpec, with_attention
+from tests.support.jobs import job_of, module_of
 
-OPTIONS = ExportOptions(target="onnx", weights="random", output=None)
 CONV = Operator("Conv", "stem.conv", rank=4)
 GRAPH = Graph(
     operators=(CONV, Operator("Softmax", "layer3.1.layers.0.attention", rank=4)),
@@ -36,12 +34,22 @@ def check(
     graph: Graph,
     *,
     spec: ModelSpec = V2,
-    size: tuple[int, int] = (64, 64),
+    sizes: tuple[tuple[int, int], ...] = ((64, 64),),
     batch: int | None = 1,
-    rewrites: tuple[str, ...] = (),
+    max_rank: int = MAX_RANK,
+    no_rewrite: tuple[str, ...] = (),
     macs: int = 1000,
 ) -> Audit:
-    return check_contract(graph, spec, [size], replace(OPTIONS, batch=batch), rewrites, macs)
+    contract = GraphContract(
+        spec=spec,
+        image_sizes=sizes,
+        max_rank=max_rank,
+        dynamic_batch=batch is None,
+        macs=macs,
+        max_delegates=1,
+        no_rewrite=no_rewrite,
+    )
+    return check_contract(graph, contract)
 
 
 def plus(graph: Graph, *operators: Operator) -> Graph:
@@ -99,8 +107,9 @@ def test_a_rank_above_the_limit_breaks_the_contract(
     rank: int, rewrites: tuple[str, ...], limit: int
 ) -> None:
     fits, breaks = (Operator("Reshape", "layer3.1", rank=r) for r in (limit, rank))
-    assert check(plus(GRAPH, fits), rewrites=rewrites).max_rank == limit
-    assert violations(plus(GRAPH, fits, breaks), rewrites=rewrites) == [
+    max_rank = get_target("executorch").max_rank(rewrites)
+    assert check(plus(GRAPH, fits), max_rank=max_rank).max_rank == limit
+    assert violations(plus(GRAPH, fits, breaks), max_rank=max_rank) == [
         f"Reshape in layer3.1: rank {rank}, at most {limit} is allowed"
     ]
 
@@ -112,9 +121,9 @@ def test_resizing_breaks_the_contract_where_the_patch_divides_every_map(
     # 60: maps of 8, 4, 2. 50: 7, 4, 2.
     graph = plus(GRAPH, Operator("Resize", "layer5.1", rank=4))
     if size == (50, 50):
-        check(graph, size=size)
+        check(graph, sizes=(size,))
     else:
-        (violation,) = violations(graph, size=size)
+        (violation,) = violations(graph, sizes=(size,))
         assert violation.startswith("Resize in layer5.1: ")
         assert f"{size[0]}x{size[1]}" in violation
 
@@ -122,21 +131,21 @@ def test_resizing_breaks_the_contract_where_the_patch_divides_every_map(
 def test_one_odd_size_among_several_allows_resizing() -> None:
     graph = plus(GRAPH, Operator("upsample_bilinear", "layer5.1", rank=4))
     graph = replace(graph, resizes=frozenset({"upsample_bilinear"}))
-    check_contract(graph, V2, [(64, 64), (72, 64)], OPTIONS, (), 100)
+    check(graph, sizes=((64, 64), (72, 64)))
     with pytest.raises(ConversionError, match="at 64x64, 128x64"):
-        check_contract(graph, V2, [(64, 64), (128, 64)], OPTIONS, (), 100)
+        check(graph, sizes=((64, 64), (128, 64)))
 
 
 def test_core_ml_allows_four_axes_whatever_the_layout() -> None:
     graph = plus(GRAPH, Operator("reshape", "layer3.1", rank=5))
     check(graph)
     with pytest.raises(ConversionError, match="rank 5, at most 4 is allowed"):
-        check_contract(graph, V2, [(64, 64)], replace(OPTIONS, target="coreml"), (), 100)
+        check(graph, max_rank=get_target("coreml").max_rank(()))
 
 
 @pytest.mark.parametrize("size", [(72, 72), (64, 72), (72, 64), (96, 96), (32, 32)], ids=str)
 def test_resizing_is_allowed_where_one_map_is_odd(size: tuple[int, int]) -> None:
-    check(plus(GRAPH, Operator("Resize", "layer5.1", rank=4)), size=size)
+    check(plus(GRAPH, Operator("Resize", "layer5.1", rank=4)), sizes=(size,))
 
 
 @pytest.mark.parametrize("symbol", ["batch", "4*batch", "batch*(2 + 2)"])
@@ -169,11 +178,10 @@ def test_only_what_a_target_allows_runs_outside_its_delegate() -> None:
 
 def test_a_rewrite_that_was_left_out_is_named_as_the_cause() -> None:
     graph = plus(GRAPH, Operator("Reshape", "", rank=6))
-    options = replace(OPTIONS, without=frozenset({"token_layout", "phase_layout"}))
     with pytest.raises(
         ConversionError, match="without the rewrites phase_layout, token_layout; leave out --no-rew"
     ):
-        check_contract(graph, V2, [(64, 64)], options, (), 1000)
+        check(graph, no_rewrite=("token_layout", "phase_layout"))
 
 
 def test_targets_without_delegates_run_everything_outside() -> None:
@@ -211,13 +219,11 @@ def plain(
     checkpoint: Callable[[str], Path],
 ) -> tuple[ModelSpec, Graph]:
     """The usual export, of the reference model as it is."""
-    weights = str(checkpoint("v2"))
-    options = replace(OPTIONS, weights=weights, image_size=(64, 64))
-    prepared = load_source(options)
+    job = job_of(weights=str(checkpoint("v2")))
     path = tmp_path_factory.mktemp("plain") / "model.onnx"
-    module = wrap_for_export(prepared, options, ()).module
-    converters.targets.onnx.conversion.convert(module, prepared, options, path, PrecisionPlan())
-    return prepared.model.spec, converters.targets.onnx.conversion.inspect(path)
+    onnx = get_target("onnx")
+    onnx.convert(module_of(job, ()), job, PrecisionPlan(), path)
+    return job.source.spec, onnx.inspect(path)
 
 
 def test_the_usual_export_breaks_the_contract_by_its_rank(plain: tuple[ModelSpec, Graph]) -> None:
@@ -241,12 +247,9 @@ def test_the_exporters_files_keep_the_contract_and_the_manifest_says_so(
     bundle: Callable[[str], Path], name: str, size: tuple[int, int], batch: int | None
 ) -> None:
     manifest = read_bundle(bundle(name)).manifest
-    graph = converters.targets.onnx.conversion.inspect(bundle(name) / "model.onnx")
-    applied = tuple(rewrite.name for rewrite in manifest.rewrites)
+    graph = get_target("onnx").inspect(bundle(name) / "model.onnx")
     spec = SPECS[manifest.model.name]
-    audit = check(
-        graph, spec=spec, size=size, batch=batch, rewrites=applied, macs=manifest.model.macs
-    )
+    audit = check(graph, spec=spec, sizes=(size,), batch=batch, macs=manifest.model.macs)
     assert audit == manifest.audit
     assert audit.max_rank <= 4
     assert {operator.module.split(".")[0] for operator in graph.operators} >= {

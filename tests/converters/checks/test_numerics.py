@@ -18,21 +18,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from onnx import numpy_helper
 
-from converters.checks.numerics import (
-    Case,
-    Reference,
-    compare,
-    find_images,
-    outliers,
-    verification_cases,
-    verify,
-)
-from converters.export.options import ExportOptions
-from converters.export.source import SourceModel, load_source
-from converters.targets.base import LoadedModel
+from converters.checks.cases import Case, verification_cases
+from converters.checks.numerics import Reference, compare, outliers, verify
+from converters.job.job import ExportJob
+from converters.targets.loaded import LoadedModel
 from mobilevit_edge.errors import ImageError, VerificationError
 from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.formats.bundle import Verification
+from mobilevit_edge.image_files import find_images
+from tests.support.jobs import job_of, with_options
 
 Command = Callable[..., Any]
 Bundle = Callable[[str], Path]
@@ -122,36 +116,32 @@ def test_the_absolute_error_is_the_largest_of_all_outputs(
 # Verifying against a stand-in for the artifact.
 
 
-RANDOM = ExportOptions(
-    target="onnx", weights="random", output=None, model="mobilevitv2_050", image_size=(32, 32)
-)
+@functools.cache
+def random_job() -> ExportJob:
+    return job_of(model="mobilevitv2_050", image_size=(32, 32))
 
 
 @dataclass
 class StandIn:
     """An artifact that answers as the reference, then through ``fault``; keeps its inputs."""
 
-    prepared: Any
+    model: torch.nn.Module
     fault: Callable[[np.ndarray], np.ndarray]
     batches: list[int]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         self.batches.append(len(x))
         with torch.inference_mode():
-            return self.fault(self.prepared.model(torch.from_numpy(x)).numpy().copy())
+            return self.fault(self.model(torch.from_numpy(x)).numpy().copy())
 
 
 def verified(
     checkpoint: Path, fault: Callable[[np.ndarray], np.ndarray], batch: int | None = 1
 ) -> StandIn:
-    options = ExportOptions(
-        target="onnx", weights=str(checkpoint), output=None, image_size=(32, 32), batch=batch
-    )
-    prepared = load_source(options)
-    stand_in = StandIn(prepared, fault, [])
-    cases = list(verification_cases(prepared, options))
-    reference = Reference(prepared, softmax=False)
-    verify(LoadedModel(stand_in, "stand-in"), prepared, options, reference, cases)
+    job = job_of(weights=str(checkpoint), image_size=(32, 32), batch=batch)
+    stand_in = StandIn(job.source.model, fault, [])
+    cases = list(verification_cases(job))
+    verify(LoadedModel(stand_in, "stand-in"), job, Reference(job), cases)
     return stand_in
 
 
@@ -190,27 +180,24 @@ def test_a_wrong_answer_is_refused(
 
 
 def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
-    options = replace(RANDOM, batch=2, softmax=True)
-    prepared = load_source(options)
-    case = list(verification_cases(prepared, options))[:1]
-    reference = Reference(prepared, softmax=True)
+    job = with_options(random_job(), batch=2, softmax=True)
+    case = list(verification_cases(job))[:1]
+    reference = Reference(job)
     expected = reference(case[0].pixels)
     # A thousand near-equal classes: 5 % of the largest is below any absolute tolerance of 1e-4.
     assert expected.max() < 2e-3
     answers = np.stack([expected, expected * 1.05])
     with pytest.raises(VerificationError):
-        verify(LoadedModel(lambda x: answers, "stand-in"), prepared, options, reference, case)
+        verify(LoadedModel(lambda x: answers, "stand-in"), job, reference, case)
 
 
 # Quantized artifacts: photos of which the model itself is unsure.
 
 
-INT8 = replace(RANDOM, precision="int8", calibration=Path("photos"))
-
-
 @functools.cache
-def of_two_classes() -> SourceModel:
-    return replace(load_source(INT8), outputs=2)
+def of_two_classes() -> ExportJob:
+    job = with_options(random_job(), precision="int8", calibration=Path("photos"))
+    return replace(job, source=replace(job.source, outputs=2))
 
 
 def quantized(errors: Sequence[float]) -> Verification:
@@ -220,7 +207,7 @@ def quantized(errors: Sequence[float]) -> Verification:
     ]
     scales = iter(errors)
     loaded = LoadedModel(lambda x: np.array([[1.0, -1.0]]) * (1 + next(scales)), "stand-in")
-    return verify(loaded, of_two_classes(), INT8, lambda pixels: np.array([1.0, -1.0]), cases)
+    return verify(loaded, of_two_classes(), lambda pixels: np.array([1.0, -1.0]), cases)
 
 
 @pytest.mark.parametrize("number", [1, 9, 10, 19, 20, 32])
@@ -418,14 +405,8 @@ def test_at_most_32_photos_of_a_large_folder_are_used_and_spread_over_it(
     folder.mkdir()
     for index in range(100):
         (folder / f"{index:03d}.png").symlink_to(photo)
-    options = ExportOptions(
-        target="onnx",
-        weights=str(checkpoint("v2")),
-        output=None,
-        image_size=(32, 32),
-        verify=folder,
-    )
-    cases = list(verification_cases(load_source(options), options))
+    job = job_of(weights=str(checkpoint("v2")), image_size=(32, 32), verify=folder)
+    cases = list(verification_cases(job))
     photos = [case.name for case in cases if case.name.endswith(".png")]
     assert 16 < len(photos) <= 32
     assert photos[0] == "000.png"

@@ -7,29 +7,18 @@ import pytest
 import torch
 from PIL import Image
 
-from converters.export.options import ExportOptions
-from converters.export.source import SourceModel, load_source
+from converters.job.job import ExportJob
 from converters.precision import calibration
-from converters.precision.calibration import MIN_IMAGES, calibration_batches
+from converters.precision.calibration import MIN_IMAGES, calibration_set
 from mobilevit_edge.errors import CalibrationError
+from tests.support.jobs import job_of, with_options
 
-
-def options(**changes: object) -> ExportOptions:
-    return ExportOptions(
-        **{
-            "target": "onnx",
-            "weights": "random",
-            "output": None,
-            "model": "mobilevit_xxs",
-            "image_size": (64, 96),
-            **changes,
-        }
-    )
+SIZE = (64, 96)
 
 
 @pytest.fixture(scope="module")
-def prepared() -> SourceModel:
-    return load_source(options())
+def job() -> ExportJob:
+    return job_of(image_size=SIZE)
 
 
 def fill(folder: Path, count: int, color: int | None = None) -> Path:
@@ -49,10 +38,10 @@ def silent(_: str) -> None:
 
 
 def test_every_image_becomes_an_input_as_the_artifact_takes_it(
-    tmp_path: Path, prepared: SourceModel
+    tmp_path: Path, job: ExportJob
 ) -> None:
     told: list[str] = []
-    found = calibration_batches(fill(tmp_path, 9), prepared, options(), told.append)
+    found = calibration_set(fill(tmp_path, 9), job, told.append)
     assert found.images == 9
     assert found.unreadable == ()
     assert [b.shape for b in found.batches] == [(1, 3, 64, 96)] * 9
@@ -61,49 +50,49 @@ def test_every_image_becomes_an_input_as_the_artifact_takes_it(
     assert told[-1] == "reading calibration image 9 of 9"
 
 
-def test_raw_input_is_bytes(tmp_path: Path, prepared: SourceModel) -> None:
-    found = calibration_batches(fill(tmp_path, 8), prepared, options(raw_input=True), silent)
+def test_raw_input_is_bytes(tmp_path: Path, job: ExportJob) -> None:
+    found = calibration_set(fill(tmp_path, 8), with_options(job, raw_input=True), silent)
     assert found.batches[0].shape == (1, 64, 96, 3)
     assert found.batches[0].dtype == torch.uint8
 
 
 @pytest.mark.parametrize(("batch", "size", "count"), [(4, 4, 3), (None, 2, 5)])
 def test_batches_have_the_artifacts_size(
-    tmp_path: Path, prepared: SourceModel, batch: int | None, size: int, count: int
+    tmp_path: Path, job: ExportJob, batch: int | None, size: int, count: int
 ) -> None:
-    found = calibration_batches(fill(tmp_path, 9), prepared, options(batch=batch), silent)
+    found = calibration_set(fill(tmp_path, 9), with_options(job, batch=batch), silent)
     assert [b.shape[0] for b in found.batches] == [size] * count
     # The last batch is filled up with the first images again.
     assert torch.equal(found.batches[-1][-1], found.batches[0][(size * count - 10)])
 
 
 def test_images_are_spread_over_the_folder(
-    tmp_path: Path, prepared: SourceModel, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, job: ExportJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "MAX_IMAGES", 10)
     folder = fill(tmp_path, 31)
     last = sorted(folder.rglob("*.png"))[-1]
-    found = calibration_batches(folder, prepared, options(), silent)
+    found = calibration_set(folder, job, silent)
     assert found.images == 10
     expected = np.asarray(Image.open(last)).transpose(2, 0, 1)
     largest = [np.abs(b[0].numpy() * 255 - expected).max() for b in found.batches]
-    assert min(largest) < 128 or prepared.preprocessing.resize != "stretch"
+    assert min(largest) < 128 or job.source.preprocessing.resize != "stretch"
 
 
 def test_unreadable_files_are_named_and_replaced(
-    tmp_path: Path, prepared: SourceModel, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, job: ExportJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "MAX_IMAGES", 10)
     folder = fill(tmp_path, 12)
     (folder / "000.jpg").write_bytes(b"no image")
     (folder / "class0" / "000.png").write_bytes(b"")
-    found = calibration_batches(folder, prepared, options(), silent)
+    found = calibration_set(folder, job, silent)
     assert found.images == 10
     assert set(found.unreadable) <= {"000.jpg", "000.png"}
     assert "000.jpg" in found.unreadable
 
 
-def test_what_cannot_calibrate_is_refused(tmp_path: Path, prepared: SourceModel) -> None:
+def test_what_cannot_calibrate_is_refused(tmp_path: Path, job: ExportJob) -> None:
     few, dull, broken, empty = (tmp_path / name for name in ("few", "dull", "broken", "empty"))
     fill(few, MIN_IMAGES - 1)
     fill(dull, 10, color=7)
@@ -121,4 +110,4 @@ def test_what_cannot_calibrate_is_refused(tmp_path: Path, prepared: SourceModel)
     }
     for path, message in cases.items():
         with pytest.raises(CalibrationError, match=message):
-            calibration_batches(path, prepared, options(), silent)
+            calibration_set(path, job, silent)

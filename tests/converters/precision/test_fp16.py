@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from converters.export.wrapping import ExportableModel
+from converters.job.wrapping import ExportableModel
 from converters.precision.fp16 import LIMIT, Fp32Region, find_fp32_regions, to_fp16
 from mobilevit_edge.errors import ConversionError
 from tests.conftest import random_images

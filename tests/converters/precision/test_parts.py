@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from converters.precision.parts import block_parts, check_part_names, keeps, part_names
+from converters.precision.parts import block_parts, check_part_names, part_filter, part_names
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.models.network import create_model
 
@@ -42,11 +42,11 @@ def test_an_unknown_name_is_refused_with_the_nearest(model: object) -> None:
 
 
 def test_a_name_covers_what_is_below_it_and_nothing_else() -> None:
-    kept = keeps(("layer1", "layer3.1.layers.0"))
+    kept = part_filter(("layer1", "layer3.1.layers.0"))
     assert kept("layer1")
     assert kept("model.layer1.0.expand.conv")
     assert kept("layer3.1.layers.0.attention")
     assert not kept("layer10")
     assert not kept("layer3.1.layers.1")
     assert not kept("")
-    assert not keeps(())("layer1")
+    assert not part_filter(())("layer1")

@@ -4,14 +4,12 @@ import pytest
 import torch
 from torch.export import ExportedProgram
 
-import converters.targets.executorch.conversion
-from converters.export.options import ExportOptions
-from converters.export.source import load_source
-from converters.export.wrapping import ExportableModel, wrap_for_export
+from converters.job.wrapping import ExportableModel
 from converters.precision.pt2e import quantize_program, quantize_program_dynamic
 from converters.precision.range_groups import apply_range_groups
 from converters.precision.sensitivity import Simulation, choose_fp32_parts
 from tests.conftest import random_images
+from tests.support.jobs import job_of, module_of
 
 SIZE = 64
 IMAGES = random_images(4, SIZE, SIZE).split(1)
@@ -19,21 +17,18 @@ IMAGES = random_images(4, SIZE, SIZE).split(1)
 
 @pytest.fixture(scope="module", params=[("mobilevit_xxs", "random"), ("auto", "demo")])
 def module(request: pytest.FixtureRequest) -> ExportableModel:
-    """A deployed model with range groups: V1 with random weights, V2 with trained ones."""
+    """A rewritten model with range groups: V1 with random weights, V2 with trained ones."""
     model, weights = request.param
-    options = ExportOptions(
+    job = job_of(
         target="executorch",
         weights=weights,
-        output=None,
         model=model,
         precision="int8",
         image_size=(SIZE, SIZE),
     )
-    prepared = load_source(options)
-    rewrites = converters.targets.executorch.conversion.rewrites(prepared.model.spec, options)
-    deployed = wrap_for_export(prepared, options, rewrites).module
-    apply_range_groups(deployed, IMAGES)
-    return deployed
+    exportable = module_of(job)
+    apply_range_groups(exportable, IMAGES)
+    return exportable
 
 
 def relative_error(program: ExportedProgram, module: ExportableModel) -> float:

@@ -6,34 +6,24 @@ import pytest
 import torch
 from torch import nn
 
-from converters.export.options import ExportOptions
-from converters.export.source import load_source
-from converters.export.wrapping import wrap_for_export
 from converters.precision.range_groups import (
     GroupedExpansion,
     apply_range_groups,
     best_split,
 )
 from converters.rewrites.base import parts_of
-from converters.targets.base import get_backend
 from mobilevit_edge.models.layers import InvertedResidual
 from tests.conftest import random_images
+from tests.support.jobs import job_of, module_of
 
 SIZE = 64
 
 
 def deployed(model: str, target: str) -> nn.Module:
-    options = ExportOptions(
-        target=target,  # type: ignore[arg-type]
-        weights="random",
-        output=None,
-        model=model,
-        precision="int8",
-        image_size=(SIZE, SIZE),
+    job = job_of(
+        target=target, model=model, precision="int8", calibration="photos", image_size=(SIZE, SIZE)
     )
-    prepared = load_source(options)
-    rewrites = get_backend(options.target).rewrites(prepared.model.spec, options)
-    return wrap_for_export(prepared, options, rewrites).module
+    return module_of(job)
 
 
 def spread_ranges(module: nn.Module) -> None:
@@ -56,10 +46,11 @@ def test_groups_change_nothing_but_the_order_of_sums(model: str, target: str) ->
     images = random_images(2, SIZE, SIZE)
     with torch.no_grad():
         before = module(images)
-        layers = apply_range_groups(module, [images])
+        apply_range_groups(module, [images])
         after = module(images)
-    assert len(layers) == len(parts_of(module, GroupedExpansion)) >= 5
-    assert all(2 <= len(layer.sizes) <= 4 for layer in layers)
+    grouped = [part for _, part in parts_of(module, GroupedExpansion)]
+    assert len(grouped) >= 5
+    assert all(2 <= len(part.expands) <= 4 for part in grouped)
     # fp32 sums in another order: ten times less than the 1e-5 an export may differ by.
     assert (after - before).abs().max() <= 1e-6 * before.abs().max() * 10
 
@@ -85,7 +76,8 @@ def test_groups_are_exact_in_float64() -> None:
 def test_channels_alike_in_range_stay_together() -> None:
     module = deployed("mobilevit_xxs", "executorch")
     part = parts_of(module, InvertedResidual)[0][1]
-    assert apply_range_groups(module, [random_images(1, SIZE, SIZE)], max_groups=1) == ()
+    apply_range_groups(module, [random_images(1, SIZE, SIZE)], max_groups=1)
+    assert parts_of(module, GroupedExpansion) == []
     assert parts_of(module, InvertedResidual)[0][1] is part
     assert not parts_of(module, GroupedExpansion)
 

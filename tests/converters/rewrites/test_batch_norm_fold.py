@@ -6,34 +6,22 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from converters.rewrites.base import parts_of
 from mobilevit_edge.models.layers import ConvNormAct
-from mobilevit_edge.specs import ModelSpec
-from tests.converters.rewrites.test_base import (
+from tests.support.networks import FAMILIES, Family
+from tests.support.rewrites import (
     EXACT,
-    LINES,
-    assert_exact,
     assert_refused,
-    batches_of_images,
-    count,
     few,
     noise,
     relative_error,
     rewritten,
     small_model,
-    small_spec,
-    small_specs,
 )
 
 NAME = "batch_norm_fold"
-
-
-@few
-@given(small_specs(*LINES), batches_of_images)
-def test_the_network_stays_the_same(spec: ModelSpec, x: Tensor) -> None:
-    assert_exact(small_model(spec), NAME, x)
 
 
 @few
@@ -47,13 +35,13 @@ def test_the_network_stays_the_same(spec: ModelSpec, x: Tensor) -> None:
 def test_every_convolution_stays_the_same_with_tiny_variances_and_large_means(
     variance: float, mean: float, batch: int, height: int, width: int
 ) -> None:
-    model = small_model(small_spec("mobilevit_xxs"))
+    model = small_model("v1")
     for _, norm in parts_of(model, nn.BatchNorm2d):
         assert norm.running_var is not None
         assert norm.running_mean is not None
         norm.running_var.fill_(variance)
         norm.running_mean += mean
-    changed, _ = rewritten(model, [NAME])
+    changed, _ = rewritten(model, NAME)
     folded = dict(parts_of(changed, ConvNormAct))
     for name, part in parts_of(model, ConvNormAct):
         channels = part.conv.in_channels
@@ -61,18 +49,14 @@ def test_every_convolution_stays_the_same_with_tiny_variances_and_large_means(
         assert relative_error(folded[name], part, x) < EXACT, name
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_no_batch_norm_is_left_and_every_convolution_has_its_bias(line: str) -> None:
-    model = small_model(small_spec(line))
-    norms = count(model, nn.BatchNorm2d)
-    changed, outcome = rewritten(model, [NAME])
-    assert outcome.sites == norms > 20
-    assert count(changed, nn.BatchNorm2d) == 0
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_convolution_has_a_bias_afterwards(family: Family) -> None:
+    changed, _ = rewritten(small_model(family), NAME)
     assert all(part.conv.bias is not None for _, part in parts_of(changed, ConvNormAct))
 
 
 def test_a_norm_without_running_statistics_is_refused() -> None:
-    model = small_model(small_spec("mobilevit_xxs"))
+    model = small_model("v1")
     last = parts_of(model, nn.BatchNorm2d)[-1][1]
     last.running_mean = last.running_var = None
     assert_refused(model, NAME, "no running statistics")

@@ -7,17 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.rewrites.base import Context
+from converters.rewrites.base import Context, Outcome
 from mobilevit_edge.preprocess import ChannelOrder
-from tests.converters.rewrites.test_base import (
-    EXACT,
-    LINES,
-    difference,
-    few,
-    rewritten,
-    small_model,
-    small_spec,
-)
+from tests.support.networks import FAMILIES, Family
+from tests.support.rewrites import EXACT, difference, few, rewritten, small_model
 
 NAME = "preprocessing_fold"
 
@@ -26,18 +19,18 @@ NAME = "preprocessing_fold"
 @pytest.mark.parametrize("names", [[NAME], [NAME, "batch_norm_fold"], ["batch_norm_fold", NAME]])
 @few
 @given(
-    line=st.sampled_from(LINES),
+    family=st.sampled_from(FAMILIES),
     batch=st.integers(1, 3),
-    height=st.integers(32, 80),
-    width=st.integers(32, 80),
+    height=st.integers(8, 40),
+    width=st.integers(8, 40),
 )
 @torch.no_grad()
 def test_rgb_bytes_give_what_scaled_and_ordered_pixels_give(
-    names: list[str], order: ChannelOrder, line: str, batch: int, height: int, width: int
+    names: list[str], order: ChannelOrder, family: Family, batch: int, height: int, width: int
 ) -> None:
-    model = small_model(small_spec(line))
+    model = small_model(family)
     context = Context((height, width), raw_channel_order=order)
-    changed, _ = rewritten(model, names, context)
+    changed, _ = rewritten(model, *names, context=context)
     random = torch.Generator().manual_seed(height)
     pixels = torch.randint(0, 256, (batch, 3, height, width), generator=random).double()
     scaled = (pixels.flip(1) if order == "BGR" else pixels) / 255
@@ -45,7 +38,7 @@ def test_rgb_bytes_give_what_scaled_and_ordered_pixels_give(
 
 
 def test_without_raw_pixels_nothing_changes() -> None:
-    model = small_model(small_spec("mobilevit_xxs"))
-    changed, outcome = rewritten(model, [NAME])
-    assert (outcome.sites, outcome.refused) == (0, None)
+    model = small_model("v1")
+    changed, outcome = rewritten(model, NAME)
+    assert outcome == Outcome(NAME, 0)
     assert torch.equal(changed.stem.conv.weight, model.stem.conv.weight)

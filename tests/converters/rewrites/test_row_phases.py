@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from converters.rewrites.row_phases import (
     RowFoldMaps,
@@ -15,21 +14,8 @@ from converters.rewrites.row_phases import (
     RowUnfoldTokens,
 )
 from mobilevit_edge.models.layers import FoldMaps, FoldTokens, UnfoldMaps, UnfoldTokens
-from mobilevit_edge.specs import ModelSpec
-from tests.converters.rewrites.test_base import (
-    LINES,
-    assert_exact,
-    batches_of_images,
-    chain,
-    count,
-    few,
-    noise,
-    ranks,
-    rewritten,
-    small_model,
-    small_spec,
-    small_specs,
-)
+from tests.support.networks import FAMILIES, Family
+from tests.support.rewrites import few, noise, record, rewritten, small_model
 
 NAME = "row_phases"
 FORMS = {
@@ -37,12 +23,6 @@ FORMS = {
     "tokens": (UnfoldTokens, FoldTokens, RowUnfoldTokens, RowFoldTokens),
 }
 sides = st.integers(1, 6)
-
-
-@few
-@given(small_specs(*LINES), batches_of_images)
-def test_the_network_stays_the_same(spec: ModelSpec, x: Tensor) -> None:
-    assert_exact(small_model(spec), NAME, x)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -59,12 +39,9 @@ def test_the_same_numbers_move_to_the_same_places(
     assert torch.equal(fold(patches, (2 * h, 2 * w)), x)
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_every_unfolding_is_rewritten_and_no_tensor_of_it_has_five_axes(line: str) -> None:
-    model = small_model(small_spec(line))
-    x = noise(2, 3, 72, 64)
-    assert ranks(model, x).largest == 6
-    changed, outcome = rewritten(model, chain(NAME))
-    assert outcome.sites == 6
-    assert count(changed, UnfoldMaps, FoldMaps, UnfoldTokens, FoldTokens) == 0
-    assert ranks(changed, x).largest == 4
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_tensor_has_five_axes(family: Family) -> None:
+    model = small_model(family)
+    x = noise(2, 3, 18, 16)
+    assert record(model, x).largest_rank == 6
+    assert record(rewritten(model, NAME)[0], x).largest_rank == 4

@@ -215,7 +215,7 @@ def _parse_model(path: Path) -> Any:
         from coremltools.proto import Model_pb2
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     except ImportError as error:
-        raise MissingPackageError("coremltools", "coreml") from error
+        raise MissingPackageError("coremltools") from error
     try:
         return Model_pb2.Model.FromString(_read_bounded(path, _MAX_MODEL_BYTES))
     except DecodeError as error:

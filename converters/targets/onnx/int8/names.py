@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import onnx
 
+from converters.targets.onnx.names import module_of, node_name
+
 
 def shorten_names(graph: onnx.GraphProto) -> None:
     """Rename tensors to ``t0``, ``t1`` ... and nodes to ``module/n``, in place.
@@ -12,8 +14,7 @@ def shorten_names(graph: onnx.GraphProto) -> None:
     """
     names = {value.name: value.name for part in (graph.input, graph.output) for value in part}
     for index, node in enumerate(graph.node):
-        module = node.name.split("/", maxsplit=1)[0]
-        node.name = f"{module}/{index}"
+        node.name = node_name(module_of(node.name), str(index))
         for part in (node.input, node.output):
             for position, name in enumerate(part):
                 # An empty name is an optional input left out.

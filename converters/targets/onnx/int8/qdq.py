@@ -8,32 +8,30 @@ sums; norms and the attention's own products stay in float.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from converters.precision.parts import keeps
+from converters.precision.parts import part_filter
 from converters.precision.ranges import LEVELS, Histogram, pixel_range
-from converters.targets.base import Array
-from converters.targets.onnx.int8.dynamic import quantize_onnx_dynamic
-from converters.targets.onnx.int8.rules import PRODUCTS, Plan, module_of
+from converters.progress import Progress, no_progress
+from converters.targets.loaded import Array
+from converters.targets.onnx.int8.rules import PRODUCTS, Int8Plan
 from converters.targets.onnx.int8.weights import (
     dequantized,
     output_axis,
     round_weights,
     weight_scales,
 )
+from converters.targets.onnx.names import module_of, node_name
+from converters.targets.onnx.runtime import open_session
 
 _SMALLEST_SCALE: Final = 1e-30
-
-
-__all__ = ["quantize_onnx", "quantize_onnx_dynamic"]
 
 
 @dataclass(frozen=True)
@@ -50,29 +48,29 @@ SIGMOID: Final = Scale(1 / LEVELS, 0)
 def quantize_onnx(
     proto: onnx.ModelProto,
     batches: Sequence[Array],
-    keep: Sequence[str],
-    progress: Callable[[str], None] = lambda _: None,
+    fp32_parts: Sequence[str],
+    progress: Progress = no_progress,
 ) -> onnx.ModelProto:
     """The int8 form of an fp32 graph.
 
     Args:
         proto: an fp32 graph of ``export_graph``, its nodes named after modules.
         batches: inputs to calibrate on.
-        keep: parts that stay in float, by their paths in the model.
-        progress: told which batch is on.
+        fp32_parts: parts that stay in float, by their paths in the model.
+        progress: called with the batch at hand.
     """
     model = onnx.ModelProto()
     model.CopyFrom(proto)
-    plan = Plan(model.graph, keeps(keep))
+    plan = Int8Plan(model.graph, part_filter(fp32_parts))
     _write(model.graph, plan, _calibrate(model, plan, batches, progress))
     return model
 
 
 def _calibrate(
     model: onnx.ModelProto,
-    plan: Plan,
+    plan: Int8Plan,
     batches: Sequence[Array],
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> dict[str, Scale]:
     """The scale of every tensor that owns one."""
     owners = [n for n in dict.fromkeys(plan.tensors.values()) if n not in plan.sigmoids]
@@ -85,11 +83,7 @@ def _calibrate(
         for name in owners
         if name not in known
     )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        observed.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(observed.SerializeToString())
     histograms = {name: Histogram(plan.floors.get(name, -np.inf)) for name in owners}
     wanted = [name for name in owners if name != image.name]
     for index, batch in enumerate(batches, 1):
@@ -113,7 +107,7 @@ def _scale_of(low: float, high: float) -> Scale:
 class _Writer:
     """The int8 graph as it is written, node by node."""
 
-    def __init__(self, plan: Plan, scales: Mapping[str, Scale]) -> None:
+    def __init__(self, plan: Int8Plan, scales: Mapping[str, Scale]) -> None:
         self._plan = plan
         self._scales = scales
         self._rounded: dict[str, str] = {}
@@ -123,7 +117,7 @@ class _Writer:
 
     def write(self, node: onnx.NodeProto) -> None:
         """A node of the float graph, with what it needs around it."""
-        module = module_of(node)
+        module = module_of(node.name)
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         if node.name in self._plan.nodes and node.op_type in ("Conv", *PRODUCTS):
@@ -148,7 +142,7 @@ class _Writer:
             ("QuantizeLinear", name, integers),
             ("DequantizeLinear", integers, rounded),
         ):
-            title = f"{module}/{kind}_{name}"
+            title = node_name(module, f"{kind}_{name}")
             self.nodes.append(helper.make_node(kind, [before, *parameters], [after], title))
         self._rounded[name] = rounded
 
@@ -180,7 +174,7 @@ class _Writer:
         return name
 
 
-def _write(graph: onnx.GraphProto, plan: Plan, scales: Mapping[str, Scale]) -> None:
+def _write(graph: onnx.GraphProto, plan: Int8Plan, scales: Mapping[str, Scale]) -> None:
     """Replace the float graph by its int8 form."""
     writer = _Writer(plan, scales)
     for value in graph.input:

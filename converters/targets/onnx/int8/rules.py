@@ -8,20 +8,16 @@ from typing import Final
 import onnx
 
 from converters.precision.ranges import SILU_FLOOR
+from converters.targets.onnx.names import module_of
 
 PRODUCTS: Final = ("MatMul", "Gemm")
 _MOVES: Final = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Slice")
 
 
-def module_of(node: onnx.NodeProto) -> str:
-    """Path of the module that a node came from."""
-    return node.name.split("/", maxsplit=1)[0]
-
-
-class Plan:
+class Int8Plan:
     """Which nodes and tensors of a graph become int8. Built node by node, in order."""
 
-    def __init__(self, graph: onnx.GraphProto, kept: Callable[[str], bool]) -> None:
+    def __init__(self, graph: onnx.GraphProto, in_fp32: Callable[[str], bool]) -> None:
         self.constants = {i.name: i for i in graph.initializer}
         self.nodes: set[str] = set()
         self.tensors: dict[str, str] = {}
@@ -36,7 +32,7 @@ class Plan:
         self.image = "" if first is None else first.input[0]
         """The network's input as its stem reads it."""
         for node in graph.node:
-            if not kept(module_of(node)):
+            if not in_fp32(module_of(node.name)):
                 self._visit(node)
 
     def _visit(self, node: onnx.NodeProto) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from converters.targets.base import Array
+from converters.targets.loaded import Array
+from converters.targets.onnx.names import module_of, node_name
 
 LARGEST: Final = 127
 _SMALLEST_SCALE: Final = 1e-30
@@ -54,7 +55,7 @@ def dequantized(
         "DequantizeLinear",
         [constant.name for constant in constants],
         [f"{name}_rounded"],
-        f"{module}/DequantizeLinear_{name}",
+        node_name(module, f"DequantizeLinear_{name}"),
         axis=axis,
     )
     return node, tuple(constants)
@@ -82,7 +83,7 @@ def quantize_onnx_weights(
                 values = numpy_helper.to_array(constants[name])
                 axis = output_axis(node)
                 steps = weight_scales(values, axis)
-                module = node.name.split("/", maxsplit=1)[0]
+                module = module_of(node.name)
                 dequantize, parts = dequantized(
                     name, round_weights(values, steps, axis), steps, axis, module
                 )

@@ -17,16 +17,18 @@ import torch
 from coremltools.proto import Model_pb2
 from PIL import Image
 
-import converters.targets.coreml.conversion as coreml
-from converters.checks.numerics import Reference, verification_cases, verify
-from converters.export.options import ExportOptions
-from converters.export.pipeline import export_bundle
-from converters.export.source import load_source
-from converters.targets.base import LoadedModel
+from converters.bundling.pipeline import export_bundle
+from converters.checks.cases import verification_cases
+from converters.checks.numerics import Reference, verify
+from converters.job.job import ExportJob
+from converters.job.options import ExportOptions
+from converters.targets.coreml import conversion, inspection, runtime
 from converters.targets.coreml.evaluator.package import MilModel, read_package
+from converters.targets.loaded import LoadedModel
 from mobilevit_edge.errors import ConversionError, VerificationError
 from mobilevit_edge.formats.bundle import Bundle, read_bundle
 from tests.converters.conftest import Command
+from tests.support.jobs import job_of
 
 FP32 = 1e-5
 RECIPES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -165,7 +167,7 @@ def test_author_license_version_descriptions_and_preview_are_set(package: Packag
 
 
 def test_operators_are_named_after_their_modules(package: Package) -> None:
-    graph = coreml.inspect(package("v1").model_path)
+    graph = inspection.read_graph(package("v1").model_path)
     products = [operator.module for operator in graph.operators if operator.kind == "matmul"]
     assert "layer3_1_layers_0_attention" in products
     convs = [operator for operator in graph.operators if operator.kind == "conv"]
@@ -198,7 +200,7 @@ def test_separable_attention_is_made_of_elementwise_operators(package: Package, 
     }
     inside = {
         o.kind
-        for o in coreml.inspect(package(name).model_path).operators
+        for o in inspection.read_graph(package(name).model_path).operators
         if o.module.startswith("layer3_1_layers_0_attention") and "norm" not in o.module
     }
     assert inside == {"conv", "softmax", "mul", "reduce_sum", "relu"}
@@ -207,7 +209,7 @@ def test_separable_attention_is_made_of_elementwise_operators(package: Package, 
 
 @pytest.mark.parametrize("name", ["v1", "v3_tokens"])
 def test_v1s_line_moves_maps_at_its_blocks_ends_alone(package: Package, name: str) -> None:
-    operators = coreml.inspect(package(name).model_path).operators
+    operators = inspection.read_graph(package(name).model_path).operators
     # Two a block, between axes 0 and 1; none is left for queries, keys and values.
     assert sum(operator.kind == "transpose" for operator in operators) == 6
     assert package(name).manifest.audit.max_rank == 4
@@ -239,7 +241,7 @@ def test_a_flexible_program_takes_both_sizes(package: Package) -> None:
         ((128, 128), None),
         ((192, 128), None),
     ]
-    loaded = coreml.load(bundle.model_path)
+    loaded = runtime.load(bundle.model_path)
     with pytest.raises(ConversionError, match=r"no image of 96x96, only 128x128, 192x128"):
         loaded.run(np.zeros((1, 96, 96, 3), np.uint8))
 
@@ -368,19 +370,16 @@ def test_parts_beyond_fp16_compute_in_fp32(
 
 
 @pytest.fixture(scope="module")
-def prepared_v1(checkpoint: Callable[[str], Path]) -> tuple[Any, ExportOptions]:
-    options = ExportOptions("coreml", str(checkpoint("v1")), None, image_size=(64, 64))
-    return load_source(options), options
+def v1_job(checkpoint: Callable[[str], Path]) -> ExportJob:
+    return job_of(target="coreml", weights=str(checkpoint("v1")))
 
 
 @pytest.fixture
-def judge(prepared_v1: tuple[Any, ExportOptions]) -> Callable[[Path], None]:
+def judge(v1_job: ExportJob) -> Callable[[Path], None]:
     """The pipeline's own verification of a package."""
-    prepared, options = prepared_v1
 
     def run(path: Path) -> None:
-        cases = list(verification_cases(prepared, options))
-        verify(coreml.load(path), prepared, options, Reference(prepared, softmax=False), cases)
+        verify(runtime.load(path), v1_job, Reference(v1_job), list(verification_cases(v1_job)))
 
     return run
 
@@ -517,7 +516,7 @@ def test_predict_says_who_answered(package: Package, tmp_path: Path, predict: Co
 
 def test_off_macos_there_is_no_core_ml(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert coreml.load_core_ml(package("v1").model_path) is None
+    assert runtime.load_core_ml(package("v1").model_path) is None
 
 
 class StandIn:
@@ -539,12 +538,12 @@ def test_on_macos_core_ml_itself_is_asked(
 ) -> None:
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     monkeypatch.setattr("coremltools.models.MLModel", StandIn)
-    loaded = coreml.load_core_ml(package(name).model_path)
+    loaded = runtime.load_core_ml(package(name).model_path)
     assert isinstance(loaded, LoadedModel)
     assert loaded.runtime.startswith("Core ML, macOS")
     assert not loaded.is_reference
     x = np.random.default_rng(3).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    expected = coreml.load(package(name).model_path).run(x)
+    expected = runtime.load(package(name).model_path).run(x)
     np.testing.assert_array_equal(loaded.run(x), expected)
 
 
@@ -571,15 +570,15 @@ def test_what_core_ml_answers_is_recorded_apart_and_can_fail_the_export(
 
         return LoadedModel(run, "Core ML, macOS 15")
 
-    monkeypatch.setattr(coreml, "convert", convert)
-    monkeypatch.setattr(coreml, "load_core_ml", load_core_ml)
-    options = ExportOptions("coreml", str(checkpoint("v1")), tmp_path / "out", image_size=(64, 64))
+    monkeypatch.setattr(conversion, "convert", convert)
+    monkeypatch.setattr(runtime, "load_core_ml", load_core_ml)
+    options = ExportOptions(checkpoint("v1"), "coreml", tmp_path / "out", image_size=(64, 64))
     if factor != 1:
         with pytest.raises(VerificationError, match="differs from the reference"):
-            export_bundle(options, lambda _: None)
+            export_bundle(options)
         assert not (tmp_path / "out").exists()
         return
-    manifest = export_bundle(options, lambda _: None).manifest
+    manifest = export_bundle(options).manifest
     assert manifest.verification is not None
     assert manifest.verification.by == "reference"
     assert manifest.coreml is not None
@@ -608,7 +607,6 @@ def test_a_model_without_classifier_gives_its_features(
 def test_without_coremltools_the_extra_is_named(
     export: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delitem(sys.modules, "converters.targets.coreml.conversion")
     monkeypatch.setitem(sys.modules, "coremltools", None)
     options = ("--target", "coreml", "--weights", "random", "--model", "mobilevit_xxs")
     finished = export(*options, "--output", tmp_path / "out")

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-import converters.targets.executorch.conversion as converter
-from converters.checks.graph_contract import FLAT_RANK
-from converters.checks.numerics import MAX_RELATIVE_ERROR
+from converters.job.precisions import PRECISIONS
+from converters.targets.base import FLAT_RANK
+from converters.targets.executorch import pte, runtime
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Manifest, read_bundle
 
@@ -77,7 +77,7 @@ def manifest_of(bundle: Path) -> Manifest:
 
 
 def run(bundle: Path, x: np.ndarray) -> np.ndarray:
-    return converter.load(bundle / "model.pte").run(x)
+    return runtime.load(bundle / "model.pte").run(x)
 
 
 def as_float(pixels: np.ndarray, order: str) -> np.ndarray:
@@ -163,7 +163,7 @@ def test_numbers_in_fp16_are_not_converted_at_every_inference(bundle: Bundle) ->
 @pytest.mark.parametrize("name", RUNS_HERE)
 def test_one_delegate_holds_all_the_work(bundle: Bundle, name: str) -> None:
     path = bundle(name) / "model.pte"
-    graph = converter.inspect(path)
+    graph = pte.read_graph(path)
     # The softmax of fp16 logits runs in fp32, behind a conversion.
     assert graph.delegates == (2 if name == "v1" else 1)
     delegated = {operator.kind for operator in graph.operators if operator.delegated}
@@ -182,7 +182,7 @@ def test_one_delegate_holds_all_the_work(bundle: Bundle, name: str) -> None:
 def test_separable_attention_stays_elementwise_and_in_four_dimensions(
     bundle: Bundle, name: str
 ) -> None:
-    graph = converter.inspect(bundle(name) / "model.pte")
+    graph = pte.read_graph(bundle(name) / "model.pte")
     assert not {operator.kind for operator in graph.operators} & graph.products
     assert max(operator.rank for operator in graph.operators) == FLAT_RANK
     assert manifest_of(bundle(name)).audit.max_rank == FLAT_RANK
@@ -237,7 +237,7 @@ def test_the_manifest_names_target_runtime_rewrites_and_versions(bundle: Bundle)
     assert version in manifest.verification.runtime
     assert "XNNPACK" in manifest.verification.runtime
     assert manifest.versions["executorch"] == version
-    assert manifest.verification.max_relative_error == MAX_RELATIVE_ERROR["fp32"]
+    assert manifest.verification.max_relative_error == PRECISIONS["fp32"].max_error
     assert all(case.relative_error <= 1e-5 for case in manifest.verification.cases)
     assert any(case.relative_error > 0 for case in manifest.verification.cases)
     assert [(r.name, r.sites) for r in manifest.rewrites] == [
@@ -283,7 +283,7 @@ def test_a_bundle_for_a_device_says_that_nothing_ran(bundle: Bundle, predict: Co
     assert manifest.audit.operators[0].kind == "CoreMLBackend"
     finished = predict(bundle("device"), "photo.jpg")
     assert finished.code == 2
-    assert "runs on a device alone" in finished.err
+    assert "runs only on devices" in finished.err
 
 
 def test_the_record_for_profiling_lies_beside_the_model(bundle: Bundle) -> None:
@@ -317,10 +317,10 @@ def test_a_truncated_file_is_a_conversion_error(
     path.write_bytes((bundle("v1") / "model.pte").read_bytes()[:length])
     # The runtime reads a file's segments late, so a long enough piece may load and then fail.
     with pytest.raises(ConversionError, match=r"model\.pte"):
-        converter.load(path).run(np.zeros((1, 3, 64, 64), np.float32))
+        runtime.load(path).run(np.zeros((1, 3, 64, 64), np.float32))
 
 
 def test_an_input_of_another_shape_is_a_conversion_error(bundle: Bundle) -> None:
-    loaded = converter.load(bundle("v1") / "model.pte")
+    loaded = runtime.load(bundle("v1") / "model.pte")
     with pytest.raises(ConversionError, match=r"failed on model\.pte"):
         loaded.run(np.zeros((1, 3, 96, 96), np.float32))

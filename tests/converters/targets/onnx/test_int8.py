@@ -9,11 +9,8 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-import converters.targets.onnx.conversion
-from converters.export.options import ExportOptions
-from converters.export.source import load_source
-from converters.export.wrapping import wrap_for_export
 from converters.precision.range_groups import apply_range_groups
+from converters.targets.onnx.conversion import export_graph
 from converters.targets.onnx.int8.dynamic import quantize_onnx_dynamic
 from converters.targets.onnx.int8.qdq import quantize_onnx
 from converters.targets.onnx.int8.weights import (
@@ -23,7 +20,9 @@ from converters.targets.onnx.int8.weights import (
     round_weights,
     weight_scales,
 )
+from converters.targets.onnx.runtime import session_options
 from tests.conftest import random_images
+from tests.support.jobs import job_of, module_of
 
 SIZE = 64
 WEIGHTED = ("Conv", "MatMul", "Gemm")
@@ -34,18 +33,13 @@ IMAGES = [image.numpy() for image in random_images(4, SIZE, SIZE).split(1)]
 def graph(request: pytest.FixtureRequest) -> onnx.ModelProto:
     """The fp32 graph of a model with range groups: V1 with random weights, V2 with trained ones."""
     model, weights = request.param
-    options = ExportOptions(
-        target="onnx", weights=weights, output=None, model=model, image_size=(SIZE, SIZE)
-    )
-    prepared = load_source(options)
-    rewrites = converters.targets.onnx.conversion.rewrites(prepared.model.spec, options)
-    module = wrap_for_export(prepared, options, rewrites).module
+    module = module_of(job_of(weights=weights, model=model, image_size=(SIZE, SIZE)))
     apply_range_groups(module, [torch.from_numpy(image) for image in IMAGES])
-    return converters.targets.onnx.conversion.export_graph(module, (torch.zeros(1, 3, SIZE, SIZE),))
+    return export_graph(module, (torch.zeros(1, 3, SIZE, SIZE),))
 
 
 def run(proto: onnx.ModelProto, *, as_written: bool = False) -> np.ndarray:
-    options = converters.targets.onnx.conversion.session_options()
+    options = session_options()
     if as_written:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(

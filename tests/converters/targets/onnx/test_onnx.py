@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 
-import converters.targets.onnx.conversion as converter
+from converters.targets.onnx import conversion
 from mobilevit_edge.formats.bundle import read_bundle
 
 Bundle = Callable[[str], Path]
@@ -55,7 +55,7 @@ def test_the_file_passes_the_checker_and_uses_only_standard_operators(
 ) -> None:
     proto = onnx.load(bundle(name) / "model.onnx", load_external_data=False)
     onnx.checker.check_model(proto, full_check=True)
-    assert {(o.domain, o.version) for o in proto.opset_import} == {("", converter.OPSET)}
+    assert {(o.domain, o.version) for o in proto.opset_import} == {("", conversion.OPSET)}
     assert not any(i.data_location == onnx.TensorProto.EXTERNAL for i in proto.graph.initializer)
 
 

@@ -1,0 +1,41 @@
+"""How the rows of each experiment are shown; a new experiment is one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.output.arm import arm_tables
+from benchmarks.output.attention import attention_charts, attention_tables
+from benchmarks.output.blocks import blocks_tables
+from benchmarks.output.charts import Chart, ScatterPoint
+from benchmarks.output.models import accuracy_scatter, models_tables, scaling_charts
+from benchmarks.output.run import run_tables
+from benchmarks.output.table import Table
+from benchmarks.workloads import attention, blocks, models
+from mobilevit_edge.formats.report import Run
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Tables and figures of a run that holds the rows of one experiment only."""
+
+    tables: Callable[[Run], tuple[Table, ...]]
+    charts: Callable[[Run], tuple[Chart, ...]] = lambda run: ()
+    scatter: Callable[[Run], tuple[ScatterPoint, ...]] = lambda run: ()
+
+
+_EXPERIMENTS: Final = {
+    attention.EXPERIMENT: Experiment(attention_tables, charts=attention_charts),
+    blocks.EXPERIMENT: Experiment(blocks_tables),
+    models.EXPERIMENT: Experiment(models_tables, charts=scaling_charts, scatter=accuracy_scatter),
+}
+_OTHER: Final = Experiment(run_tables)
+"""Bundles by name, whether measured here or on a phone."""
+INSTRUCTION_COUNTS: Final = Experiment(arm_tables)
+
+
+def experiment_of(name: str) -> Experiment:
+    """How the latency rows of an experiment are shown."""
+    return _EXPERIMENTS.get(name, _OTHER)

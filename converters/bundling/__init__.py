@@ -1,0 +1,1 @@
+"""Making bundles: the steps of an export, the manifest, handing bundles to the apps."""

@@ -1,0 +1,92 @@
+"""Handing a finished bundle to the sample apps."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from converters.job.options import ExportOptions
+from converters.targets.base import Phone, get_target
+from mobilevit_edge.errors import OutputError, UsageError
+from mobilevit_edge.files import folder_transaction
+from mobilevit_edge.formats.archive import app_name, zip_bundle
+from mobilevit_edge.formats.bundle import (
+    MANIFEST_FILE,
+    TARGET_NAMES,
+    holds_only_a_bundle,
+    read_bundle,
+)
+
+_ANDROID_FOLDER: Final = "bundles"
+"""Where the app looks among its assets."""
+
+
+def check_android_assets(options: ExportOptions, assets: Path) -> None:
+    """Refuse, before any work, what the Android app could not run.
+
+    Raises:
+        UsageError: another system's target, or several images at once.
+        OutputError: ``assets`` is not a folder.
+    """
+    if "android" not in get_target(options.target).phones(options):
+        raise UsageError(f"--android-assets takes {_targets_for('android')}")
+    if options.batch not in (1, None):
+        raise UsageError("--android-assets takes one image at a time: leave out --batch")
+    if not assets.is_dir():
+        raise OutputError(
+            f"{assets} is not a folder: --android-assets wants the app's app/src/main/assets"
+        )
+
+
+def add_to_android(bundle: Path, assets: Path) -> Path:
+    """Put a bundle among the app's assets, in one step; returns the zip.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    whole = read_bundle(bundle)
+    target = assets / _ANDROID_FOLDER / f"{app_name(whole)}.zip"
+    try:
+        target.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make {target.parent}: {error}") from error
+    zip_bundle(whole, target)
+    return target
+
+
+def check_ios_resources(options: ExportOptions, resources: Path) -> None:
+    """Refuse, before any work, what the iOS app could not run.
+
+    Raises:
+        UsageError: another system's target.
+        OutputError: ``resources`` is not a folder.
+    """
+    if "ios" not in get_target(options.target).phones(options):
+        raise UsageError(f"--ios-resources takes {_targets_for('ios')}")
+    if not resources.is_dir():
+        raise OutputError(
+            f"{resources} is not a folder: --ios-resources wants the app's ios_demo/App/Models"
+        )
+
+
+def add_to_ios(bundle: Path, resources: Path) -> Path:
+    """Put a copy of a bundle among the app's resources, in one step; returns its folder.
+
+    Raises:
+        OutputError: it cannot be written, or something else is in its place.
+    """
+    whole = read_bundle(bundle)
+    target = resources / app_name(whole)
+    if target.exists() and not holds_only_a_bundle(target):
+        raise OutputError(f"{target} is not a bundle: move it away, or export to another name")
+    with folder_transaction(target) as folder:
+        for name in (MANIFEST_FILE, *(file.path for file in whole.manifest.files)):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(whole.path / name, folder / name)
+    return target
+
+
+def _targets_for(phone: Phone) -> str:
+    names = [name for name in TARGET_NAMES if phone in get_target(name).info.phones]
+    return f"--target {' or '.join(names)}"

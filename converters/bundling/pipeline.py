@@ -1,0 +1,173 @@
+"""An export from checkpoint to verified bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import mobilevit_edge
+from converters.bundling.manifest import Checked, make_manifest
+from converters.checks.accuracy import (
+    LabeledImage,
+    check_gate,
+    find_labeled,
+    measure_accuracy,
+)
+from converters.checks.cases import Case, cases_at_other_sizes, verification_cases
+from converters.checks.graph_contract import check_contract, contract_for
+from converters.checks.numerics import Reference, verify
+from converters.checks.self_test import make_golden
+from converters.job.job import ExportJob
+from converters.job.options import ExportOptions, check_options
+from converters.job.source import SourceModel, load_source
+from converters.job.wrapping import wrap_for_export
+from converters.precision.apply import apply_precision
+from converters.progress import Progress, no_progress
+from converters.targets.base import Target, make_job, package_versions, target_to_export
+from mobilevit_edge.counting import complexity
+from mobilevit_edge.errors import OutputError
+from mobilevit_edge.files import folder_transaction
+from mobilevit_edge.formats.bundle import (
+    LABELS_FILE,
+    MANIFEST_FILE,
+    Audit,
+    Calibration,
+    Manifest,
+    holds_only_a_bundle,
+    manifest_to_json,
+)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A finished export."""
+
+    path: Path
+    manifest: Manifest
+
+
+def export_bundle(options: ExportOptions, progress: Progress = no_progress) -> Exported:
+    """Make a verified bundle.
+
+    The bundle appears at its place only when everything has succeeded; an older one stays until
+    then.
+
+    Raises:
+        MobileViTEdgeError: see the subclasses; nothing is left behind.
+    """
+    target = target_to_export(options.target)
+    check_options(options)
+    target.check_options(options)
+    if options.output is not None:
+        check_output(Path(options.output))
+    progress("reading the checkpoint")
+    return export_source(load_source(options), options, target, progress)
+
+
+def export_source(
+    source: SourceModel, options: ExportOptions, target: Target, progress: Progress = no_progress
+) -> Exported:
+    """Make a verified bundle of a model that is loaded; see :func:`export_bundle`."""
+    job = make_job(options, source)
+    output = Path(options.output or default_folder(job))
+    check_output(output)
+    labeled = find_labeled(Path(options.verify), source.labels) if options.verify else ()
+    check_gate(options, labeled)
+    batches: tuple[torch.Tensor, ...] = ()
+    calibration = None
+    if options.calibration is not None:
+        from converters.precision.calibration import calibration_set
+
+        images = calibration_set(Path(options.calibration), job, progress)
+        batches = images.batches
+        calibration = Calibration(images.images, len(images.unreadable))
+    cases = list(verification_cases(job))
+
+    with folder_transaction(output) as folder:
+        wrapped = wrap_for_export(job, target.rewrites(source.spec, options))
+        inputs = [torch.from_numpy(job.module_input.repeated(case.pixels)) for case in cases]
+        fp16_by = target.fp16_by(options)
+        plan = apply_precision(wrapped.module, job, fp16_by, batches, inputs, progress)
+        progress(f"converting to {options.target}")
+        model_path = folder / target.info.model_file
+        target.convert(wrapped.module, job, plan, model_path)
+
+        progress("checking the graph's contract")
+        counts = complexity(source.model, source.image_size)
+        contract = contract_for(
+            job,
+            max_rank=target.max_rank(wrapped.applied),
+            macs=counts.macs,
+            fp32_parts=plan.fp32_parts,
+        )
+        audit = check_contract(target.inspect(model_path), contract)
+        checked = _check_answers(target, model_path, job, audit, cases, labeled, progress)
+
+        labels = "\n".join(source.labels) + "\n"
+        (folder / LABELS_FILE).write_text(labels, encoding="utf-8")
+        manifest = make_manifest(
+            job,
+            plan,
+            wrapped.outcomes,
+            calibration,
+            checked,
+            target.extras(job, checked.native),
+            counts,
+            {"mobilevit-edge": mobilevit_edge.__version__, **package_versions(target.info)},
+            folder,
+        )
+        (folder / MANIFEST_FILE).write_text(manifest_to_json(manifest), encoding="utf-8")
+    return Exported(output, manifest)
+
+
+def _check_answers(
+    target: Target,
+    path: Path,
+    job: ExportJob,
+    audit: Audit,
+    cases: Sequence[Case],
+    labeled: Sequence[LabeledImage],
+    progress: Progress,
+) -> Checked:
+    """Run the file as written, where that is possible here."""
+    reference = Reference(job)
+    if not target.runs_here(job.options):
+        return Checked(audit, None, None, None, make_golden(job, reference, None))
+    progress("verifying the file as written")
+    loaded, native = target.load(path), target.load_native(path)
+    cases = [*cases, *cases_at_other_sizes(job)]
+    return Checked(
+        audit=audit,
+        verification=verify(loaded, job, reference, cases),
+        accuracy=measure_accuracy(loaded, job, labeled, progress) if labeled else None,
+        golden=make_golden(job, reference, loaded),
+        native=verify(native, job, reference, cases) if native else None,
+    )
+
+
+def default_folder(job: ExportJob) -> str:
+    """A name that says what is inside, in the current folder."""
+    height, width = job.source.image_size
+    size = str(height) if height == width else f"{height}x{width}"
+    return f"{job.source.spec.name}-{job.options.target}-{job.options.precision}-{size}"
+
+
+def check_output(target: Path) -> None:
+    """Refuse to replace anything that is not a bundle.
+
+    Raises:
+        OutputError: a file is there, or a folder that holds something else.
+    """
+    try:
+        if target.is_file() or target.is_symlink():
+            raise OutputError(f"{target} is a file; --output names the bundle's folder")
+        if target.is_dir() and any(target.iterdir()) and not holds_only_a_bundle(target):
+            raise OutputError(
+                f"{target} holds something that is not a bundle and is not touched; "
+                f"choose another --output or empty it"
+            )
+    except OSError as error:
+        raise OutputError(f"cannot use {target} as output: {error.strerror}") from error

@@ -1,0 +1,73 @@
+"""The bundle's self-test: one image and its answers, which every device must repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from converters.targets.loaded import Array, LoadedModel
+from mobilevit_edge.errors import VerificationError
+from mobilevit_edge.formats.bundle import (
+    Bundle,
+    Expected,
+    Golden,
+    encode_pixels,
+    enlarge,
+    golden_image,
+    golden_pixels,
+)
+from mobilevit_edge.input_contract import Pixels
+
+if TYPE_CHECKING:
+    from converters.job.job import ExportJob
+
+_TOP: Final = 5
+_SMALLEST_OUTPUT: Final = 1e-6
+
+
+def make_golden(
+    job: ExportJob, reference: Callable[[Pixels], Array], loaded: LoadedModel | None
+) -> Golden:
+    """The self-test, answered by the reference.
+
+    A quantized artifact, which must be given as ``loaded``, answers for itself: the pattern is not
+    an image that it was calibrated on, so how near it comes to the reference there says nothing,
+    but every device must repeat its answer.
+    """
+    pixels = golden_pixels()
+    enlarged = enlarge(pixels, job.source.image_size)
+    if job.precision.quantized:
+        assert loaded is not None
+        outputs = loaded.run(job.artifact_input.repeated(enlarged))[0]
+    else:
+        outputs = reference(enlarged)
+    top = np.argsort(-outputs, kind="stable")[:_TOP]
+    largest = max(float(np.abs(outputs).max()), _SMALLEST_OUTPUT)
+    return Golden(
+        rows=pixels.shape[0],
+        columns=pixels.shape[1],
+        pixels_base64=encode_pixels(pixels),
+        answered_by="artifact" if job.precision.quantized else "reference",
+        expected=tuple(
+            Expected(int(index), job.source.labels[index], float(outputs[index])) for index in top
+        ),
+        tolerance=job.precision.device_tolerance * largest,
+    )
+
+
+def check_golden(bundle: Bundle, run: Callable[[Pixels], Array]) -> None:
+    """Take the self-test of a bundle whose outputs ``run`` computes.
+
+    Raises:
+        VerificationError: this machine's runtime does not answer as the reference did.
+    """
+    golden = bundle.manifest.golden
+    outputs = run(golden_image(golden, bundle.manifest.model.image_size))
+    worst = max(abs(float(outputs[e.index]) - e.value) for e in golden.expected)
+    if not worst <= golden.tolerance:
+        raise VerificationError(
+            f"{bundle.path}: its self-test differs by {worst:.2e} on this machine, allowed is "
+            f"{golden.tolerance:.2e}: export the bundle again with the versions installed here"
+        )

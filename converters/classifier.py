@@ -1,0 +1,97 @@
+"""Classifying images with a bundle, following nothing but its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from converters.checks.self_test import check_golden
+from converters.targets.base import load_bundle_model
+from converters.targets.loaded import Array, LoadedModel
+from mobilevit_edge.errors import BundleError, ConversionError
+from mobilevit_edge.formats.bundle import Bundle
+from mobilevit_edge.input_contract import InputContract, Pixels, contract_of
+from mobilevit_edge.preprocess import load_image
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class of an answer; ``value`` is the bundle's output, ``probability`` its softmax."""
+
+    index: int
+    label: str
+    value: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The best classes for one image, best first."""
+
+    image: str
+    classes: tuple[ClassScore, ...]
+
+
+class Classifier:
+    """A bundle that has passed its self-test and answers images.
+
+    Raises:
+        UsageError: it was lowered for a delegate that runs only on devices.
+        MissingPackageError: its runtime is not installed.
+        VerificationError: this machine's runtime does not answer as the reference did.
+    """
+
+    def __init__(self, bundle: Bundle, loaded: LoadedModel | None = None) -> None:
+        self.bundle = bundle
+        self.loaded = load_bundle_model(bundle) if loaded is None else loaded
+        manifest = bundle.manifest
+        self.input: InputContract = contract_of(manifest.input, manifest.model.image_size)
+        check_golden(bundle, self.outputs)
+
+    def classify(self, paths: Sequence[Path], top_k: int) -> list[Prediction]:
+        """The ``top_k`` best classes of every image file.
+
+        Raises:
+            ImageError: an image cannot be read.
+        """
+        return [
+            Prediction(str(path), self.top_classes(self.outputs_of(load_image(path)), top_k))
+            for path in paths
+        ]
+
+    def outputs_of(self, image: Image.Image) -> Array:
+        """The outputs for an RGB image of any size: ``[num_outputs]``."""
+        return self.outputs(self.input.resized(image))
+
+    def outputs(self, pixels: Pixels) -> Array:
+        """The outputs for ``[H, W, 3]`` RGB bytes of the bundle's size: ``[num_outputs]``.
+
+        Raises:
+            BundleError: the model does not take what its manifest says.
+        """
+        path = self.bundle.path
+        try:
+            outputs = self.loaded.run(self.input.repeated(pixels))
+        except ConversionError as error:
+            raise BundleError(f"{path}: its manifest does not fit its model: {error}") from error
+        if outputs.shape[1:] != (self.bundle.manifest.model.outputs,):
+            raise BundleError(f"{path}: the model gives {outputs.shape}, not what it says")
+        return outputs[0]  # type: ignore[no-any-return]
+
+    def top_classes(self, outputs: Array, top_k: int) -> tuple[ClassScore, ...]:
+        """The ``top_k`` best classes of ``[num_outputs]``."""
+        values = outputs.astype(np.float64)
+        if self.bundle.manifest.output.activation == "softmax":
+            probabilities = values
+        else:
+            exponentials = np.exp(values - values.max())
+            probabilities = exponentials / exponentials.sum()
+        order = np.argsort(-values, kind="stable")[:top_k]
+        return tuple(
+            ClassScore(int(i), self.bundle.labels[i], float(values[i]), float(probabilities[i]))
+            for i in order
+        )

@@ -1,1 +1,0 @@
-"""An export from checkpoint to verified bundle, step by step."""

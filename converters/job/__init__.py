@@ -1,0 +1,1 @@
+"""One export under way: what was asked, the model it is made of, the module to convert."""

@@ -1,0 +1,50 @@
+"""One export, as every later step needs it: one value instead of the options and the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from converters.job.options import ExportOptions
+from converters.job.precisions import PRECISIONS, PrecisionSpec
+from converters.job.source import SourceModel
+from mobilevit_edge.input_contract import InputContract
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """What is exported and how.
+
+    Attributes:
+        takes_pixels: whether the artifact takes RGB bytes and scales them itself: it was asked to,
+            or the target's format does so always.
+    """
+
+    options: ExportOptions
+    source: SourceModel
+    takes_pixels: bool
+
+    @property
+    def precision(self) -> PrecisionSpec:
+        """The row of the artifact's precision."""
+        return PRECISIONS[self.options.precision]
+
+    @property
+    def network_input(self) -> InputContract:
+        """What the reference network takes."""
+        return self.source.network_input(self.options.batch)
+
+    @property
+    def module_input(self) -> InputContract:
+        """What the module to convert takes: the artifact's input, but where its format scales."""
+        network = self.network_input
+        return network.taking_pixels() if self.options.raw_input else network
+
+    @property
+    def artifact_input(self) -> InputContract:
+        """What the artifact takes."""
+        network = self.network_input
+        return network.taking_pixels() if self.takes_pixels else network
+
+    def at_size(self, image_size: tuple[int, int]) -> ExportJob:
+        """The same export for images of another size (height, width)."""
+        return replace(self, source=replace(self.source, image_size=image_size))

@@ -1,0 +1,278 @@
+"""What an export is asked to make: every option once, for the command and for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from converters.job.precisions import PRECISIONS, Precision
+from mobilevit_edge import arguments
+from mobilevit_edge.errors import UsageError
+from mobilevit_edge.formats.bundle import TARGET_NAMES, TargetName
+from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
+
+LoweredFor: TypeAlias = Literal["xnnpack", "coreml", "vulkan"]
+DeploymentTarget: TypeAlias = Literal["iOS15", "iOS16", "iOS17", "iOS18"]
+
+GROUPS: Final[Mapping[str, str | None]] = {
+    "int8": None,
+    **dict.fromkeys(TARGET_NAMES),
+    "preprocessing": "default: what the checkpoint's source does; the manifest says which",
+}
+"""Groups of options in ``--help``, with what it says about each. One that is named after a target
+holds the options that only this target has."""
+AUTOMATIC: Final = "auto"
+_OPTION: Final = "option"
+
+
+@dataclass(frozen=True)
+class Option:
+    """How an option looks on the command line.
+
+    Attributes:
+        help: what ``--help`` says.
+        group: its group of :data:`GROUPS`, empty for those that every export has.
+        metavar: what stands for its value.
+        parse: text to value; ``None`` for text itself and for switches.
+        choices: the values there are.
+        aliases: further names, not shown.
+        repeated: whether each use adds one value.
+    """
+
+    help: str
+    group: str = ""
+    metavar: str | None = None
+    parse: Callable[[str], Any] | None = None
+    choices: tuple[str, ...] | None = None
+    aliases: tuple[str, ...] = ()
+    repeated: bool = False
+
+
+def _batch_size(text: str) -> int | None:
+    """Images per call; ``None`` for ``dynamic``."""
+    return None if text == "dynamic" else arguments.whole_number(1, 9999)(text)
+
+
+def _shown(help_: str, **settings: Any) -> dict[str, Option]:
+    """The metadata of a field that is an option."""
+    return {_OPTION: Option(help_, **settings)}
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """One export. ``None`` means: as the checkpoint has it, or the default of the target.
+
+    The command's ``--no-rewrite`` is ``no_rewrite`` here, and so on for every option. Sizes are
+    (height, width). ``batch`` is the fixed batch size, ``None`` for a dynamic one. ``int8_keep``
+    names parts that stay in fp32, or is ``("auto",)``.
+    """
+
+    weights: str | Path = field(
+        metadata=_shown(
+            "checkpoint of CVNets, MobileViTv3, timm or transformers: a .pt, .pth, .bin or "
+            ".safetensors file, a Hugging Face folder, or a repository on the hub; demo is the "
+            "checkpoint in this package",
+            metavar="PATH|hub:ORG/REPO|demo|random",
+        )
+    )
+    target: TargetName = field(metadata=_shown("what to export to", choices=TARGET_NAMES))
+    output: str | Path | None = field(
+        default=None,
+        metadata=_shown(
+            "the bundle's folder; default: a telling name here", metavar="DIR", parse=Path
+        ),
+    )
+    model: str = field(
+        default="auto", metadata=_shown("default: recognized from the checkpoint", metavar="NAME")
+    )
+    labels: str | Path | None = field(
+        default=None,
+        metadata=_shown(
+            "class names, one per line; default: the checkpoint's", metavar="FILE|imagenet"
+        ),
+    )
+    precision: Precision = field(
+        default="fp32",
+        metadata=_shown(
+            "default fp32; int8 is calibrated on your images, int8-dynamic measures activations "
+            "while it runs, int8-weight-only makes the file small; palettes are Core ML's",
+            choices=tuple(PRECISIONS),
+        ),
+    )
+    image_size: tuple[int, int] | None = field(
+        default=None,
+        metadata=_shown(
+            "default: the size the checkpoint's source evaluates at",
+            metavar="H[xW]",
+            parse=arguments.image_size,
+        ),
+    )
+    batch: int | None = field(
+        default=1,
+        metadata=_shown("images per call (default 1)", metavar="N|dynamic", parse=_batch_size),
+    )
+    softmax: bool = field(default=False, metadata=_shown("output probabilities, not logits"))
+    raw_input: bool = field(
+        default=False,
+        metadata=_shown("take uint8 NHWC RGB pixels: scaling and channel order go into the graph"),
+    )
+    no_rewrite: tuple[str, ...] = field(
+        default=(),
+        metadata=_shown(
+            "leave out one of the target's exact rewrites (may be repeated)",
+            metavar="NAME",
+            repeated=True,
+        ),
+    )
+    verify: str | Path | None = field(
+        default=None,
+        metadata=_shown(
+            "also verify on these photos; a folder with one folder per class measures top-1 of the "
+            "model and of the artifact",
+            metavar="IMAGE_OR_DIR",
+            parse=Path,
+        ),
+    )
+    max_accuracy_drop: float | None = field(
+        default=None,
+        metadata=_shown(
+            "how many percentage points of top-1 the artifact may lose on --verify's labeled "
+            "images (default 1)",
+            metavar="POINTS",
+            parse=arguments.number("a number of percentage points, 0 to 100", most=100, zero=True),
+        ),
+    )
+    calibration: str | Path | None = field(
+        default=None,
+        metadata=_shown(
+            "images like those that the app will see", group="int8", metavar="DIR", parse=Path
+        ),
+    )
+    int8_keep: tuple[str, ...] = field(
+        default=(),
+        metadata=_shown(
+            "parts that stay in fp32, such as layer1 or layer3.1.layers.0.attention; auto "
+            "measures which",
+            group="int8",
+            metavar="auto|NAME,...",
+            parse=arguments.names,
+        ),
+    )
+    backend: LoweredFor = field(
+        default="xnnpack",
+        metadata=_shown(
+            "the delegate to lower for (default xnnpack); the others are not run here",
+            group="executorch",
+            choices=get_args(LoweredFor),
+        ),
+    )
+    etrecord: bool = field(
+        default=False,
+        metadata=_shown("add what ExecuTorch's Inspector needs to a profile", group="executorch"),
+    )
+    deployment_target: DeploymentTarget | None = field(
+        default=None,
+        metadata=_shown(
+            "the oldest system to run on (default: the oldest from iOS16 that has what is asked)",
+            group="coreml",
+            choices=get_args(DeploymentTarget),
+        ),
+    )
+    flexible_sizes: tuple[tuple[int, int], ...] = field(
+        default=(),
+        metadata=_shown(
+            "further image sizes that the program takes, multiples of 64 from 128 up",
+            group="coreml",
+            metavar="H[xW],...",
+            parse=arguments.image_sizes,
+        ),
+    )
+    function_sizes: tuple[tuple[int, int], ...] = field(
+        default=(),
+        metadata=_shown(
+            "further image sizes, each a function of its own with the same weights (iOS18)",
+            group="coreml",
+            metavar="H[xW],...",
+            parse=arguments.image_sizes,
+        ),
+    )
+    author: str | None = field(
+        default=None, metadata=_shown("what Xcode shows", group="coreml", metavar="TEXT")
+    )
+    license: str | None = field(
+        default=None,
+        metadata=_shown("what Xcode shows", group="coreml", metavar="TEXT", aliases=("--licence",)),
+    )
+    channel_order: ChannelOrder | None = field(
+        default=None,
+        metadata=_shown("", group="preprocessing", parse=str.upper, choices=get_args(ChannelOrder)),
+    )
+    resize: ResizeRule | None = field(
+        default=None, metadata=_shown("", group="preprocessing", choices=get_args(ResizeRule))
+    )
+    interpolation: Interpolation | None = field(
+        default=None, metadata=_shown("", group="preprocessing", choices=get_args(Interpolation))
+    )
+
+    @property
+    def other_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Image sizes that a Core ML package takes besides its own."""
+        return (*self.flexible_sizes, *self.function_sizes)
+
+
+def flag_of(name: str) -> str:
+    """The command's option for a field: ``--image-size``."""
+    return f"--{name.replace('_', '-')}"
+
+
+def option_of(entry: Field[Any]) -> Option:
+    """How a field of :class:`ExportOptions` looks on the command line."""
+    option: Option = entry.metadata[_OPTION]
+    return option
+
+
+def check_options(options: ExportOptions) -> None:
+    """Refuse options that contradict each other, before any work; targets check their own.
+
+    Raises:
+        UsageError: the message says what to change.
+    """
+    for entry in fields(options):
+        choices, value = option_of(entry).choices, getattr(options, entry.name)
+        # The command has checked this already; Python's callers have not.
+        if choices is not None and value is not None and value not in choices:
+            raise UsageError(
+                f"{flag_of(entry.name)} {value!r} does not exist; choose from {', '.join(choices)}"
+            )
+    precision = PRECISIONS[options.precision]
+    if options.target not in precision.targets:
+        has = ", ".join(p.name for p in PRECISIONS.values() if options.target in p.targets)
+        raise UsageError(f"{options.target} has no {options.precision}; it supports {has}")
+    if precision.calibrated and options.calibration is None:
+        raise UsageError(
+            f"{precision.name} needs --calibration DIR: images like those that the app will see "
+            f"(a hundred are plenty; labels are not needed)"
+        )
+    if not precision.calibrated:
+        for name in ("calibration", "int8_keep"):
+            if getattr(options, name):
+                raise UsageError(
+                    f"{flag_of(name)} belongs to --precision int8, not {options.precision}"
+                )
+    _check_groups(options)
+    if options.max_accuracy_drop is not None and options.verify is None:
+        raise UsageError("--max-accuracy-drop needs --verify DIR with a folder for every class")
+
+
+def _check_groups(options: ExportOptions) -> None:
+    """Options of one target are refused for the others."""
+    for target in TARGET_NAMES:
+        own = [entry for entry in fields(options) if option_of(entry).group == target]
+        if target == options.target or not own:
+            continue
+        if any(getattr(options, entry.name) != entry.default for entry in own):
+            flags = [flag_of(entry.name) for entry in own]
+            listed = f"{', '.join(flags[:-1])} and {flags[-1]}"
+            raise UsageError(f"{listed} belong to --target {target}")

@@ -1,0 +1,81 @@
+"""The precisions: one row each, read by whoever needs to know about one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
+
+from mobilevit_edge.formats.bundle import TargetName
+
+Precision: TypeAlias = Literal[
+    "fp32", "fp16", "int8", "int8-dynamic", "int8-weight-only", "palette-6bit", "palette-4bit"
+]
+
+
+@dataclass(frozen=True)
+class PrecisionSpec:
+    """What is known of a precision.
+
+    Attributes:
+        targets: those that can make it.
+        max_error: how far an artifact's output may be from the reference's, as a share of the
+            largest output.
+        quantized: whether integers or palettes hold its weights, so that labeled photos and not
+            ``max_error`` alone judge it.
+        calibrated: whether images set its ranges.
+        oldest_ios: the first iOS whose Core ML has it.
+        palette_bits: bits of a weight's place in its palette.
+    """
+
+    name: Precision
+    targets: tuple[TargetName, ...]
+    max_error: float
+    quantized: bool = False
+    calibrated: bool = False
+    oldest_ios: int = 15
+    palette_bits: int | None = None
+
+    @property
+    def device_tolerance(self) -> float:
+        """How far two devices' answers may lie apart with one artifact, as ``max_error``."""
+        return _SAME_QUANTIZED_ARTIFACT if self.quantized else self.max_error
+
+
+_SAME_QUANTIZED_ARTIFACT: Final = 0.1
+"""int8 kernels of two processors round ties and scales differently: up to 0.063 between x86 and ARM
+with random weights (docs/arm.md)."""
+
+PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
+    {
+        row.name: row
+        for row in (
+            # Ten times what the order of sums alone moves in the widest model (2e-6); ONNX Runtime,
+            # which sums in sequence, comes to 1.1e-5 there with or without rewrites.
+            PrecisionSpec("fp32", ("onnx", "executorch", "coreml"), 2e-5),
+            # 11 bits a value, 5e-4, grown over some sixty layers in sequence.
+            PrecisionSpec("fp16", ("onnx", "executorch", "coreml"), 2e-2),
+            PrecisionSpec(
+                "int8",
+                ("onnx", "executorch", "coreml"),
+                0.5,
+                quantized=True,
+                calibrated=True,
+                oldest_ios=17,
+            ),
+            PrecisionSpec("int8-dynamic", ("onnx", "executorch"), 0.5, quantized=True),
+            PrecisionSpec(
+                "int8-weight-only", ("onnx", "coreml"), 0.1, quantized=True, oldest_ios=16
+            ),
+            # Sixteen or 64 values for a whole tensor: labeled photos judge them.
+            PrecisionSpec(
+                "palette-6bit", ("coreml",), 0.5, quantized=True, oldest_ios=16, palette_bits=6
+            ),
+            PrecisionSpec(
+                "palette-4bit", ("coreml",), 1.5, quantized=True, oldest_ios=16, palette_bits=4
+            ),
+        )
+    }
+)
+"""Every precision by name."""

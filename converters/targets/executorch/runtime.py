@@ -1,0 +1,22 @@
+"""ExecuTorch's runtime in a child process, since a native runtime may crash."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import Final
+
+from converters.targets.child import ChildRunner
+from converters.targets.loaded import LoadedModel
+
+_WORKER: Final = "converters.targets.executorch.worker"
+
+
+def load(path: Path) -> LoadedModel:
+    """A ``.pte`` file that answers, in a child process with one thread.
+
+    Raises:
+        ConversionError: the runtime refuses the file, or crashes.
+    """
+    version = importlib.metadata.version("executorch")
+    return LoadedModel(ChildRunner(_WORKER, path).run, f"executorch {version}, XNNPACK")

@@ -1,0 +1,96 @@
+"""ONNX: exported with torch's exporter, run with ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from converters.job.options import ExportOptions
+from converters.targets.base import Target, TargetInfo
+from converters.targets.graph import Graph
+from converters.targets.loaded import LoadedModel, Session
+from mobilevit_edge.formats.report import Profile
+from mobilevit_edge.specs import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from converters.job.job import ExportJob
+    from converters.job.wrapping import ExportableModel
+    from converters.precision.apply import PrecisionPlan
+
+_REWRITES: Final = (
+    "batch_norm_fold",
+    "norm_affine_fold",
+    "key_after_pooling",
+    "explicit_attention",
+    "row_phases",
+    "instance_norm",
+    "blocked_layout",
+    "linear_pair_merge",
+)
+"""By measurement: ``docs/latency.md``."""
+
+
+class OnnxTarget(Target):
+    """ONNX for ONNX Runtime."""
+
+    info = TargetInfo(
+        name="onnx",
+        model_file="model.onnx",
+        runtime="ONNX Runtime",
+        runtime_package="onnxruntime",
+        packages=("torch", "onnx", "onnxscript", "onnxruntime"),
+        run_packages=("onnxruntime",),
+        phones=("android",),
+        module_suffix=".onnx",
+    )
+
+    def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
+        """The same ones for every export."""
+        return _REWRITES
+
+    def convert(
+        self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
+    ) -> None:
+        """Write an ONNX file."""
+        from converters.targets.onnx.conversion import convert
+
+        convert(module, job, plan, path)
+
+    def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
+        """The exported graph."""
+        from converters.targets.onnx.conversion import export_graph
+
+        path.write_bytes(export_graph(module, inputs).SerializeToString())
+
+    def inspect(self, path: Path) -> Graph:
+        """The operators of an ONNX file, with ranks by shape inference."""
+        from converters.targets.onnx.inspection import read_graph
+
+        return read_graph(path)
+
+    def load(self, path: Path) -> LoadedModel:
+        """An ONNX file in an ONNX Runtime session."""
+        from converters.targets.onnx.runtime import load
+
+        return load(path)
+
+    def import_runtime(self) -> None:
+        """ONNX Runtime."""
+        import converters.targets.onnx.runtime  # noqa: F401
+
+    def open(self, path: Path) -> Session:
+        """An ONNX Runtime session, to be measured."""
+        from converters.targets.onnx.runtime import OnnxSession
+
+        return OnnxSession(path)
+
+    def profile(self, path: Path, inferences: int) -> Profile:
+        """ONNX Runtime's trace."""
+        from converters.targets.onnx.profiling import profile
+
+        return profile(path, inferences)
+
+
+TARGET: Final[Target] = OnnxTarget()

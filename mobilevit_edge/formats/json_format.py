@@ -1,0 +1,111 @@
+"""JSON documents that are defined by a schema and mirrored by dataclasses.
+
+The schema is checked on the way out and in, so that neither a defect here nor a damaged or hostile
+file gets past it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Final, Generic, TypeVar
+
+import cattrs
+import jsonschema
+from jsonschema.protocols import Validator
+
+from mobilevit_edge.errors import MobileViTEdgeError
+
+Content = TypeVar("Content")
+
+_MAX_MESSAGE: Final = 300
+_STANDARD: Final = jsonschema.Draft202012Validator
+
+
+@dataclass(frozen=True)
+class JsonFormat(Generic[Content]):
+    """One kind of document: the dataclass ``content``, defined by the file ``schemas/schema``.
+
+    ``error`` is raised where a document is not valid; ``remedy`` says what to do about a document
+    of another schema version.
+    """
+
+    content: type[Content]
+    schema: str
+    version: int
+    error: type[MobileViTEdgeError]
+    remedy: str
+
+    def to_json(self, content: Content, origin: str, *, indent: int | None = None) -> str:
+        """``content`` as JSON text; ``origin`` names it in messages.
+
+        Raises:
+            MobileViTEdgeError: ``error``, if the schema does not allow the content.
+        """
+        plain = cattrs.unstructure(content)
+        text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False)
+        # Tuples become lists on the way through JSON; the schema judges the JSON form.
+        self._check(json.loads(text), origin)
+        return text + "\n"
+
+    def from_json(self, text: str, origin: str) -> Content:
+        """The content of JSON text; ``origin`` names it in messages.
+
+        Raises:
+            MobileViTEdgeError: ``error``, if it is not JSON, of another schema version, or not
+                allowed by the schema.
+        """
+        try:
+            plain = json.loads(text, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise self.error(f"{origin} is not JSON: {error}") from error
+        version = plain.get("schema_version") if isinstance(plain, dict) else None
+        if version != self.version:
+            raise self.error(
+                f"{origin} has schema version {version!r:.60}, this version reads {self.version}: "
+                f"{self.remedy}, or update mobilevit-edge"
+            )
+        self._check(plain, origin)
+        return cattrs.structure(plain, self.content)
+
+    def _check(self, plain: object, origin: str) -> None:
+        problem = jsonschema.exceptions.best_match(_validator(self.schema).iter_errors(plain))
+        if problem is not None:
+            where = "/".join(str(part) for part in problem.absolute_path) or "the top level"
+            message = problem.message
+            # It quotes the value, which may be the whole file.
+            if len(message) > _MAX_MESSAGE:
+                message = f"{message[:_MAX_MESSAGE]}..."
+            raise self.error(f"{origin} is not valid at {where}: {message}")
+
+
+def _refuse_constant(name: str) -> float:
+    """Refuse NaN and Infinity, which are not JSON: a NaN tolerance would let anything pass."""
+    raise ValueError(f"{name} is not a number")
+
+
+@lru_cache
+def _validator(schema: str) -> Any:
+    text = (resources.files("mobilevit_edge") / "schemas" / schema).read_text("utf-8")
+    class_ = jsonschema.validators.extend(_STANDARD, {"items": _items})  # type: ignore[no-untyped-call]
+    return class_(json.loads(text))
+
+
+def _items(
+    validator: Validator, items: Mapping[str, Any], instance: Any, schema: Mapping[str, Any]
+) -> Iterator[jsonschema.ValidationError]:
+    """The keyword ``items``, fast where they are whole numbers within limits.
+
+    A report holds up to millions of such samples, for each of which jsonschema would walk through
+    the schema; that takes longer than measuring them did.
+    """
+    whole = items.get("type") == "integer" and items.keys() == {"type", "minimum", "maximum"}
+    if whole and isinstance(instance, list):
+        least, most = items["minimum"], items["maximum"]
+        if all(type(value) is int and least <= value <= most for value in instance):
+            return
+    # Everything else is judged, and worded, by jsonschema itself.
+    yield from _STANDARD.VALIDATORS["items"](validator, items, instance, schema)

@@ -1,0 +1,165 @@
+"""What a model takes as input, from checkpoint to manifest to apps, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from mobilevit_edge.formats.bundle import InputInfo, Resize
+from mobilevit_edge.preprocess import (
+    ChannelOrder,
+    Interpolation,
+    Preprocessing,
+    ResizeRule,
+    load_image,
+    resize,
+    scale_pixels,
+)
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+Array: TypeAlias = npt.NDArray[Any]
+
+BYTE_SCALE: Final = 1 / 255
+_NO_MEAN: Final = (0.0, 0.0, 0.0)
+_NO_STD: Final = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """How RGB images become the input of a model.
+
+    An image is resized (``resize``, ``interpolation``) to ``cover``, cut to ``image_size``, brought
+    into ``channel_order``, multiplied by ``scale``, and normalized: ``mean`` is subtracted and the
+    rest divided by ``std``, one number for each of the model's channels, in units of 0 to 1.
+    ``batch`` is the number of images of one call, ``None`` for any. ``provenance`` says where the
+    values come from.
+
+    Attributes:
+        image_size: (height, width) of the images.
+        cover: (height, width) that the resized image covers before it is cut.
+        dtype: ``uint8`` for bytes as a camera gives them, ``float32`` for scaled numbers.
+    """
+
+    image_size: tuple[int, int]
+    batch: int | None
+    dtype: Literal["float32", "uint8"]
+    layout: Literal["NCHW", "NHWC"]
+    channel_order: ChannelOrder
+    scale: float
+    resize: ResizeRule
+    interpolation: Interpolation
+    cover: tuple[int, int]
+    provenance: str
+    mean: tuple[float, float, float] = _NO_MEAN
+    std: tuple[float, float, float] = _NO_STD
+
+    @property
+    def shape(self) -> tuple[int | None, int, int, int]:
+        """Shape of one input; ``None`` where the batch is dynamic."""
+        height, width = self.image_size
+        return (
+            (self.batch, 3, height, width)
+            if self.layout == "NCHW"
+            else (self.batch, height, width, 3)
+        )
+
+    def taking_pixels(self) -> InputContract:
+        """The same input as unscaled RGB bytes, ``[B, H, W, 3]``, as a camera gives them."""
+        return replace(
+            self,
+            dtype="uint8",
+            layout="NHWC",
+            channel_order="RGB",
+            scale=1.0,
+            mean=_NO_MEAN,
+            std=_NO_STD,
+        )
+
+    def resized(self, image: Image.Image) -> Pixels:
+        """An RGB image of any size -> ``[H, W, 3]`` RGB bytes of ``image_size``."""
+        cover = None if self.resize == "stretch" else self.cover
+        return np.asarray(resize(image, self.image_size, cover, self.interpolation))
+
+    def load(self, path: Path) -> Pixels:
+        """An image file -> ``[H, W, 3]`` RGB bytes of ``image_size``.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        return self.resized(load_image(path))
+
+    def batch_of(self, images: Sequence[Pixels]) -> Array:
+        """Images of ``[H, W, 3]`` RGB bytes -> one input, in ``layout``."""
+        if self.dtype == "uint8":
+            return np.stack(images)
+        # [H, W, 3] bytes -> [3, H, W] in 0..1 -> [B, 3, H, W]
+        scaled = np.stack([scale_pixels(pixels, self.channel_order) for pixels in images])
+        if (self.mean, self.std) == (_NO_MEAN, _NO_STD):
+            return scaled
+        mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
+        # [3] -> [3, 1, 1], over [B, 3, H, W]
+        normalized: Array = (scaled - mean[:, None, None]) / std[:, None, None]
+        return normalized
+
+    def repeated(self, pixels: Pixels) -> Array:
+        """One image as an input of the fixed batch size; one image where the batch is dynamic."""
+        return self.batch_of([pixels] * (self.batch or 1))
+
+    def info(self, name: str) -> InputInfo:
+        """The manifest's description of this input, called ``name`` in the artifact."""
+        return InputInfo(
+            name=name,
+            dtype=self.dtype,
+            layout=self.layout,
+            shape=self.shape,
+            channel_order=self.channel_order,
+            scale=self.scale,
+            resize=Resize(
+                rule=self.resize,
+                interpolation=self.interpolation,
+                antialias=True,
+                cover=self.cover,
+            ),
+            provenance=self.provenance,
+        )
+
+
+def network_input(
+    preprocessing: Preprocessing, image_size: tuple[int, int], batch: int | None
+) -> InputContract:
+    """What the reference network takes: ``[B, 3, H, W]`` fp32, channels as its weights expect."""
+    crops = preprocessing.resize == "crop"
+    return InputContract(
+        image_size=image_size,
+        batch=batch,
+        dtype="float32",
+        layout="NCHW",
+        channel_order=preprocessing.channel_order,
+        scale=BYTE_SCALE,
+        resize=preprocessing.resize,
+        interpolation=preprocessing.interpolation,
+        cover=preprocessing.cover(image_size) if crops else image_size,
+        provenance=preprocessing.provenance,
+    )
+
+
+def contract_of(info: InputInfo, image_size: tuple[int, int]) -> InputContract:
+    """What a manifest says about its model's input."""
+    return InputContract(
+        image_size=image_size,
+        batch=info.shape[0],
+        dtype=info.dtype,
+        layout=info.layout,
+        channel_order=info.channel_order,
+        scale=info.scale,
+        resize=info.resize.rule,
+        interpolation=info.resize.interpolation,
+        cover=info.resize.cover,
+        provenance=info.provenance,
+    )
