@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
+from mobilevit_edge.errors import UsageError
+from tests.support.tools import run_tool, table_row
+from tools.studies import arm_operators
 from tools.studies.arm_operators import operator_model
 
 
@@ -30,5 +36,26 @@ def test_fp16_is_computed_in_fp16() -> None:
 
 
 def test_an_unknown_operator_is_an_error() -> None:
-    with pytest.raises(onnx.defs.SchemaError):
+    with pytest.raises(UsageError, match="'Sofmax'"):
         operator_model("Sofmax", (1,), "fp32")
+
+
+def test_instructions_are_shown_in_millions_and_per_element(
+    emulator: Callable[..., dict[str, list[tuple[int, ...]]]],
+) -> None:
+    def count(path: Path) -> int:
+        (node,) = onnx.load(path).graph.node
+        return {"Exp": 1_230_000, "Softmax": 4_560_000}[node.op_type]
+
+    called = emulator(arm_operators, count)
+    finished = run_tool(arm_operators, "--shape", "100x1000", "Exp", "Softmax")
+    assert finished.code == 0, finished.err
+    assert table_row(finished.out, "Exp") == ["1.23", "12.3"]
+    assert table_row(finished.out, "Softmax") == ["4.56", "45.6"]
+    assert called == {"operator.onnx": [(100, 1000)]}
+
+
+def test_a_shape_is_numbers() -> None:
+    finished = run_tool(arm_operators, "--shape", "10by10", "Exp")
+    assert finished.code == 2
+    assert "'10by10' is not a shape" in finished.err

@@ -50,9 +50,9 @@ class Build:
         """Run a step inside the toolchain; its output is shown if it fails, or on request.
 
         Raises:
-            CheckError: it fails.
+            CheckError: it fails or takes too long.
         """
-        done = self.toolchain.run([str(part) for part in command], self.work)
+        done = self.toolchain.run([str(part) for part in command], self.work, CheckError)
         if show or done.returncode:
             print((done.stdout + done.stderr)[-_MAX_SHOWN:], flush=True)
         if done.returncode:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mobilevit_edge.errors import ToolchainError
-from mobilevit_edge.processes import run_program
+from mobilevit_edge.errors import MobileViTEdgeError, ToolchainError
+from mobilevit_edge.processes import run_program, run_to_end
 
 SUITE: Final = "trixie"
 PACKAGES: Final = ("swiftlang", "libc6-dev", "libstdc++-14-dev", "git")
@@ -31,21 +31,26 @@ class Toolchain:
 
     folder: Path
 
-    def run(self, command: Sequence[str], work: Path) -> subprocess.CompletedProcess[str]:
-        """Run a command inside, where this machine's folder ``work`` has the same path."""
+    def run(
+        self,
+        command: Sequence[str],
+        work: Path,
+        error_type: type[MobileViTEdgeError] = ToolchainError,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command inside, where this machine's folder ``work`` has the same path.
+
+        Raises:
+            MobileViTEdgeError: of type ``error_type``: it takes too long.
+        """
         inside = self.folder / work.relative_to("/")
         inside.mkdir(parents=True, exist_ok=True)
         # A mount namespace of its own: whatever happens, nothing stays mounted.
         script = f'mount --bind "{work}" "{inside}" && mount -t proc proc "{self.folder}/proc" && '
         script += f'exec chroot "{self.folder}" /usr/bin/env -i PATH={_SWIFT}:/usr/bin:/bin '
         script += f'HOME=/root LANG=C.UTF-8 sh -c \'cd "$0" && exec "$@"\' "{work}" "$@"'
-        return subprocess.run(  # noqa: S603  commands of ours
-            ["unshare", "--mount", "sh", "-c", script, "sh", *command],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
+        enter = ["unshare", "--mount", "sh", "-c", script, "sh"]
+        failure = f"{command[0]} failed in the small Debian"
+        return run_to_end([*enter, *command], failure, seconds=_SECONDS, error_type=error_type)
 
 
 def gather(cache: Path, show: Callable[[str], None]) -> Toolchain:

@@ -27,6 +27,7 @@ from benchmarks.commands.measuring import measure
 from benchmarks.harness.machine import default_core
 from benchmarks.harness.plan import MeasurementPlan
 from benchmarks.workloads.bundles import bundle_group
+from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.console import run_command
 from mobilevit_edge.formats.report import LatencyRow, Run, read_report
 from mobilevit_edge.terminal import PlainConsole
@@ -76,9 +77,16 @@ def parser() -> ArgumentParser:
     source.add_argument("--bundle", type=Path, help="measure this against itself")
     source.add_argument("--report", type=Path, metavar="FILE", help="of an earlier --bundle")
     parser.add_argument("--output", type=Path, default=Path("coverage.json"), metavar="FILE")
-    parser.add_argument("--processes", type=int, default=300, help="with --bundle (default 300)")
+    parser.add_argument(
+        "--processes",
+        type=whole_number(PROCESSES[0]),
+        default=300,
+        help="with --bundle (default 300)",
+    )
     parser.add_argument("--seconds", type=float, default=0.5, help="of each (default 0.5)")
-    parser.add_argument("--trials", type=int, default=200, help="simulated (default 200)")
+    parser.add_argument(
+        "--trials", type=whole_number(1), default=200, help="simulated (default 200)"
+    )
     return parser
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.toolchain import Toolchain, default_folder, set_up
 from benchmarks.commands.options import model_name
+from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.console import progress
+from mobilevit_edge.specs import MIN_IMAGE_SIZE
 
 
 def add_models_argument(parser: ArgumentParser) -> None:
@@ -20,7 +22,7 @@ def add_image_size_argument(parser: ArgumentParser) -> None:
     """``--image-size``."""
     parser.add_argument(
         "--image-size",
-        type=int,
+        type=whole_number(MIN_IMAGE_SIZE),
         default=256,
         metavar="N",
         help="height and width of the image (default 256)",

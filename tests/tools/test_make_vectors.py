@@ -1,0 +1,72 @@
+"""What the apps' tests read is what Python computes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mobilevit_edge.formats.bundle import read_bundle
+from tests.support.tools import run_tool
+from tools import make_vectors
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("vectors")
+    finished = run_tool(make_vectors, folder)
+    assert finished.code == 0, finished.err
+    return folder
+
+
+def read(folder: Path, name: str) -> Any:
+    return json.loads((folder / f"{name}.json").read_text("utf-8"))
+
+
+def test_tensors_follow_channel_order_and_scale(vectors: Path) -> None:
+    cases = read(vectors, "preprocessing")
+    assert len(cases) == 9 * 3 * 2 * 2
+    # An image of one pixel becomes a map of its color, whatever the rule.
+    single = [case for case in cases if case["width"] == case["height"] == 1]
+    assert {case["order"] for case in single} == {"RGB", "BGR"}
+    for case in single:
+        color = np.frombuffer(base64.b64decode(case["rgb"]), np.uint8)
+        color = color if case["order"] == "RGB" else color[::-1]
+        height, width = case["size"]
+        tensor = np.frombuffer(base64.b64decode(case["tensor"]), "<f4").reshape(3, height, width)
+        expected = np.broadcast_to(color[:, None, None] / np.float32(255), tensor.shape)
+        np.testing.assert_allclose(tensor, expected, rtol=1e-6)
+
+
+def test_probabilities_add_up_and_are_in_order(vectors: Path) -> None:
+    for case in read(vectors, "softmax"):
+        probabilities = np.array(case["probabilities"])
+        assert probabilities.sum() == pytest.approx(1)
+        assert (np.diff(probabilities[case["order"]]) <= 0).all()
+
+
+def test_both_bundles_answer_alike_for_the_photo(vectors: Path) -> None:
+    photo = read(vectors, "photo")
+    pixels = base64.b64decode(photo["rgb"])
+    assert len(pixels) == photo["width"] * photo["height"] * 3
+    outputs = []
+    for name in ("bundle", "bundle_of_pixels"):
+        assert read_bundle(vectors / name).manifest.target == "onnx"
+        answer = photo["answers"][name]
+        outputs.append(np.array(answer["outputs"]).ravel())
+        assert answer["top5"] == np.argsort(-outputs[-1])[:5].tolist()
+    np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-4)
+
+
+def test_manifests_are_damaged_in_many_ways(vectors: Path) -> None:
+    good = (vectors / "bundle" / "manifest.json").read_text("utf-8")
+    bad = read(vectors, "bad_manifests")
+    assert len(bad) > 20
+    assert json.loads(bad["another version"])["schema_version"] == 2
+    damaged = read(vectors, "damaged_manifests")
+    assert len(damaged) == make_vectors.DAMAGED
+    assert sum(text != good for text in damaged) > 0.9 * len(damaged)
