@@ -59,7 +59,8 @@ def test_both_bundles_answer_alike_for_the_photo(vectors: Path) -> None:
         answer = photo["answers"][name]
         outputs.append(np.array(answer["outputs"]).ravel())
         assert answer["top5"] == np.argsort(-outputs[-1])[:5].tolist()
-    np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-4)
+    of_floats, of_pixels = outputs
+    np.testing.assert_allclose(of_floats, of_pixels, rtol=1e-3, atol=1e-4)
 
 
 def test_manifests_are_damaged_in_many_ways(vectors: Path) -> None:
