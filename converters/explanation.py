@@ -106,9 +106,9 @@ class _OperatorCounter(TorchDispatchMode):
 
 
 def _operators(model: MobileViT, image_size: tuple[int, int]) -> Counter[str]:
-    counter = _OperatorCounter()
+    counter, image = _OperatorCounter(), torch.zeros(1, 3, *image_size)
     with torch.no_grad(), counter:
-        model(torch.zeros(1, 3, *image_size))
+        model(image)
     return counter.counts
 
 

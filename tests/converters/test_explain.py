@@ -113,7 +113,8 @@ def test_each_change_is_that_of_its_own_rewrite(explain: Explain) -> None:
     assert folded["macs"] == 0
     explicit = effects["explicit_attention"]
     assert explicit["sites"] == BLOCKS
-    assert explicit["operators"]["bmm"] == 2 * BLOCKS
+    # Key and value get projections of their own, without a bias.
+    assert explicit["operators"]["mm"] == 2 * BLOCKS
     # Attention on tokens: nothing for this one to do.
     idle = effects["key_after_pooling"]
     assert (idle["sites"], idle["refused"], idle["operators"], idle["macs"]) == (0, None, {}, 0)

@@ -58,14 +58,14 @@ def rewrite(
     return apply_rewrites(model, chosen, Context(size))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def exact_answer(model: MobileViT, size: Size) -> Tensor:
     """The model's answer in float64 to ``random_images(*size)``."""
     answer: Tensor = copy.deepcopy(model).double()(random_images(*size).double())
     return answer
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def assert_equal(
     model: MobileViT,
     target: TargetName,
