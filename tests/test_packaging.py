@@ -1,14 +1,22 @@
-"""What the wheel holds: all that runs needs, and nothing else."""
+"""The wheel holds all that a run needs and nothing else; the versions it asks for are tested ones."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from mobilevit_edge import entry
 
@@ -68,3 +76,74 @@ def test_commands_let_onnx_runtime_report_nothing_unless_it_is_asked_for(
     monkeypatch.setattr(sys, "argv", ["mobilevit-export", "--list"])
     assert entry.export() == 0
     assert os.environ[entry._NO_TELEMETRY] == seen
+
+
+def metadata() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def requirements(*, development: bool) -> Iterator[Requirement]:
+    """What the package, its extras and, if asked for, its build and development require."""
+    project = metadata()["project"]
+    groups: dict[str, list[str]] = {"": project["dependencies"]}
+    groups |= project["optional-dependencies"]
+    dev = groups.pop("dev")
+    texts = [text for group in groups.values() for text in group]
+    if development:
+        texts += [*dev, *metadata()["build-system"]["requires"]]
+    for requirement in map(Requirement, texts):
+        if requirement.name != project["name"]:  # an extra that stands for others
+            yield requirement
+
+
+def pins() -> dict[str, list[SpecifierSet]]:
+    """Of each package in constraints.txt, its versions: one, or one for each range of Pythons."""
+    found: dict[str, list[SpecifierSet]] = {}
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            found.setdefault(canonicalize_name(pin.name), []).append(pin.specifier)
+    return found
+
+
+def test_no_requirement_is_an_exact_version() -> None:
+    for requirement in requirements(development=True):
+        operators = {clause.operator for clause in requirement.specifier}
+        assert operators.isdisjoint({"==", "===", "~="}), requirement
+
+
+def test_every_requirement_of_the_package_has_a_lowest_version_and_an_upper_bound() -> None:
+    for requirement in requirements(development=False):
+        operators = sorted(clause.operator for clause in requirement.specifier)
+        assert operators == ["<", ">="], requirement
+
+
+def test_constraints_are_exact_versions() -> None:
+    for name, specifiers in pins().items():
+        for specifier in specifiers:
+            assert re.fullmatch(r"==[0-9][^*+,]*", str(specifier)), name
+
+
+def test_every_requirement_admits_the_version_that_is_pinned_for_development() -> None:
+    pinned = pins()
+    for requirement in requirements(development=True):
+        name = canonicalize_name(requirement.name)
+        assert name in pinned, f"{name} is not in constraints.txt: remake it"
+        for specifier in pinned[name]:
+            version = str(specifier).removeprefix("==")
+            assert requirement.specifier.contains(version), f"{requirement}, pinned at {version}"
+
+
+def test_the_documented_versions_are_those_of_the_metadata() -> None:
+    text = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    row = r"^\| ([\w-]+)[^|]* \| `(.+?)` \| ([\d.]+) \| ([\d.]+) \|"
+    documented = set()
+    for name, text_of_range, lowest, highest in re.findall(row, text, re.MULTILINE):
+        range_ = SpecifierSet(text_of_range)
+        documented.add((canonicalize_name(name), range_))
+        assert Version(lowest) in {Version(c.version) for c in range_ if c.operator == ">="}, name
+        assert range_.contains(highest), name
+    assert documented == {
+        (canonicalize_name(requirement.name), requirement.specifier)
+        for requirement in requirements(development=False)
+    }
