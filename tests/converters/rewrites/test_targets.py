@@ -112,8 +112,11 @@ def test_small_models_stay_the_same_at_their_own_size_with_fewer_multiply_adds(
     target: TargetName, name: str
 ) -> None:
     model, expected = real_model(name, OWN)
-    with FlopCounterMode(display=False) as counter:
-        assert_equal(model, target, OWN, expected=expected)
+    changed = copy.deepcopy(model)
+    rewrite(changed, target, OWN[1:])
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        answer = changed(random_images(*OWN))
+    assert difference(answer, expected) <= FP32
     saved = 1 - counter.get_total_flops() / 2 / COUNTS[name].macs
     # V2's keys alone, projected after pooling, are some 5 %.
     assert saved > (0.03 if SPECS[name].layout == "maps" else -0.01)
