@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from converters.targets.coreml.evaluator.types import DTYPES, DType, TensorType
+from converters.targets.coreml.evaluator.tensor_types import DTYPES, TensorType
 from mobilevit_edge.errors import BundleError
 
 _VERSION: Final = 2
@@ -30,11 +30,7 @@ _CODES: Final = {
     "int8": 4,
     "int16": 6,
     "uint16": 7,
-    "int4": 8,
-    "uint1": 9,
-    "uint2": 10,
     "uint4": 11,
-    "uint3": 12,
     "uint6": 13,
     "int32": 14,
     "uint32": 15,
@@ -50,7 +46,7 @@ class BlobReference:
 
 
 def check_blob(reference: BlobReference, declared: TensorType) -> None:
-    """Whether a reference leads to as many elements as the program declares.
+    """Check that a reference leads to as many elements as the program declares.
 
     Raises:
         BundleError: it does not, or the file is missing, cut short or not a weight file.
@@ -89,12 +85,12 @@ def _locate(reference: BlobReference, declared: TensorType) -> tuple[int, int]:
             f"the weight file {name} cannot be read ({error.strerror}); export it again"
         ) from error
     if len(start) < _FILE_HEADER.size or _FILE_HEADER.unpack(start)[1] != _VERSION:
-        raise BundleError(f"{name} is no weight file of version {_VERSION}")
+        raise BundleError(f"{name} is not a weight file of version {_VERSION}")
     if len(header) < _ENTRY_HEADER.size:
         raise BundleError(f"{name} ends before offset {reference.offset}; export it again")
     sentinel, code, size, offset, padding = _ENTRY_HEADER.unpack(header)
     if sentinel != _SENTINEL or code != _CODES[declared.dtype]:
-        raise BundleError(f"{name} holds no {declared.dtype} data at offset {reference.offset}")
+        raise BundleError(f"{name} has no {declared.dtype} data at offset {reference.offset}")
     if offset + size > total:
         raise BundleError(f"{name} ends before its data at {offset} does; export it again")
     bits = declared.elements * DTYPES[declared.dtype].bits
@@ -113,21 +109,10 @@ def unpack(data: bytes, declared: TensorType) -> npt.NDArray[Any]:
     count = declared.elements
     if count is None or len(data) != -(-count * dtype.bits // 8):
         raise BundleError(f"{len(data)} bytes are not a {declared}")
-    shape = tuple(size for size in declared.shape if size is not None)
     if dtype.bits >= 8:
         little_endian = np.dtype(dtype.storage).newbyteorder("<")
-        return np.frombuffer(data, little_endian).reshape(shape)
-    packed = np.frombuffer(data, np.uint8)
-    return unpack_bits(packed, dtype, count).reshape(shape)
-
-
-def unpack_bits(packed: npt.NDArray[np.uint8], dtype: DType, count: int) -> npt.NDArray[Any]:
-    """``count`` elements of ``dtype.bits`` each out of bytes, lowest bit first: ``[count]``."""
-    bits = np.unpackbits(packed, count=count * dtype.bits, bitorder="little")
+        return np.frombuffer(data, little_endian).reshape(declared.sizes)
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count * dtype.bits, bitorder="little")
     # [count * bits] -> [count, bits]
-    places = 1 << np.arange(dtype.bits, dtype=np.uint8)
-    values = bits.reshape(count, dtype.bits) @ places
-    if not dtype.name.startswith("u"):  # two's complement
-        values = values.astype(np.int8)
-        values = np.where(values > dtype.bounds[1], values - 2**dtype.bits, values)
-    return values.astype(dtype.storage)
+    values = bits.reshape(count, dtype.bits) @ (1 << np.arange(dtype.bits, dtype=np.uint8))
+    return values.astype(dtype.storage).reshape(declared.sizes)

@@ -1,14 +1,14 @@
 """Evaluates a function: every operator in fp32, its result rounded to the type declared for it.
 
-What depends on constants alone is computed once. Before an operator runs, torch works out the
-size of its result without allocating it, since nothing else keeps a stranger's program from asking
-for more memory than there is.
+A program comes from a stranger, and a few bytes of it can ask for more memory than there is. So it
+first runs on shapes alone, as torch's meta tensors, which counts what it would hold. A size that
+depended on the numbers in an input would escape the count, and is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
@@ -16,15 +16,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from converters.targets.coreml.evaluator import operators  # noqa: F401  fills the registry
-from converters.targets.coreml.evaluator.program import (
-    Constant,
-    Function,
-    Literal,
-    Operation,
-    Value,
-)
-from converters.targets.coreml.evaluator.registry import OPERATORS, Operator, is_tensor_like
-from converters.targets.coreml.evaluator.types import (
+from converters.targets.coreml.evaluator.program import Function, Operation
+from converters.targets.coreml.evaluator.registry import OPERATORS
+from converters.targets.coreml.evaluator.tensor_types import (
     DTYPES,
     MAX_ELEMENTS,
     STRING,
@@ -43,199 +37,184 @@ _OPERATOR_ERRORS: Final = (
     AssertionError,
 )
 """What torch and the operators raise for arguments that contradict each other."""
-
-
-@dataclass(frozen=True)
-class _Unknown:
-    """The name of a value that only a call knows."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One operation to run: arguments known beforehand, and those that are not.
-
-    ``last_uses`` are the values that no later step needs.
-    """
-
-    operation: Operation
-    operator: Operator
-    fixed: Mapping[str, Any]
-    variable: Mapping[str, tuple[Any, ...]]
-    last_uses: tuple[str, ...] = ()
+_CLASSIFY: Final = "classify"
+"""The one operator whose results, a label and a dictionary, are not tensors."""
 
 
 class Evaluator:
     """A function, ready to be called again and again.
 
     Raises:
-        ConversionError: an operator is not implemented, or its parameters contradict each other.
-        BundleError: a constant cannot be read any more.
+        ConversionError: an operator is not implemented, or refuses its arguments.
+        BundleError: a constant can no longer be read.
     """
 
     def __init__(self, function: Function) -> None:
+        _check_operators(function)
         self._function = function
         self._constants: dict[str, Any] = {}
-        self._held = 0
-        """Numbers in constants, of those that only others are made of too."""
-        self._measured: dict[tuple[Value, ...], Any] = {}
-        """By an operation's outputs, the shapes for which they were found to be small enough."""
-        self._steps = self._plan()
+        self._steps: list[tuple[Operation, list[str]]] = []
+        """What depends on inputs, each operation with the values that no later one needs."""
+        self._measured: set[tuple[torch.Size, ...]] = set()
+        """Shapes of inputs for which the program is known to fit into memory."""
+        with torch.inference_mode():
+            self._order(self._compute_constants())
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Values of the function's outputs by name."""
-        values: dict[str, Any] = dict(inputs)
-        live = self._held + sum(_elements(value) for value in values.values())
-        with torch.inference_mode():
-            for step in self._steps:
-                made = self._run(step, values, live)
-                values.update(made)
-                live += sum(_elements(value) for value in made.values())
-                for name in step.last_uses:
-                    live -= _elements(values.pop(name))
-        known = {**self._constants, **values}
-        return {name: known[name] for name in self._function.outputs}
+        """Values of the function's outputs by name.
 
-    def _plan(self) -> tuple[_Step, ...]:
-        """The operations that depend on inputs; all others are run here."""
-        steps = []
+        Raises:
+            ConversionError: an operator refuses its arguments, or the program needs more memory
+                than can be held.
+        """
+        shapes = tuple(value.shape for value in inputs.values())
         with torch.inference_mode():
-            for operation in self._function.operations:
-                if operation.kind == "const":
-                    made = {operation.outputs[0].name: self._load(_constant(operation))}
-                elif self._depends_on_inputs(operation):
-                    steps.append(self._step(operation))
-                    continue
-                else:
-                    made = self._run(self._step(operation), {}, self._held)
-                    self._hold(sum(_elements(value) for value in made.values()))
+            if shapes not in self._measured:
+                self._measure(inputs)
+                self._measured.add(shapes)
+            values = {**self._constants, **inputs}
+            for operation, last_uses in self._steps:
+                values.update(_run(operation, values))
+                for name in last_uses:
+                    del values[name]
+        return {name: values[name] for name in self._function.outputs}
+
+    def _compute_constants(self) -> list[Operation]:
+        """Compute what depends on constants alone.
+
+        Returns:
+            The other operations.
+        """
+        others = []
+        held = 0
+        for operation in self._function.operations:
+            if operation.constant is not None:
+                held += operation.constant.elements
+                _check_fits(held)
+                self._constants[operation.outputs[0].name] = operation.constant.load()
+            elif _used(operation) <= self._constants.keys():
+                made = _run_on_shapes(operation, self._constants, held)
+                held += _elements(made)
                 self._constants.update(made)
-        # Steps hold what they need; packed weights, once unpacked, and shapes are not needed again.
-        outputs = set(self._function.outputs)
-        self._constants = {n: value for n, value in self._constants.items() if n in outputs}
-        return _with_last_uses(steps, outputs)
+            else:
+                others.append(operation)
+        return others
 
-    def _load(self, literal: Literal) -> Constant:
-        if literal.type is not None:
-            self._hold(literal.type.elements or 0)
-        return literal.load()
+    def _order(self, operations: list[Operation]) -> None:
+        """Find the last uses of values, and drop the constants without any, such as packed ones."""
+        needed = set(self._function.outputs)
+        for operation in reversed(operations):
+            names = _used(operation) | {output.name for output in operation.outputs}
+            self._steps.append((operation, sorted(names - needed - self._constants.keys())))
+            needed |= names
+        self._steps.reverse()
+        self._constants = {n: value for n, value in self._constants.items() if n in needed}
 
-    def _hold(self, count: int) -> None:
-        self._held += count
-        if self._held > MAX_ELEMENTS:
-            raise ConversionError(f"the program's constants hold more than {MAX_ELEMENTS} numbers")
+    def _measure(self, inputs: Mapping[str, Tensor]) -> None:
+        """Run on shapes alone.
 
-    def _depends_on_inputs(self, operation: Operation) -> bool:
-        names = (a for group in operation.arguments.values() for a in group if isinstance(a, str))
-        return any(name not in self._constants for name in names)
-
-    def _step(self, operation: Operation) -> _Step:
-        if operation.kind not in OPERATORS:
-            raise ConversionError(
-                f"the operator {operation.kind!r} ({operation.name}) is not implemented here"
-            )
-        operator = OPERATORS[operation.kind]
-        fixed, variable = {}, {}
-        try:
-            for parameter, arguments in operation.arguments.items():
-                values = tuple(self._resolve(argument) for argument in arguments)
-                if any(isinstance(value, _Unknown) for value in values):
-                    variable[parameter] = values
-                    if parameter not in operator.parameters:
-                        operator.coerce(parameter, ())
-                else:
-                    fixed[parameter] = operator.coerce(parameter, values)
-            for name, expected in operator.parameters.items():
-                if expected.required and name not in operation.arguments:
-                    raise ConversionError(f"its parameter {name!r} is missing")
-        except ConversionError as error:
-            raise _at(operation, error) from error
-        return _Step(operation, operator, fixed, variable)
-
-    def _resolve(self, argument: str | Literal) -> Any:
-        if isinstance(argument, Literal):
-            return self._load(argument)
-        if argument in self._constants:
-            return self._constants[argument]
-        return _Unknown(argument)
-
-    def _run(self, step: _Step, values: Mapping[str, Any], live: int) -> dict[str, Any]:
-        operation = step.operation
-        try:
-            arguments = dict(step.fixed)
-            for parameter, group in step.variable.items():
-                given = [values[i.name] if isinstance(i, _Unknown) else i for i in group]
-                arguments[parameter] = step.operator.coerce(parameter, given)
-            self._measure(step, arguments, live)
-            results = step.operator.run(**arguments)
-            return _declared(operation.outputs, results)
-        except _OPERATOR_ERRORS as error:
-            raise _at(operation, error) from error
-
-    def _measure(self, step: _Step, arguments: Mapping[str, Any], live: int) -> None:
-        """Run the operator on shapes alone, unless it was for the same ones."""
-        if step.operator.bounds_itself:
-            return
-        key = tuple((name, _signature(value)) for name, value in arguments.items())
-        if self._measured.get(step.operation.outputs) == key:
-            return
-        with torch.device("meta"), _Measure(MAX_ELEMENTS - live):
-            step.operator.run(**{name: _without_data(value) for name, value in arguments.items()})
-        self._measured[step.operation.outputs] = key
+        Raises:
+            ConversionError: the program needs more memory than can be held.
+        """
+        values: dict[str, Any] = {**self._constants, **_without_data(inputs)}
+        held = _elements(values)
+        for operation, last_uses in self._steps:
+            made = _run_on_shapes(operation, values, held)
+            values.update(made)
+            held += _elements(made) - sum(_elements(values.pop(name)) for name in last_uses)
 
 
-class _Measure(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses a torch operator whose result would have more than ``limit`` elements."""
+class _Budget(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuses torch operators that together make too many numbers, ``held`` being there already."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, held: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._limit = limit
+        self._held = held
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         result = function(*args, **(kwargs or {}))
-        count = _elements(list(result) if isinstance(result, tuple) else result)
-        if count > self._limit:
-            raise ConversionError(f"it makes {count} numbers, more than can be held")
+        self._held += _elements(result)
+        _check_fits(self._held)
         return result
 
 
-def _at(operation: Operation, error: Exception) -> ConversionError:
-    message = str(error) or type(error).__name__
-    return ConversionError(f"{operation.kind} ({operation.name}): {message}")
+def _check_fits(count: int) -> None:
+    if count > MAX_ELEMENTS:
+        raise ConversionError(
+            f"the program needs {count} numbers at once, more than the limit of {MAX_ELEMENTS}"
+        )
 
 
-def _with_last_uses(steps: Sequence[_Step], outputs: Collection[str]) -> tuple[_Step, ...]:
-    needed = set(outputs)
-    backwards = []
-    for step in reversed(steps):
-        names = {output.name for output in step.operation.outputs}
-        for group in step.variable.values():
-            names.update(item.name for item in group if isinstance(item, _Unknown))
-        backwards.append(replace(step, last_uses=tuple(sorted(names - needed))))
-        needed |= names
-    return tuple(reversed(backwards))
+def _run(operation: Operation, values: Mapping[str, Any]) -> dict[str, Any]:
+    """An operation's results by name, rounded to their declared types."""
+    with _named_errors(operation):
+        results = _call(operation, _arguments(operation, values))
+        return {
+            output.name: _as_declared(output.type, results[output.name])
+            for output in operation.outputs
+        }
 
 
-def _constant(operation: Operation) -> Literal:
-    try:
-        (literal,) = operation.arguments["val"]
-        (output,) = operation.outputs
-    except (KeyError, ValueError) as error:
-        raise ConversionError(f"the constant {operation.name} has no value") from error
-    if not isinstance(literal, Literal) or literal.type != output.type:
-        raise ConversionError(f"the constant {operation.name} is not the {output.type} declared")
-    return literal
+def _run_on_shapes(operation: Operation, values: Mapping[str, Any], held: int) -> dict[str, Any]:
+    """An operation's results without their data.
+
+    They have data where all arguments do: constants, and sizes that are computed from sizes.
+    """
+    with _named_errors(operation):
+        arguments = _arguments(operation, values)
+        shapes = _without_data(arguments)
+        made: dict[str, Any] = {output.name: None for output in operation.outputs}
+        if operation.kind != _CLASSIFY:
+            with torch.device("meta"), _Budget(held):
+                made = _call(operation, shapes)
+    if any(tensor.is_meta for tensor in _tensors(arguments)):
+        return made
+    return _run(operation, values)
 
 
-def _declared(outputs: Sequence[Value], results: Any) -> dict[str, Any]:
-    """An operator's results by name, rounded to their declared types."""
+def _check_operators(function: Function) -> None:
+    unknown = sorted(
+        f"{operation.kind!r} ({operation.name})"
+        for operation in function.operations
+        if operation.constant is None and operation.kind not in OPERATORS
+    )
+    if unknown:
+        raise ConversionError(f"operators that are not implemented here: {', '.join(unknown)}")
+
+
+def _used(operation: Operation) -> set[str]:
+    return {name for names in operation.arguments.values() for name in names}
+
+
+def _arguments(operation: Operation, values: Mapping[str, Any]) -> dict[str, Any]:
+    operator = OPERATORS[operation.kind]
+    return {
+        parameter: operator.convert(parameter, [values[name] for name in names])
+        for parameter, names in operation.arguments.items()
+    }
+
+
+def _call(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The operator's own results by name."""
+    results = OPERATORS[operation.kind].run(**arguments)
     results = results if isinstance(results, tuple) else (results,)
-    if len(results) != len(outputs):
-        raise ConversionError(f"{len(outputs)} results are declared, it makes {len(results)}")
-    return {o.name: _as_declared(o.type, r) for o, r in zip(outputs, results, strict=True)}
+    if len(results) != len(operation.outputs):
+        raise ConversionError(
+            f"{len(operation.outputs)} results are declared, it makes {len(results)}"
+        )
+    return {o.name: result for o, result in zip(operation.outputs, results, strict=True)}
+
+
+@contextmanager
+def _named_errors(operation: Operation) -> Iterator[None]:
+    """Say which operation refused its arguments."""
+    try:
+        yield
+    except _OPERATOR_ERRORS as error:
+        message = str(error) or type(error).__name__
+        raise ConversionError(f"{operation.kind} ({operation.name}): {message}") from error
 
 
 def _as_declared(declared: TensorType | None, result: Any) -> Any:
@@ -243,32 +222,32 @@ def _as_declared(declared: TensorType | None, result: Any) -> Any:
         return result
     if declared is None or declared.dtype == STRING:
         raise ConversionError("it makes a tensor where none is declared")
-    sizes = zip(result.shape, declared.shape, strict=False)
-    if len(result.shape) != len(declared.shape) or any(s not in (None, r) for r, s in sizes):
+    if not declared.allows(tuple(result.shape)):
         raise ConversionError(f"{declared} is declared, its result is {list(result.shape)}")
     return round_to(result, DTYPES[declared.dtype])
 
 
-def _elements(value: Any) -> int:
-    if isinstance(value, Tensor):
-        return value.numel()
-    if is_tensor_like(value):
-        return sum(item.numel() for item in value)
-    return 0
+def _tensors(values: Any) -> Iterator[Tensor]:
+    """All tensors in a value, or in a list or dictionary of values."""
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, (list, tuple)):
+        for item in values:
+            yield from _tensors(item)
+    elif isinstance(values, Mapping):
+        yield from _tensors(list(values.values()))
 
 
-def _signature(value: Any) -> Any:
-    """What a result's size may depend on: shapes of tensors, and all other arguments."""
-    if isinstance(value, Tensor):
-        return value.shape, value.dtype
-    if is_tensor_like(value):
-        return tuple((item.shape, item.dtype) for item in value)
-    return value
+def _elements(values: Any) -> int:
+    return sum(tensor.numel() for tensor in _tensors(values))
 
 
-def _without_data(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return torch.empty_like(value, device="meta")
-    if is_tensor_like(value):
-        return [_without_data(item) for item in value]
-    return value
+def _without_data(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by name, tensors replaced by torch's meta tensors, which have a shape alone."""
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, list):
+            return [strip(item) for item in value]
+        return torch.empty_like(value, device="meta") if isinstance(value, Tensor) else value
+
+    return {name: strip(value) for name, value in values.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,38 +16,18 @@ import numpy.typing as npt
 
 from converters.targets.coreml.evaluator.evaluate import Evaluator
 from converters.targets.coreml.evaluator.interface import (
-    ClassifierOutput,
-    ImageInput,
     Interface,
-    TensorInput,
-    TensorOutput,
     convert_inputs,
     convert_outputs,
     parse_interface,
 )
-from converters.targets.coreml.evaluator.program import (
-    Function,
-    Operation,
-    parse_function,
-    resolve_inside,
-)
+from converters.targets.coreml.evaluator.program import Function, Operation, parse_function
 from mobilevit_edge.errors import BundleError, ConversionError, MissingPackageError
 
 _MANIFEST: Final = "Manifest.json"
 _MAX_MANIFEST_BYTES: Final = 2**20
 _MAX_MODEL_BYTES: Final = 2**26
-"""Of the program without its weights, which are in files of their own."""
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """Texts that the model carries. ``extra`` are those of the author's own choice."""
-
-    author: str
-    license: str
-    version: str
-    description: str
-    extra: Mapping[str, str]
+"""The largest program; its weights are in files of their own."""
 
 
 class MilModel:
@@ -61,30 +41,16 @@ class MilModel:
         functions: Mapping[str, Function],
         interfaces: Mapping[str, Interface],
         default_function: str,
-        specification_version: int,
-        metadata: Metadata,
     ) -> None:
         self._functions = functions
         self._interfaces = interfaces
+        self._default_function = default_function
         self._evaluators: dict[str, Evaluator] = {}
-        self.default_function = default_function
-        self.specification_version = specification_version
-        self.metadata = metadata
 
     @property
     def functions(self) -> tuple[str, ...]:
         """Names of the functions."""
         return tuple(self._functions)
-
-    @property
-    def inputs(self) -> tuple[ImageInput | TensorInput, ...]:
-        """Inputs of the default function."""
-        return self.interface().inputs
-
-    @property
-    def outputs(self) -> tuple[TensorOutput | ClassifierOutput, ...]:
-        """Outputs of the default function."""
-        return self.interface().outputs
 
     def interface(self, function: str | None = None) -> Interface:
         """Inputs and outputs of a function, the default one unless named.
@@ -119,7 +85,7 @@ class MilModel:
             ImageError: an image of another size.
             InputError: an input is missing, unknown or of another shape.
             ConversionError: an operator is not implemented, or the program contradicts itself.
-            BundleError: the weights cannot be read any more.
+            BundleError: the weights can no longer be read.
         """
         name = self._name(function)
         program, interface = self._functions[name], self._interfaces[name]
@@ -129,9 +95,10 @@ class MilModel:
         return convert_outputs(interface, program, self._evaluators[name](values))
 
     def _name(self, function: str | None) -> str:
-        name = self.default_function if function is None else function
+        name = self._default_function if function is None else function
         if name not in self._functions:
-            raise ConversionError(f"no function {name!r}, there are {', '.join(self._functions)}")
+            known = ", ".join(self._functions)
+            raise ConversionError(f"there is no function {name!r}, only {known}")
         return name
 
 
@@ -155,9 +122,10 @@ def _read(path: Path) -> MilModel:
     spec = _parse_model(model_path)
     kind = spec.WhichOneof("Type")
     if kind != "mlProgram":
-        raise BundleError(f"it holds a model of the kind {kind}, only ML Programs are evaluated")
+        raise BundleError(f"it holds a model of kind {kind}; only ML Programs are evaluated")
+    find_file = partial(_find_weights, model_path.parent, path)
     functions = {
-        name: parse_function(message, path, model_path.parent)
+        name: parse_function(message, find_file)
         for name, message in spec.mlProgram.functions.items()
     }
     description = spec.description
@@ -173,31 +141,42 @@ def _read(path: Path) -> MilModel:
     interfaces = {
         name: parse_interface(described[name], function) for name, function in functions.items()
     }
-    texts = description.metadata
-    metadata = Metadata(
-        texts.author,
-        texts.license,
-        texts.versionString,
-        texts.shortDescription,
-        dict(texts.userDefined),
-    )
-    return MilModel(functions, interfaces, default, spec.specificationVersion, metadata)
+    return MilModel(functions, interfaces, default)
 
 
 def _find_model(path: Path) -> Path:
     """The model file that the package's manifest names."""
     if not path.is_dir():
-        raise BundleError("no package, which would be a folder; export it again")
-    manifest = resolve_inside(path / _MANIFEST, path)
+        raise BundleError("it is not a package, which is a folder; export it again")
+    manifest = _resolve_inside(path / _MANIFEST, path)
     try:
         entries = json.loads(_read_bounded(manifest, _MAX_MANIFEST_BYTES))
         name = entries["itemInfoEntries"][entries["rootModelIdentifier"]]["path"]
-        location = resolve_inside(path / "Data" / name, path)
+        location = _resolve_inside(path / "Data" / name, path)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{_MANIFEST} is damaged; export it again") from error
     if not location.is_file():
         raise BundleError(f"its model file {name!r} is missing; export it again")
     return location
+
+
+def _find_weights(model_folder: Path, package: Path, name: str) -> Path:
+    """Path of the weight file that a program calls ``name``."""
+    prefix = "@model_path/"
+    if not name.startswith(prefix):
+        raise BundleError(f"the program's weights are at {name!r}, which is not in the package")
+    return _resolve_inside(model_folder / name.removeprefix(prefix), package)
+
+
+def _resolve_inside(path: Path, package: Path) -> Path:
+    """``path`` with links followed, which may not lead out of the package."""
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL in the name
+        raise BundleError(f"{path.name!r} cannot be followed: {error}") from error
+    if not resolved.is_relative_to(package.resolve()):
+        raise BundleError(f"{path.name!r} leads out of the package")
+    return resolved
 
 
 def _read_bounded(path: Path, limit: int) -> bytes:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from converters.targets.coreml.evaluator.blob import BlobReference, check_blob, read_blob, unpack
-from converters.targets.coreml.evaluator.types import (
-    DTYPES,
-    STRING,
-    TensorType,
-    parse_tensor_type,
-    to_tensor,
-)
+from converters.targets.coreml.evaluator.constants import Constant, FindFile, parse_constant
+from converters.targets.coreml.evaluator.tensor_types import TensorType, parse_value_type
 from mobilevit_edge.errors import BundleError
 
-Constant = Tensor | str | list[str] | list[int]
-"""The value of a constant: a tensor, a text, or the list of a classifier's labels."""
+CONST: Final = "const"
+"""The kind of the operations that only hold a constant."""
 
 
 @dataclass(frozen=True)
@@ -34,29 +23,23 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Literal:
-    """A constant written in the file. ``load`` reads it, from the weight file if it is there."""
-
-    type: TensorType | None
-    load: Callable[[], Constant]
-
-
-@dataclass(frozen=True)
 class Operation:
     """One operation: ``kind`` is MIL's name of the operator, ``name`` that of this one.
 
-    ``arguments`` maps parameters to names of earlier values and to literals.
+    ``arguments`` maps parameters to names of earlier values; a ``CONST`` has none, but its
+    ``constant``.
     """
 
     kind: str
     name: str
     outputs: tuple[Value, ...]
-    arguments: Mapping[str, tuple[str | Literal, ...]]
+    arguments: Mapping[str, tuple[str, ...]]
+    constant: Constant | None = None
 
     @property
     def is_constant(self) -> bool:
         """Whether it only holds or decompresses data of the file."""
-        return self.kind == "const" or self.kind.startswith("constexpr_")
+        return self.kind == CONST or self.kind.startswith("constexpr_")
 
     @property
     def rank(self) -> int:
@@ -72,32 +55,27 @@ class Function:
     operations: tuple[Operation, ...]
     outputs: tuple[str, ...]
 
-    def output_type(self, name: str) -> TensorType | None:
-        """The declared type of a value by its name; ``None`` for what is not a tensor."""
-        for operation in reversed(self.operations):
-            for output in operation.outputs:
-                if output.name == name:
-                    return output.type
-        return next((value.type for value in self.inputs if value.name == name), None)
+    @property
+    def types(self) -> Mapping[str, TensorType | None]:
+        """The declared type of every value by name."""
+        made = (output for operation in self.operations for output in operation.outputs)
+        return {value.name: value.type for value in (*self.inputs, *made)}
 
 
-def parse_function(message: Any, root: Path, model_folder: Path) -> Function:
+def parse_function(message: Any, find_file: FindFile) -> Function:
     """MIL's ``Function`` message.
 
-    Args:
-        message: the protobuf message.
-        root: the package's folder, which no reference may leave.
-        model_folder: the folder that ``@model_path`` stands for.
-
     Raises:
-        BundleError: it is inconsistent, or refers to weights that are not there.
+        BundleError: it is inconsistent, or refers to weights that are missing.
     """
     if message.opset not in message.block_specializations:
         raise BundleError(f"the program has no operations for its own opset {message.opset!r}")
     block = message.block_specializations[message.opset]
-    inputs = tuple(Value(i.name, _parse_value_type(i.type)) for i in message.inputs)
-    operations = tuple(_parse_operation(o, root, model_folder) for o in block.operations)
-    function = Function(inputs, operations, tuple(block.outputs))
+    function = Function(
+        inputs=_parse_values(message.inputs),
+        operations=tuple(o for item in block.operations for o in _parse_operation(item, find_file)),
+        outputs=tuple(block.outputs),
+    )
     _check_names(function)
     return function
 
@@ -106,10 +84,10 @@ def _check_names(function: Function) -> None:
     """Every name is made before it is used, once."""
     known = {value.name for value in function.inputs}
     for operation in function.operations:
-        for arguments in operation.arguments.values():
-            for argument in arguments:
-                if isinstance(argument, str) and argument not in known:
-                    raise BundleError(f"{operation.name} uses {argument!r}, which nothing made")
+        for names in operation.arguments.values():
+            for name in names:
+                if name not in known:
+                    raise BundleError(f"{operation.name} uses {name!r}, which nothing made")
         for output in operation.outputs:
             if output.name in known:
                 raise BundleError(f"two values of the program are named {output.name!r}")
@@ -119,100 +97,39 @@ def _check_names(function: Function) -> None:
         raise BundleError(f"nothing makes the program's output {min(missing)!r}")
 
 
-def _parse_value_type(message: Any) -> TensorType | None:
-    if message.WhichOneof("type") != "tensorType":
-        return None
-    return parse_tensor_type(message.tensorType)
+def _parse_values(messages: Any) -> tuple[Value, ...]:
+    return tuple(Value(message.name, parse_value_type(message.type)) for message in messages)
 
 
-def _parse_operation(message: Any, root: Path, model_folder: Path) -> Operation:
-    arguments: dict[str, tuple[str | Literal, ...]] = {}
-    for parameter, argument in message.inputs.items():
-        arguments[parameter] = tuple(
-            binding.name
-            if binding.WhichOneof("binding") == "name"
-            else _parse_literal(binding.value, root, model_folder)
-            for binding in argument.arguments
-        )
-    name = ""
-    for attribute, value in message.attributes.items():
-        literal = _parse_literal(value, root, model_folder)
-        if attribute == "name" and literal.type is not None and literal.type.dtype == STRING:
-            name = str(literal.load())
-        else:
-            arguments[attribute] = (literal,)
-    outputs = tuple(Value(o.name, _parse_value_type(o.type)) for o in message.outputs)
-    if not name and outputs:
-        name = outputs[0].name
-    return Operation(message.type, name, outputs, arguments)
+def _parse_operation(message: Any, find_file: FindFile) -> Iterator[Operation]:
+    """The operation, after one for every constant that is written among its arguments."""
+    outputs = _parse_values(message.outputs)
+    attributes = dict(message.attributes)
+    name = outputs[0].name if outputs else message.type
+    if "name" in attributes:
+        name = str(parse_constant(attributes.pop("name"), find_file).load())
+    if message.type == CONST:
+        if "val" not in attributes or len(outputs) != 1:
+            raise BundleError(f"the constant {name} has no value")
+        constant = parse_constant(attributes["val"], find_file)
+        if constant.type != outputs[0].type:
+            raise BundleError(f"the constant {name} is not the {outputs[0].type} declared")
+        yield Operation(CONST, name, outputs, {}, constant)
+        return
+    given = {p: [_parse_binding(b) for b in g.arguments] for p, g in message.inputs.items()}
+    given |= {parameter: [value] for parameter, value in attributes.items()}
+    arguments = {}
+    for parameter, items in given.items():
+        for index, item in enumerate(items):
+            if not isinstance(item, str):
+                constant = parse_constant(item, find_file)
+                items[index] = f"{name}.{parameter}.{index}"
+                value = Value(items[index], constant.type)
+                yield Operation(CONST, value.name, (value,), {}, constant)
+        arguments[parameter] = tuple(items)
+    yield Operation(message.type, name, outputs, arguments)
 
 
-def _parse_literal(message: Any, root: Path, model_folder: Path) -> Literal:
-    declared = _parse_value_type(message.type)
-    if message.WhichOneof("value") == "blobFileValue":
-        if declared is None:
-            raise BundleError("a weight that is not a tensor")
-        path = _resolve(message.blobFileValue.fileName, root, model_folder)
-        reference = BlobReference(path, message.blobFileValue.offset)
-        check_blob(reference, declared)
-        return Literal(declared, lambda: _as_tensor(read_blob(reference, declared), declared))
-    immediate = message.immediateValue
-    if immediate.WhichOneof("value") == "list":
-        return Literal(None, lambda: [_list_element(item) for item in immediate.list.values])
-    if declared is None or immediate.WhichOneof("value") != "tensor":
-        raise BundleError("a constant is neither a tensor nor a list")
-    return Literal(declared, lambda: _load_immediate(immediate.tensor, declared))
-
-
-def _resolve(name: str, root: Path, model_folder: Path) -> Path:
-    prefix = "@model_path/"
-    if not name.startswith(prefix):
-        raise BundleError(f"the program's weights are at {name!r}, which is not in the package")
-    return resolve_inside(model_folder / name.removeprefix(prefix), root)
-
-
-def resolve_inside(path: Path, root: Path) -> Path:
-    """``path`` with links followed.
-
-    Raises:
-        BundleError: it leads out of ``root``, or cannot be followed.
-    """
-    try:
-        resolved = path.resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL in the name
-        raise BundleError(f"{path.name!r} cannot be followed: {error}") from error
-    if not resolved.is_relative_to(root.resolve()):
-        raise BundleError(f"{path.name!r} leads out of the package")
-    return resolved
-
-
-def _as_tensor(array: np.ndarray[Any, Any], declared: TensorType) -> Tensor:
-    return to_tensor(array, DTYPES[declared.dtype])
-
-
-def _list_element(message: Any) -> Any:
-    declared = _parse_value_type(message.type)
-    if declared is None or declared.shape != ():
-        raise BundleError("a list of something else than texts or numbers")
-    value = _load_immediate(message.immediateValue.tensor, declared)
-    return value if isinstance(value, str) else int(value)
-
-
-def _load_immediate(message: Any, declared: TensorType) -> Tensor | str:
-    field = message.WhichOneof("value")
-    if field is None:
-        raise BundleError(f"a constant {declared} without a value")
-    values = getattr(message, field).values
-    if declared.dtype == STRING:
-        if field != "strings" or declared.shape != () or len(values) != 1:
-            raise BundleError("a text constant is not one text")
-        text = values[0]
-        return text if isinstance(text, str) else text.decode("utf-8", "replace")
-    if field == "strings":
-        raise BundleError(f"a text where a {declared} is declared")
-    if field == "bytes":
-        return _as_tensor(unpack(values, declared), declared)
-    if len(values) != declared.elements:
-        raise BundleError(f"{len(values)} values are not a {declared}")
-    shape = tuple(size for size in declared.shape if size is not None)
-    return torch.tensor(list(values), dtype=DTYPES[declared.dtype].compute).reshape(shape)
+def _parse_binding(message: Any) -> Any:
+    """The name of an earlier value, or a constant's message."""
+    return message.name if message.WhichOneof("binding") == "name" else message.value

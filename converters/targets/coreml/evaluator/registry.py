@@ -9,137 +9,128 @@ values arrive in fp32; the result is rounded to its declared type by the caller.
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
-import torch
 from torch import Tensor
 
-from converters.targets.coreml.evaluator.types import MAX_ELEMENTS
 from mobilevit_edge.errors import ConversionError
 
+_MAX_LIST: Final = 2**10
+"""How many numbers a list may hold, be it of axes or of sizes of parts."""
+
 _Run = TypeVar("_Run", bound=Callable[..., Any])
-Number = int | float
-"""A parameter that keeps its kind: integers stay integers."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of an operator: ``element`` is ``Tensor``, ``int``, ``float``, ..."""
-
-    element: Any
-    many: bool
-    required: bool
 
 
 @dataclass(frozen=True)
 class Operator:
-    """A registered operator.
+    """A registered operator. ``annotations`` are those of its parameters, keys of ``_CONVERT``."""
 
-    ``bounds_itself`` is set for those whose result depends on values, so that its size cannot be
-    found beforehand; they guarantee by themselves that it is bounded by their inputs.
-    """
-
-    kind: str
     run: Callable[..., Any]
-    parameters: Mapping[str, Parameter]
-    bounds_itself: bool
+    annotations: Mapping[str, str]
 
-    def coerce(self, name: str, values: Sequence[Any]) -> Any:
+    def convert(self, name: str, values: Sequence[Any]) -> Any:
         """The values given for a parameter, as its annotation wants them.
 
         Raises:
             ConversionError: they are something else, or there is no such parameter.
         """
-        if name not in self.parameters:
+        if name not in self.annotations:
             raise ConversionError(f"its parameter {name!r} is not implemented")
-        parameter = self.parameters[name]
         try:
-            return _coerce(parameter, values)
+            return _CONVERT[self.annotations[name]](values)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ConversionError(f"its parameter {name!r} cannot be used: {error}") from error
 
 
 OPERATORS: Final[dict[str, Operator]] = {}
+"""By MIL's name."""
 
 
-def operator(kind: str, *, bounds_itself: bool = False) -> Callable[[_Run], _Run]:
-    """Register the decorated function as a MIL operator.
+def register(kind: str) -> Callable[[_Run], _Run]:
+    """Register the decorated function as the MIL operator ``kind``.
 
     Raises:
-        ValueError: the operator is registered already.
+        ValueError: the operator is registered already, or has a parameter of an unknown type.
     """
 
-    def register(run: _Run) -> _Run:
+    def add(run: _Run) -> _Run:
         if kind in OPERATORS:
             raise ValueError(f"the operator {kind} is registered twice")
-        OPERATORS[kind] = Operator(kind, run, _parameters(run), bounds_itself)
+        annotations = {
+            name: str(parameter.annotation).removesuffix(" | None")
+            for name, parameter in inspect.signature(run).parameters.items()
+        }
+        unknown = set(annotations.values()) - set(_CONVERT)
+        if unknown:
+            raise ValueError(f"the operator {kind} has parameters of type {min(unknown)}")
+        OPERATORS[kind] = Operator(run, annotations)
         return run
 
-    return register
+    return add
 
 
-def check_elements(count: int) -> None:
-    """Guard for operators that bound themselves.
-
-    Raises:
-        ConversionError: a result of so many elements is too large.
-    """
-    if count > MAX_ELEMENTS:
-        raise ConversionError(f"its result has {count} elements, at most {MAX_ELEMENTS} are held")
-
-
-def _parameters(run: Callable[..., Any]) -> dict[str, Parameter]:
-    hints = get_type_hints(run)
-    parameters = {}
-    for name, parameter in inspect.signature(run).parameters.items():
-        hint = hints[name]
-        many = False
-        if get_origin(hint) in (Union, types.UnionType) and hint != Number:
-            (hint,) = (option for option in get_args(hint) if option is not type(None))
-        if get_origin(hint) is list:
-            many = True
-            (hint,) = get_args(hint)
-        parameters[name] = Parameter(hint, many, parameter.default is inspect.Parameter.empty)
-    return parameters
-
-
-def _coerce(parameter: Parameter, values: Sequence[Any]) -> Any:
-    if parameter.element is Tensor:
-        if not all(isinstance(value, Tensor) for value in values):
-            raise TypeError("a tensor is expected")
-        return list(values) if parameter.many else _only(values)
-    value = _only(values)
-    if not isinstance(value, Tensor):
-        expected = list if parameter.many else str
-        if not isinstance(value, expected) or parameter.element not in (str, Any):
-            raise TypeError(f"{type(value).__name__} is not expected")
-        return value
-    if parameter.many:
-        return [_scalar(parameter.element, item) for item in value.reshape(-1).tolist()]
-    if value.numel() != 1:
-        raise ValueError(f"one number is expected, not {tuple(value.shape)}")
-    return _scalar(parameter.element, value.item())
-
-
-def _only(values: Sequence[Any]) -> Any:
+def _one(values: Sequence[Any]) -> Any:
     if len(values) != 1:
         raise ValueError(f"one value is expected, not {len(values)}")
     return values[0]
 
 
-def _scalar(element: Any, value: Any) -> Any:
-    if element is str:
+def _tensor(values: Sequence[Any]) -> Tensor:
+    value = _one(values)
+    if not isinstance(value, Tensor):
+        raise TypeError(f"a tensor is expected, not {value!r}")
+    return value
+
+
+def _numbers(values: Sequence[Any]) -> list[Any]:
+    value = _tensor(values)
+    if value.is_meta:
+        raise ValueError("it depends on the numbers in the input")
+    if value.numel() > _MAX_LIST:
+        raise ValueError(f"it has {value.numel()} numbers")
+    flat: list[Any] = value.reshape(-1).tolist()
+    return flat
+
+
+def _number(values: Sequence[Any]) -> Any:
+    return _one(_numbers(values))
+
+
+def _integers(values: Sequence[Any]) -> list[int]:
+    numbers = _numbers(values)
+    if not all(isinstance(number, int) for number in numbers):
+        raise TypeError("integers are expected")
+    return numbers
+
+
+def _text(values: Sequence[Any]) -> str:
+    value = _one(values)
+    if not isinstance(value, str):
         raise TypeError("a text is expected")
-    if element is int and isinstance(value, float):
-        raise TypeError("an integer is expected")
-    return value if element == Number else element(value)
+    return value
 
 
-def is_tensor_like(value: Any) -> bool:
-    """Whether a value is a tensor or a list of tensors."""
-    if isinstance(value, list):
-        return bool(value) and all(isinstance(item, torch.Tensor) for item in value)
-    return isinstance(value, torch.Tensor)
+def _texts(values: Sequence[Any]) -> list[str]:
+    value = _one(values)
+    if not isinstance(value, list):
+        raise TypeError("a list of texts is expected")
+    return value
+
+
+_CONVERT: Final[Mapping[str, Callable[[Sequence[Any]], Any]]] = MappingProxyType(
+    {
+        "Tensor": _tensor,
+        "list[Tensor]": lambda values: [_tensor([value]) for value in values],
+        "int": lambda values: _one(_integers(values)),
+        "list[int]": _integers,
+        "float": lambda values: float(_number(values)),
+        "bool": lambda values: bool(_number(values)),
+        "list[bool]": lambda values: [bool(number) for number in _numbers(values)],
+        "str": _text,
+        "list[str]": _texts,
+    }
+)
+"""By a parameter's annotation, what turns the values given for it into what it gets."""

@@ -231,7 +231,7 @@ def test_the_usual_form_breaks_the_contract(
 
 def test_a_flexible_program_takes_both_sizes(package: Package) -> None:
     bundle = package("flexible")
-    (image,) = program_of(bundle).inputs
+    (image,) = program_of(bundle).interface().inputs
     assert set(image.sizes) == {(128, 128), (192, 128)}  # type: ignore[union-attr]
     names = [case.name for case in bundle.manifest.verification.cases]  # type: ignore[union-attr]
     assert {"golden", "golden at 192x128"} <= set(names)

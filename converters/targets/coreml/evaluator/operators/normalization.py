@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from converters.targets.coreml.evaluator.registry import operator
+from converters.targets.coreml.evaluator.registry import register
 
 
-@operator("batch_norm")
+@register("batch_norm")
 def batch_norm(
     x: Tensor,
     mean: Tensor,
@@ -22,7 +22,7 @@ def batch_norm(
     return _affine((x - _per_channel(mean, x)) * scale, gamma, beta)
 
 
-@operator("instance_norm")
+@register("instance_norm")
 def instance_norm(
     x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: float = 1e-5
 ) -> Tensor:
@@ -30,7 +30,7 @@ def instance_norm(
     return _affine(_normalize(x, list(range(2, x.dim())), epsilon), gamma, beta)
 
 
-@operator("layer_norm")
+@register("layer_norm")
 def layer_norm(
     x: Tensor,
     axes: list[int] | None = None,
@@ -46,12 +46,6 @@ def layer_norm(
     if gamma is not None:
         result = result * gamma.reshape(shape)
     return result if beta is None else result + beta.reshape(shape)
-
-
-@operator("l2_norm")
-def l2_norm(x: Tensor, epsilon: float = 1e-6) -> Tensor:
-    """``x / √(Σx² + epsilon)``, over the last three dimensions."""
-    return x * torch.rsqrt((x * x).sum((-3, -2, -1), keepdim=True) + epsilon)
 
 
 def _normalize(x: Tensor, axes: list[int], epsilon: float) -> Tensor:

@@ -29,23 +29,20 @@ def classifier(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Pa
     )
     example = torch.zeros(1, 3, *SIZES[0])
     model = from_torch(network, example, classifier=LABELS, inputs=[image])
-    model.author, model.license, model.version = "An author", "A license", "1.2"
-    model.short_description = "What it is"
-    model.user_defined_metadata["key"] = "value"
     model.save(str(path))
     return path
 
 
 @pytest.fixture(scope="package")
 def flexible(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folded rows of arrays of two shapes."""
+    """Folded rows of RGB images of two sizes."""
     shapes = ct.EnumeratedShapes([(1, 3, *size) for size in SIZES], default=(1, 3, *SIZES[0]))
     dynamic = ({2: 2 * Dim("rows", min=2, max=9), 3: 2 * Dim("columns", min=3, max=9)},)
     model = from_torch(
         Folded(),
         torch.zeros(1, 3, *SIZES[0]),
         dynamic=dynamic,
-        inputs=[ct.TensorType(name="x", shape=shapes)],
+        inputs=[ct.ImageType(name="image", shape=shapes)],
     )
     path = tmp_path_factory.mktemp("flexible") / "model.mlpackage"
     model.save(str(path))

@@ -59,7 +59,6 @@ class Case:
     build: Callable[..., Any]
     expected: Callable[..., Any]
     target: str = "iOS17"
-    tolerance: float = 1e-5
     half: bool = True
 
     @property

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from converters.targets.coreml.evaluator.blob import BlobReference, check_blob, read_blob
-from converters.targets.coreml.evaluator.types import DTYPES, TensorType
+from converters.targets.coreml.evaluator.tensor_types import DTYPES, TensorType
 from mobilevit_edge.errors import BundleError
 
 _PLAIN = {
@@ -26,7 +26,7 @@ _PLAIN = {
     "int32": np.int32,
     "uint32": np.uint32,
 }
-_PACKED = ("int4", "uint1", "uint2", "uint3", "uint4", "uint6")
+_PACKED = ("uint4", "uint6")
 _NATIVE = {"fp32": "float"}
 _HEADER = struct.Struct("<IIQQQ")
 
@@ -96,9 +96,9 @@ def _overwrite(blob: BlobReference, **changed: int) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"sentinel": 0}, "holds no fp32 data"),
-        ({"code": 1}, "holds no fp32 data"),
-        ({"code": 99}, "holds no fp32 data"),
+        ({"sentinel": 0}, "has no fp32 data"),
+        ({"code": 1}, "has no fp32 data"),
+        ({"code": 99}, "has no fp32 data"),
         ({"size": 2**63}, "ends before its data"),
         ({"offset": 2**64 - 1}, "ends before its data"),
         ({"offset": 2**40}, "ends before its data"),
@@ -120,7 +120,7 @@ def test_a_header_that_claims_something_else_is_refused(
 
 @pytest.mark.parametrize("offset", [0, 1, 10**6, 2**64 - 1])
 def test_an_offset_without_an_entry_is_refused(offset: int, blob: BlobReference) -> None:
-    with pytest.raises(BundleError, match=r"ends before offset|holds no fp32 data"):
+    with pytest.raises(BundleError, match=r"ends before offset|has no fp32 data"):
         check_blob(BlobReference(blob.path, offset), _DECLARED)
 
 
@@ -128,7 +128,7 @@ def test_an_offset_without_an_entry_is_refused(offset: int, blob: BlobReference)
 def test_a_type_that_no_entry_fits_is_refused(declared: str, blob: BlobReference) -> None:
     dtype, _, shape = declared.removesuffix("]").partition("[")
     sizes = tuple(None if size == "?" else int(size) for size in shape.split(", "))
-    with pytest.raises(BundleError, match=r"weight.bin (cannot hold|holds no)"):
+    with pytest.raises(BundleError, match=r"weight.bin (cannot hold|has no)"):
         check_blob(BlobReference(blob.path, blob.offset), TensorType(dtype, sizes))
 
 

@@ -9,16 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from converters.targets.coreml.evaluator.interface import (
-    ClassifierOutput,
-    ImageInput,
-    TensorInput,
-    TensorOutput,
-)
+from converters.targets.coreml.evaluator.interface import ImageInput, Interface
 from converters.targets.coreml.evaluator.package import read_package
 from mobilevit_edge.errors import ConversionError, ImageError, InputError
 from tests.converters.targets.coreml.evaluator.networks import LABELS, SIZES, Folded, Network
-from tests.converters.targets.coreml.evaluator.packages import ct, from_torch, save
+from tests.converters.targets.coreml.evaluator.packages import ct, mb, program, save
 
 
 def _logits(network: Network, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -26,6 +21,11 @@ def _logits(network: Network, image: np.ndarray[Any, Any]) -> np.ndarray[Any, An
     bgr = torch.from_numpy(image[:, :, ::-1].copy()).permute(2, 0, 1)[None]
     with torch.no_grad():
         return network(bgr / 255)[0].numpy()
+
+
+def _folded(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    # [H, W, 3] -> [1, 3, H, W]
+    return Folded()(torch.from_numpy(image).permute(2, 0, 1)[None].float()).numpy()
 
 
 def test_a_classifier_answers_as_its_network(
@@ -41,23 +41,20 @@ def test_a_classifier_answers_as_its_network(
     assert answer["label_probs"] == pytest.approx(dict(zip(LABELS, shares, strict=True)), rel=1e-5)
 
 
-def test_what_a_package_declares(classifier: Path) -> None:
+def test_calls_repeat(classifier: Path, image: np.ndarray[Any, Any]) -> None:
     model = read_package(classifier)
-    assert model.inputs == (ImageInput("image", *SIZES[0], "BGR", (SIZES[0],)),)
-    assert model.outputs == (
-        ClassifierOutput("label", "label_probs"),
-        TensorOutput("logits", (1, 3), "fp32"),
-    )
+    first, other, third = (model({"image": i})["logits"] for i in (image, 255 - image, image))
+    np.testing.assert_array_equal(first, third)
+    assert not np.array_equal(first, other)
+
+
+def test_what_a_package_declares(classifier: Path, flexible: Path) -> None:
+    model = read_package(classifier)
     assert model.functions == ("main",)
-    assert model.specification_version == 8
-    metadata = model.metadata
-    assert (metadata.author, metadata.license, metadata.version) == (
-        "An author",
-        "A license",
-        "1.2",
-    )
-    assert metadata.description == "What it is"
-    assert metadata.extra["key"] == "value"
+    image = ImageInput("image", "BGR", (SIZES[0],))
+    assert model.interface() == Interface((image,), ("label", "label_probs", "logits"))
+    (image,) = read_package(flexible).interface().inputs
+    assert image == ImageInput("image", "RGB", SIZES)
 
 
 def test_operations_are_listed_with_their_ranks(classifier: Path) -> None:
@@ -67,15 +64,6 @@ def test_operations_are_listed_with_their_ranks(classifier: Path) -> None:
     assert ranks["linear"] == 2
     assert ranks["classify"] == 0
     assert any(operation.is_constant for operation in listed)
-
-
-def test_integer_labels(network: Network, tmp_path: Path, image: np.ndarray[Any, Any]) -> None:
-    image_type = ct.ImageType(name="image", shape=(1, 3, *SIZES[0]), scale=1 / 255)
-    example = torch.zeros(1, 3, *SIZES[0])
-    model = from_torch(network, example, classifier=[7, 5, 3], inputs=[image_type])
-    answer = save(model, tmp_path / "model.mlpackage")({"image": image})
-    assert list(answer["label_probs"]) == [7, 5, 3]
-    assert answer["label"] == max(answer["label_probs"], key=answer["label_probs"].get)
 
 
 def test_an_image_of_another_size_is_refused(classifier: Path) -> None:
@@ -88,31 +76,34 @@ def test_an_image_of_another_size_is_refused(classifier: Path) -> None:
         model({"image": np.zeros((8, 6), np.uint8)})
 
 
-def test_other_inputs_are_refused(classifier: Path, flexible: Path) -> None:
+def test_other_inputs_are_refused(classifier: Path) -> None:
+    model = read_package(classifier)
     with pytest.raises(InputError, match=r"the inputs are \['image'\], given are \['photo'\]"):
-        read_package(classifier)({"photo": np.zeros((8, 6, 3), np.uint8)})
-    model = read_package(flexible)
-    with pytest.raises(InputError, match=r"the shape \[1, 3, 4, 6\] is not among the model's"):
-        model({"x": np.zeros((1, 3, 4, 6), np.float32)})
-    with pytest.raises(InputError, match="int64 where fp32 is expected"):
-        model({"x": np.zeros((1, 3, 8, 6), np.int64)})
-    with pytest.raises(ConversionError, match="no function 'other', there are main"):
+        model({"photo": np.zeros((8, 6, 3), np.uint8)})
+    with pytest.raises(ConversionError, match="no function 'other', only main"):
         model({}, function="other")
 
 
-def test_enumerated_shapes(flexible: Path) -> None:
+def test_arrays_are_what_the_program_takes(tmp_path: Path) -> None:
+    built = program(lambda x: mb.relu(x=x), {"x": ((2, 3), np.float32)}, "iOS17")
+    model = save(built, tmp_path / "model.mlpackage")
+    for given, message in (
+        (np.zeros((3, 2), np.float32), r"x: the program takes fp32\[2, 3\], not \[3, 2\]"),
+        (np.zeros((2, 3), np.int64), "x: torch.int64 where fp32 is declared"),
+        (np.full((2, 3), "a"), "x: numbers are expected, not <U1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            model({"x": given})
+
+
+def test_a_program_that_works_out_its_shapes(flexible: Path) -> None:
     model = read_package(flexible)
-    shapes = tuple((1, 3, *size) for size in SIZES)
-    (declared,) = model.inputs
-    assert isinstance(declared, TensorInput)
-    assert (declared.shape, set(declared.shapes)) == (shapes[0], set(shapes))
     kinds = {operation.kind for operation in model.operations()}
-    # The program works out its shapes.
     assert {"shape", "gather", "floor_div", "concat"} <= kinds
-    for shape in (*shapes, shapes[0]):
-        x = np.random.default_rng(1).random(shape, dtype=np.float32)
-        (made,) = model({"x": x}).values()
-        np.testing.assert_array_equal(made, Folded()(torch.from_numpy(x)).numpy())
+    for size in (*SIZES, SIZES[0]):
+        pixels = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+        (made,) = model({"image": pixels}).values()
+        np.testing.assert_array_equal(made, _folded(pixels))
 
 
 def test_functions_of_one_package(
@@ -130,11 +121,8 @@ def test_functions_of_one_package(
     ct.utils.save_multifunction(joined, str(path))
     model = read_package(path)
     assert set(model.functions) == {"classify", "fold"}
-    assert model.default_function == "fold"
-    assert isinstance(model.inputs[0], TensorInput)
-    assert isinstance(model.interface("classify").inputs[0], ImageInput)
+    assert model.interface() == model.interface("fold") != model.interface("classify")
     logits = model({"image": image}, function="classify")["logits"]
     np.testing.assert_allclose(logits, _logits(network, image), rtol=1e-5, atol=1e-6)
-    x = np.random.default_rng(1).random((1, 3, *SIZES[1]), dtype=np.float32)
-    (made,) = model({"x": x}).values()
-    np.testing.assert_array_equal(made, Folded()(torch.from_numpy(x)).numpy())
+    (made,) = model({"image": image}).values()
+    np.testing.assert_array_equal(made, _folded(image))

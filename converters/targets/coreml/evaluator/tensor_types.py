@@ -13,7 +13,7 @@ from torch import Tensor
 from mobilevit_edge.errors import BundleError, ConversionError
 
 MAX_ELEMENTS: Final = 2**28
-"""Of all values alive at once, 1 GiB in fp32: programs come from strangers."""
+"""How many numbers a program may hold at once, 1 GiB in fp32: it may come from a stranger."""
 MAX_RANK: Final = 16
 
 
@@ -49,9 +49,7 @@ _DTYPES: Final = (
     DType("fp16", 16, np.float16, torch.float32),
     DType("fp32", 32, np.float32, torch.float32),
     *(DType(f"int{bits}", bits, f"i{bits // 8}", torch.int32) for bits in (8, 16, 32)),
-    DType("int64", 64, np.int64, torch.int64),
-    DType("int4", 4, np.int8, torch.int32),
-    *(DType(f"uint{bits}", bits, np.uint8, torch.int32) for bits in (1, 2, 3, 4, 6, 8)),
+    *(DType(f"uint{bits}", bits, np.uint8, torch.int32) for bits in (4, 6, 8)),
     DType("uint16", 16, np.uint16, torch.int32),
     DType("uint32", 32, np.uint32, torch.int64),
 )
@@ -66,16 +64,11 @@ _PROTO_NAMES: Final = {
     21: "int8",
     22: "int16",
     23: "int32",
-    24: "int64",
-    25: "int4",
     31: "uint8",
     32: "uint16",
     33: "uint32",
     35: "uint4",
-    36: "uint2",
-    37: "uint1",
     38: "uint6",
-    39: "uint3",
 }
 """By number in MIL's ``DataType`` enumeration."""
 
@@ -100,17 +93,31 @@ class TensorType:
             total *= size
         return total
 
+    def allows(self, shape: tuple[int, ...]) -> bool:
+        """Whether a value of this type can have a shape."""
+        return len(shape) == len(self.shape) and all(
+            declared in (None, size) for declared, size in zip(self.shape, shape, strict=True)
+        )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape of a type without symbolic dimensions."""
+        return tuple(size for size in self.shape if size is not None)
+
     def __str__(self) -> str:
         shape = ", ".join("?" if size is None else str(size) for size in self.shape)
         return f"{self.dtype}[{shape}]"
 
 
-def parse_tensor_type(message: Any) -> TensorType:
-    """MIL's ``TensorType`` message.
+def parse_value_type(message: Any) -> TensorType | None:
+    """MIL's ``ValueType`` message; ``None`` for what is not a tensor.
 
     Raises:
         BundleError: an unknown element type, an unknown rank, or a size that nothing could hold.
     """
+    if message.WhichOneof("type") != "tensorType":
+        return None
+    message = message.tensorType
     if message.dataType not in _PROTO_NAMES:
         raise BundleError(f"element type {message.dataType} is unknown")
     if message.rank != len(message.dimensions) or not 0 <= message.rank <= MAX_RANK:
