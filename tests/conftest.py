@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from mobilevit_edge.counting import Complexity, complexity
 from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
 from mobilevit_edge.specs import Attention, ModelSpec, with_attention
 
@@ -68,6 +69,12 @@ def filled_model(
     model = create_meta_model(spec, num_classes).to_empty(device="cpu")
     model.load_state_dict(_filled_state(spec, num_classes))
     return model
+
+
+@lru_cache
+def counted(name: str) -> Complexity:
+    """The counts of a model with 1000 classes at 256x256."""
+    return complexity(create_meta_model(find_spec(name), 1000))
 
 
 def random_images(batch: int, height: int, width: int, seed: int = 20260) -> torch.Tensor:

@@ -323,7 +323,10 @@ def _check_consistency(report: Report, origin: str) -> None:
         _refuse_duplicates(ids, "row", origin)
         for row in run.rows:
             if row.limit_row is not None and (row.limit_row not in ids or row.limit_row == row.id):
-                raise ReportError(f"{origin}: row {row.id} names {row.limit_row!r} as its limit")
+                raise ReportError(
+                    f"{origin}: row {row.id} has the limit_row {row.limit_row!r}, "
+                    f"which is not another row of its run"
+                )
             if isinstance(row, LatencyRow):
                 processes = [str(series.process) for series in row.series]
                 _refuse_duplicates(processes, f"process of row {row.id}", origin)

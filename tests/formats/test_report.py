@@ -236,8 +236,8 @@ def test_what_the_schema_forbids_is_refused_with_its_place(path: str, value: Any
 @pytest.mark.parametrize(
     ("path", "value", "match"),
     [
-        ("runs.0.rows.1.limit_row", "nobody", "names 'nobody' as its limit"),
-        ("runs.0.rows.0.limit_row", "limit", "names 'limit' as its limit"),
+        ("runs.0.rows.1.limit_row", "nobody", "limit_row 'nobody', which is not"),
+        ("runs.0.rows.0.limit_row", "limit", "limit_row 'limit', which is not"),
         ("runs.0.rows.1.id", "limit", "row limit twice"),
         (f"{ROW}.not_run", "no such device", "was not run, yet has samples"),
     ],

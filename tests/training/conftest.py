@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from mobilevit_edge.training import cli
 # Networks this small gain nothing from threads, and lose much where cores are shared.
 torch.set_num_threads(1)
 
-COLOURS = {"blue": (30, 60, 200), "green": (40, 180, 50), "red": (210, 40, 30)}
+COLORS = {"blue": (30, 60, 200), "green": (40, 180, 50), "red": (210, 40, 30)}
 """Classes that even a few steps can tell apart."""
 QUICK = (
     *("--model", "mobilevit_xxs"),
@@ -36,7 +36,7 @@ def write_images(root: Path, counts: dict[str, int], seed: int = 0) -> Path:
     """Noisy pictures of each class's color: ``root``/CLASS/NN.png."""
     rng = np.random.default_rng(seed)
     for position, (name, count) in enumerate(counts.items()):
-        color = tuple(COLOURS.values())[position % len(COLOURS)]
+        color = tuple(COLORS.values())[position % len(COLORS)]
         (root / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             side = 20 + 4 * (number % 3)
@@ -48,9 +48,16 @@ def write_images(root: Path, counts: dict[str, int], seed: int = 0) -> Path:
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of ten images each; not to be changed."""
+    """Three classes of ten images each: some five steps an epoch; not to be changed."""
     root = tmp_path_factory.mktemp("images")
-    return write_images(root, dict.fromkeys(COLOURS, 10))
+    return write_images(root, dict.fromkeys(COLORS, 10))
+
+
+@pytest.fixture(scope="session")
+def few_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of three images each: a step or two an epoch; not to be changed."""
+    root = tmp_path_factory.mktemp("few images")
+    return write_images(root, dict.fromkeys(COLORS, 3))
 
 
 class Train(Protocol):
@@ -59,19 +66,26 @@ class Train(Protocol):
     def __call__(self, *options: object) -> int: ...
 
 
-@pytest.fixture
-def train(monkeypatch: pytest.MonkeyPatch) -> Iterator[Train]:
-    """The command without its figures, whose drawing would take longer than the rest."""
+@contextmanager
+def training_command(*, figures: bool = False) -> Iterator[Train]:
+    """The command, and this process afterwards as it was before.
 
-    def drawn(canvas: FigureCanvasAgg, file: io.BytesIO) -> None:
-        file.write(b"a figure")
-
-    monkeypatch.setattr(FigureCanvasAgg, "print_png", drawn)
+    Without ``figures``, whose drawing would take longer than the rest, their files are stand-ins.
+    """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield lambda *options: cli.main([str(option) for option in options])
+    with pytest.MonkeyPatch.context() as patch:
+        if not figures:
+            patch.setattr(FigureCanvasAgg, "print_png", lambda _, file: file.write(b"a figure"))
+        yield lambda *options: cli.main([str(option) for option in options])
     for number, handler in before.items():
         signal.signal(number, handler)
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def train() -> Iterator[Train]:
+    with training_command() as command:
+        yield command
 
 
 def state_of(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The installed command in processes of its own."""
+"""The command line: the installed command, options, messages."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def start(*options: object) -> subprocess.Popen[str]:
     )
 
 
-def test_a_run_is_interrupted_and_resumed(images: Path, tmp_path: Path) -> None:
+def test_the_installed_command_is_interrupted(few_images: Path, tmp_path: Path) -> None:
     folder = tmp_path / "my run"
-    process = start(images, *QUICK, "--epochs", 400, "--output", folder)
+    process = start(few_images, *QUICK, "--epochs", 400, "--output", folder)
     try:
         deadline = time.monotonic() + 60
         while not (folder / "checkpoint").is_dir() and time.monotonic() < deadline:
@@ -52,15 +52,16 @@ def test_a_run_is_interrupted_and_resumed(images: Path, tmp_path: Path) -> None:
     assert me.load_model(folder / "checkpoint").num_classes == 3
 
 
-def test_a_run_prints_one_json_object(images: Path, tmp_path: Path) -> None:
-    process = start(images, *QUICK, "--epochs", 1, "--json", "--output", tmp_path / "run")
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+def test_a_run_prints_one_json_object(
+    few_images: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(few_images, *QUICK, "--epochs", 1, "--json", "--output", tmp_path / "run") == 0
+    out, err = capsys.readouterr()
     result = json.loads(out)
     assert result["checkpoint"] == str(tmp_path / "run" / "checkpoint")
     assert result["top1"] == state_of(tmp_path / "run")["history"][0]["top1"]
     lines = err.splitlines()
-    assert lines[0] == f"{images}: 30 images, 3 classes"
+    assert lines[0] == f"{few_images}: 9 images, 3 classes"
     assert lines[1].startswith("epoch 1/1: train loss ")
     assert len(lines) == 2
 

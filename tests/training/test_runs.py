@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +21,58 @@ import torch
 from PIL import Image
 
 import mobilevit_edge as me
-from mobilevit_edge.training import cli, trainer
+from mobilevit_edge.training import trainer
 from mobilevit_edge.training.evaluate import Evaluation, evaluate
 from mobilevit_edge.training.learner import Learner
 from mobilevit_edge.weights.checkpoint import read_checkpoint
 from mobilevit_edge.weights.provenance import labels_of, preprocessing_of
-from tests.training.conftest import QUICK, Train, differences, state_of, write_images
+from tests.training.conftest import (
+    QUICK,
+    Train,
+    differences,
+    state_of,
+    training_command,
+    write_images,
+)
 
 
 @pytest.fixture(scope="session")
 def uninterrupted(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole quick run; not to be changed."""
+    """A whole quick run with its figures; not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    handler = signal.getsignal(signal.SIGTERM)
-    assert cli.main([str(o) for o in (images, *QUICK, "--output", folder)]) == 0
-    signal.signal(signal.SIGTERM, handler)
+    with training_command(figures=True) as train:
+        assert train(images, *QUICK, "--output", folder) == 0
     return folder
 
 
-def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGINT) -> None:
-    """Send this process a signal during the learner's step ``step`` (from 1)."""
+@pytest.fixture(scope="session")
+def stopped(
+    images: Path, uninterrupted: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """The same run, stopped in the second epoch's first step, and what it printed on stderr.
+
+    The folder is not to be changed.
+    """
+    folder = tmp_path_factory.mktemp("runs") / "stopped"
+    first_epoch = state_of(uninterrupted)["history"][0]["step"]
+    with (
+        training_command() as train,
+        redirect_stderr(io.StringIO()) as err,
+        signal_in_step(first_epoch + 1, signal.SIGTERM),
+    ):
+        assert train(images, *QUICK, "--output", folder) == 143
+    return folder, err.getvalue()
+
+
+@pytest.fixture
+def run(stopped: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the stopped run, to be continued."""
+    return shutil.copytree(stopped[0], tmp_path / "run")
+
+
+@contextmanager
+def signal_in_step(step: int, number: int) -> Iterator[None]:
+    """Sends this process a signal during the learner's step ``step`` (from 1)."""
     done = 0
     real = Learner.step
 
@@ -45,10 +80,12 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int, number: int = signa
         nonlocal done
         done += 1
         if done == step:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         return real(self, *args)
 
-    monkeypatch.setattr(Learner, "step", counted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "step", counted)
+        yield
 
 
 def test_a_run_leaves_what_it_promises(uninterrupted: Path) -> None:
@@ -85,7 +122,7 @@ def test_the_checkpoint_is_what_an_export_reads(uninterrupted: Path) -> None:
 
 
 def test_the_checkpoint_holds_the_averaged_weights_of_the_best_epoch(
-    images: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_images: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores, seen = iter((0.4, 0.6, 0.5)), []
 
@@ -94,7 +131,7 @@ def test_the_checkpoint_holds_the_averaged_weights_of_the_best_epoch(
         return Evaluation(1.0, next(scores), None, torch.eye(3, dtype=torch.int64).numpy())
 
     monkeypatch.setattr(trainer, "evaluate", evaluated)
-    assert train(images, *QUICK, "--epochs", 3, "--output", tmp_path / "run") == 0
+    assert train(few_images, *QUICK, "--epochs", 3, "--output", tmp_path / "run") == 0
     model = me.load_model(tmp_path / "run" / "checkpoint")
     best = seen[1]
     assert all(torch.equal(tensor, best[key]) for key, tensor in model.state_dict().items())
@@ -103,92 +140,88 @@ def test_the_checkpoint_holds_the_averaged_weights_of_the_best_epoch(
     assert torch.equal(seen[2]["head.weight"], averages["module.head.weight"])
 
 
-@pytest.mark.parametrize(
-    ("epoch", "step", "number"), [(1, 3, signal.SIGINT), (2, 1, signal.SIGTERM)]
-)
 def test_an_interrupted_run_continues_to_the_same_bits(
-    epoch: int,
-    step: int,
-    number: signal.Signals,
     images: Path,
     uninterrupted: Path,
     train: Train,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        before = 0 if epoch == 1 else state_of(uninterrupted)["history"][0]["step"]
-        interrupt_at(patch, before + step, number)
-        code = train(images, *QUICK, "--output", folder)
-    assert code == 128 + number
-    err = capsys.readouterr().err
-    assert f"stopped in epoch {epoch} after iteration {step}" in err
-    assert f"mobilevit-train --resume {folder}" in err
-    assert "Traceback" not in err
-    assert state_of(folder)["position"]["step"] == step
+    with signal_in_step(3, signal.SIGINT):
+        assert train(images, *QUICK, "--output", folder) == 130
+    assert "stopped in epoch 1 after iteration 3" in capsys.readouterr().err
+    assert state_of(folder)["position"]["step"] == 3
     assert train("--resume", folder, "--threads", 1) == 0
     assert differences(state_of(folder), state_of(uninterrupted)) == []
+
+
+def test_a_stopped_run_says_where_it_is_and_how_to_continue_it(stopped: tuple[Path, str]) -> None:
+    folder, err = stopped
+    assert "stopped in epoch 2 after iteration 1" in err
+    assert f"mobilevit-train --resume {folder}" in err
+    assert "Traceback" not in err
+    position = state_of(folder)["position"]
+    assert (position["epoch"], position["step"]) == (1, 1)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_stopped_run_continues_to_the_same_bits_whatever_the_workers(
+    workers: int, run: Path, uninterrupted: Path, train: Train
+) -> None:
+    assert train("--resume", run, "--workers", workers) == 0
+    assert differences(state_of(run), state_of(uninterrupted)) == []
     one, two = (
-        (path / "checkpoint" / "model.safetensors").read_bytes() for path in (folder, uninterrupted)
+        (path / "checkpoint" / "model.safetensors").read_bytes() for path in (run, uninterrupted)
     )
     assert one == two
 
 
 def test_a_crash_between_saves_costs_no_bit(
-    images: Path,
+    run: Path,
     uninterrupted: Path,
     train: Train,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    folder, real, done = tmp_path / "run", Learner.step, 0
+    real, done = Learner.step, 0
 
     def crashing(self: Learner, *args: Any) -> float:
         nonlocal done
         done += 1
-        # The second step's state is saved, the third's is lost.
-        monkeypatch.setattr(trainer, "_SAVE_SECONDS", 0.0 if done == 2 else 1e9)
-        if done == 4:
+        # The epoch's second step is saved, its third is lost.
+        monkeypatch.setattr(trainer, "_SAVE_SECONDS", 0.0 if done == 1 else 1e9)
+        if done == 3:
             raise RuntimeError("lightning")
         return real(self, *args)
 
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "step", crashing)
-        assert train(images, *QUICK, "--output", folder) == 1
+        assert train("--resume", run) == 1
     assert "unexpected RuntimeError: lightning" in capsys.readouterr().err
-    assert state_of(folder)["position"]["step"] == 2
-    assert train("--resume", folder) == 0
-    assert differences(state_of(folder), state_of(uninterrupted)) == []
+    assert state_of(run)["position"]["step"] == 2
+    assert train("--resume", run) == 0
+    assert differences(state_of(run), state_of(uninterrupted)) == []
 
 
 def test_an_interrupt_during_evaluation_repeats_only_that(
-    images: Path, uninterrupted: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, uninterrupted: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "run"
-
     def interrupted(*args: Any) -> Evaluation:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         return evaluate(*args)
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "evaluate", interrupted)
-        assert train(images, *QUICK, "--output", folder) == 130
-    position = state_of(folder)["position"]
-    assert (position["epoch"], position["images"]) == (0, 27)
-    assert not (folder / "checkpoint").exists()
-    assert train("--resume", folder) == 0
-    assert differences(state_of(folder), state_of(uninterrupted)) == []
-
-
-def test_workers_change_nothing(
-    images: Path, uninterrupted: Path, train: Train, tmp_path: Path
-) -> None:
-    folder = tmp_path / "run"
-    assert train(images, *QUICK, "--workers", 1, "--output", folder) == 0
-    assert differences(state_of(folder), state_of(uninterrupted)) == []
+        assert train("--resume", run) == 130
+    state = state_of(run)
+    assert (state["position"]["epoch"], state["position"]["images"]) == (1, 27)
+    assert len(state["history"]) == 1
+    assert len((run / "log.csv").read_text("utf-8").splitlines()) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", lambda *_: pytest.fail("the epoch is trained already"))
+        assert train("--resume", run) == 0
+    assert differences(state_of(run), state_of(uninterrupted)) == []
 
 
 def test_a_finished_run_resumes_to_its_result(
@@ -279,34 +312,27 @@ def full_disk(name: str, write: WriteBytes) -> WriteBytes:
 @pytest.mark.parametrize("name", ["state.pt", "model.safetensors"])
 def test_a_full_disk_leaves_the_last_good_files(
     name: str,
-    images: Path,
+    run: Path,
     uninterrupted: Path,
     train: Train,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    folder = tmp_path / "run"
-    scores = iter((0.4, 0.6))
+    def improved(*args: Any) -> Evaluation:
+        """A better result than any before; from then on the disk is full."""
+        monkeypatch.setattr(Path, "write_bytes", full_disk(name, Path.write_bytes))
+        return replace(evaluate(*args), top1=1.0)
 
-    def improving(*args: Any) -> Evaluation:
-        """From the second evaluation on, the disk is full."""
-        score = next(scores)
-        if score > 0.5:
-            monkeypatch.setattr(Path, "write_bytes", full_disk(name, Path.write_bytes))
-        found = evaluate(*args)
-        return Evaluation(found.loss, score, found.top5, found.confusion)
-
-    monkeypatch.setattr(trainer, "evaluate", improving)
-    assert train(images, *QUICK, "--output", folder) == 4
-    err = capsys.readouterr().err
-    assert f"cannot write {folder}" in err
-    assert "No space left on device" in err
-    assert not list(folder.rglob(".*"))
+    monkeypatch.setattr(trainer, "evaluate", improved)
+    assert train("--resume", run) == 4
     monkeypatch.undo()
-    assert me.load_model(folder / "checkpoint").num_classes == 3
-    assert train("--resume", folder) == 0
-    assert differences(state_of(folder)["learner"], state_of(uninterrupted)["learner"]) == []
+    err = capsys.readouterr().err
+    assert f"cannot write {run}" in err
+    assert "No space left on device" in err
+    assert not list(run.rglob(".*"))
+    assert me.load_model(run / "checkpoint").num_classes == 3
+    assert train("--resume", run) == 0
+    assert differences(state_of(run)["learner"], state_of(uninterrupted)["learner"]) == []
 
 
 def test_an_unwritable_folder_is_explained(
@@ -340,13 +366,13 @@ def test_divergence_is_said_and_not_saved(
 
 
 def test_held_out_images_of_their_own(
-    images: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    few_images: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     held_out = write_images(tmp_path / "held out", {"blue": 2, "green": 2, "red": 3}, seed=9)
-    options = (images, *QUICK, "--epochs", 1, "--validation")
+    options = (few_images, *QUICK, "--epochs", 1, "--validation")
     assert train(*options, held_out, "--output", tmp_path / "run") == 0
     row = state_of(tmp_path / "run")["history"][0]
-    assert row["images"] == 30
+    assert row["images"] == 9
     assert round(row["top1"] * 7, 6).is_integer()
     (held_out / "violet").mkdir()
     shutil.copy(held_out / "red" / "00.png", held_out / "violet")
@@ -356,16 +382,16 @@ def test_held_out_images_of_their_own(
 
 
 def test_evaluation_may_be_far_larger_than_training(
-    images: Path, train: Train, tmp_path: Path
+    few_images: Path, train: Train, tmp_path: Path
 ) -> None:
     sizes = ("--image-size", 128, "--scales", "32", "--batch-size", 8, "--epochs", 1)
-    assert train(images, *QUICK, *sizes, "--output", tmp_path / "run") == 0
+    assert train(few_images, *QUICK, *sizes, "--output", tmp_path / "run") == 0
 
 
 def test_six_unequal_classes_with_unreadable_images(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = write_images(tmp_path / "data", {f"class {n}": 3 + n for n in range(6)})
+    data = write_images(tmp_path / "data", {f"class {n}": 2 + n // 2 for n in range(6)})
     (data / "class 2" / "bad one é.jpg").write_text("junk")
     options = ("--epochs", 1, "--class-balanced", "--output", tmp_path / "run")
     assert train(data, *QUICK, *options) == 0

@@ -78,11 +78,11 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_fine_tuning_keeps_the_channel_order_of_its_start(
-    images: Path, train: Train, tmp_path: Path
+    few_images: Path, train: Train, tmp_path: Path
 ) -> None:
     path = folder_of(tmp_path / "c", classes=3, config={"preprocessing": SETTINGS})
     options = ("--epochs", 1, "--weights", path, "--freeze-backbone", "--output", tmp_path / "run")
-    assert train(images, *QUICK, *options) == 0
+    assert train(few_images, *QUICK, *options) == 0
     assert state_of(tmp_path / "run")["run"]["channel_order"] == "BGR"
     config = json.loads((tmp_path / "run" / "checkpoint" / "config.json").read_text("utf-8"))
     assert config["preprocessing"]["channel_order"] == "BGR"

@@ -12,11 +12,12 @@ import torch
 from torch import distributed
 
 from mobilevit_edge.models.network import create_model
-from mobilevit_edge.training import cli, session
+from mobilevit_edge.training import session
 from mobilevit_edge.training.learner import Learner
 from mobilevit_edge.training.ranks import Ranks, joined_ranks
 from mobilevit_edge.training.recipe import Recipe
 from mobilevit_edge.training.sampler import RankSampler, Schedule, shuffled
+from tests.training.conftest import training_command
 
 torch.set_num_threads(1)
 IMAGES = 5
@@ -57,10 +58,10 @@ def main() -> None:
         result = learned(images[rank::world_size], targets[rank::world_size], IMAGES, ranks)
         if ranks.is_first:
             Path(sys.argv[1]).write_text(json.dumps({"drawn": drawn, "learned": result}))
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, training_command() as train:
             # The ranks can join only once in a process.
             patch.setattr(session, "joined_ranks", lambda: nullcontext(ranks))
-            sys.exit(cli.main(sys.argv[2:]))
+            sys.exit(train(*sys.argv[2:]))
 
 
 if __name__ == "__main__":

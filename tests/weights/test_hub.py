@@ -18,8 +18,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
+import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError, MissingPackageError
 from mobilevit_edge.weights import hub
+from mobilevit_edge.weights.provenance import labels_of
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import filled_model
 
@@ -117,27 +119,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     server.server_close()
 
 
-READ = """
+DOWNLOAD = """
 import sys
-import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError
-from mobilevit_edge.weights.provenance import labels_of
+from mobilevit_edge.weights.hub import download
 try:
-    checkpoint = me.read_checkpoint(sys.argv[1])
+    print(download(sys.argv[1]))
 except CheckpointError as error:
     print(f"CheckpointError: {error}")
-else:
-    classes = me.load_model(checkpoint).num_classes
-    print(checkpoint.origin, checkpoint.naming, labels_of(checkpoint), classes)
 """
 
 
-def read_from(url: str, repository: str, home: Path, **environment: str) -> str:
-    """What a fresh process says of ``hub:repository``: the hub's settings are read at import."""
+def downloaded(url: str, repository: str, home: Path, **environment: str) -> str:
+    """The answer of a fresh process, since the hub's settings are read at import: a folder."""
     clean = {k: v for k, v in os.environ.items() if not k.upper().endswith("_PROXY")}
     settings = {"HF_ENDPOINT": url, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", READ, f"hub:{repository}"],
+        [sys.executable, "-c", DOWNLOAD, repository],
         env=clean | settings | environment,
         capture_output=True,
         text=True,
@@ -156,23 +154,31 @@ def closed_port() -> str:
 
 
 def test_a_repository_is_downloaded_once_and_then_read_without_network(
-    server: Hub, tmp_path: Path, closed_port: str
+    server: Hub, tmp_path: Path, closed_port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = "hub:org/good transformers ('cat', 'dog') 2"
     server.asked.clear()
-    assert read_from(server.url, "org/good", tmp_path) == expected
+    folder = downloaded(server.url, "org/good", tmp_path)
     assert sorted(server.asked) == ["config.json", "model.safetensors"], "nothing else is fetched"
-    assert read_from(closed_port, "org/good", tmp_path) == expected
-    assert read_from(closed_port, "org/good", tmp_path, HF_HUB_OFFLINE="1") == expected
+    assert downloaded(closed_port, "org/good", tmp_path) == folder
+    assert downloaded(closed_port, "org/good", tmp_path, HF_HUB_OFFLINE="1") == folder
     assert len(server.asked) == 2
+
+    monkeypatch.setattr(hub, "download", {"org/good": Path(folder)}.__getitem__)
+    checkpoint = me.read_checkpoint("hub:org/good")
+    assert (checkpoint.origin, checkpoint.naming) == ("hub:org/good", "transformers")
+    assert labels_of(checkpoint) == ("cat", "dog")
+    assert me.load_model(checkpoint).num_classes == 2
 
 
 def test_an_older_repository_with_a_bin_file_is_read(
     server: Hub, tmp_path: Path, closed_port: str
 ) -> None:
-    expected = "hub:org/older transformers None 2"
-    assert read_from(server.url, "org/older", tmp_path) == expected
-    assert read_from(closed_port, "org/older", tmp_path) == expected
+    folder = downloaded(server.url, "org/older", tmp_path)
+    assert downloaded(closed_port, "org/older", tmp_path) == folder
+    checkpoint = me.read_checkpoint(folder)
+    assert checkpoint.naming == "transformers"
+    assert labels_of(checkpoint) is None
+    assert me.load_model(checkpoint).num_classes == 2
 
 
 @pytest.mark.parametrize(
@@ -186,14 +192,14 @@ def test_an_older_repository_with_a_bin_file_is_read(
 def test_a_repository_that_cannot_serve_is_a_clear_error(
     server: Hub, tmp_path: Path, repository: str, message: str
 ) -> None:
-    answer = read_from(server.url, repository, tmp_path)
+    answer = downloaded(server.url, repository, tmp_path)
     assert answer.startswith("CheckpointError: ")
     assert message in answer
     assert len(answer.splitlines()) == 1
 
 
 def test_an_unreachable_hub_is_a_clear_error(tmp_path: Path, closed_port: str) -> None:
-    answer = read_from(closed_port, "org/good", tmp_path)
+    answer = downloaded(closed_port, "org/good", tmp_path)
     assert answer.startswith("CheckpointError: cannot download hub:org/good")
     assert "check the name and the network" in answer
 
