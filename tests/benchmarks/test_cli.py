@@ -43,7 +43,7 @@ def bundles(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     }
     return {
         "small": make_bundle(exported, root / "small", onnx_model(2), accuracy=accuracy),
-        "large": make_bundle(exported, root / "large", onnx_model(64)),
+        "large": make_bundle(exported, root / "large", onnx_model(256)),
         "broken": make_bundle(exported, root / "broken", b"no model"),
     }.__getitem__
 
@@ -51,14 +51,15 @@ def bundles(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 def test_bundles_are_measured_into_a_report(bundles: Callable[[str], Path], tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     names = ("small", "large", "broken")
-    finished = bench("run", *map(bundles, names), *QUICK, "--output", path, "--profile", "--json")
+    options = ("--seconds", "0.05", "--processes", "2", "--output", path, "--profile")
+    finished = bench("run", *map(bundles, names), *options, "--json")
     assert finished.code == 0, finished.err
     summary = json.loads(finished.out)
     assert summary["report"] == str(path)
     (run,) = read_report(path).runs
     rows = rows_of(run)
     small, large = rows["small"], rows["large"]
-    assert len(small.series) == len(large.series) == len(small.cold_starts) == 3
+    assert len(small.series) == len(large.series) == len(small.cold_starts) == 2
     assert small.subject.artifact is not None
     assert small.subject.artifact.bytes == len(onnx_model(2))
     assert small.subject.model == "mobilevitv2_050"
@@ -69,9 +70,9 @@ def test_bundles_are_measured_into_a_report(bundles: Callable[[str], Path], tmp_
     assert {o.kind for o in small.profile.operators} >= {"Conv", "GlobalAveragePool"}
     assert "cannot load" in (rows["broken"].not_run or "")
     by_id = {row["id"]: row for row in summary["rows"]}
-    assert by_id["large"]["against_first"]["verdict"] == "slower"
+    assert by_id["large"]["against_first"]["ratio"] > 1
     assert by_id["broken"]["median_ns"] is None
-    again = bench("run", *map(bundles, names), *QUICK, "--output", path, "--profile", "--resume")
+    again = bench("run", *map(bundles, names), *options, "--resume")
     assert again.code == 0, again.err
     assert "large" in again.out
     assert "broken: not run: the runtime cannot load model.onnx" in again.out

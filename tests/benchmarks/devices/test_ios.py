@@ -85,6 +85,9 @@ def test_a_report_is_fetched_shown_and_kept(
     assert "--device A-1 --console --terminate-existing" in launch
     assert '"BENCH_BUNDLES": "small"' in launch
     assert '"BENCH_RUNS": "7"' in launch
+    assert '"BENCH_WARM_UP": "10"' in launch
+    # What its app does not offer is not sent.
+    assert "BENCH_THREADS" not in launch
     assert launch.endswith("org.mobilevitedge.app")
 
 

@@ -142,19 +142,20 @@ def test_the_command_makes_what_is_missing_once_and_chooses(exported: Path, tmp_
         "64",
     ]
     options += ["--artifacts", str(artifacts), "--processes", "1", "--seconds", "0.05"]
-    first = bench("models", *options, "--output", tmp_path / "a.json", "--budget-ms", "1000")
+    options += ["--output", str(tmp_path / "report.json")]
+    first = bench("models", *options, "--budget-ms", "1000")
     assert first.code == 0, first.err
     assert "latency grows as pixels^" in first.out
     made = {path: path.stat().st_mtime_ns for path in artifacts.rglob("model.onnx")}
     assert len(made) == 2
-    again = bench("models", *options, "--output", tmp_path / "b.json", "--json")
+    again = bench("models", *options, "--resume", "--json")
     assert again.code == 0, again.err
     assert {path: path.stat().st_mtime_ns for path in made} == made
     summary = json.loads(again.out)
     assert len(summary["rows"]) == 4
     assert summary["rows"][0]["first_inference_ns"] > 0
     assert [series["axis"] for series in summary["growth"]] == ["pixels", "pixels"]
-    (run,) = read_report(tmp_path / "b.json").runs
+    (run,) = read_report(tmp_path / "report.json").runs
     assert {row.experiment for row in run.rows} == {EXPERIMENT}
 
 
