@@ -27,6 +27,28 @@ with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
 
 from converters.targets.coreml.evaluator.package import MilModel, read_package
 
+__all__ = [
+    "Array",
+    "Case",
+    "Model_pb2",
+    "Spec",
+    "argument",
+    "constants",
+    "convert",
+    "copy",
+    "ct",
+    "floats",
+    "from_torch",
+    "integers",
+    "mb",
+    "model_file",
+    "operations",
+    "program",
+    "save",
+    "types",
+    "weight_file",
+]
+
 Array = npt.NDArray[Any]
 _MIL_TYPES = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32}
 

@@ -25,7 +25,7 @@ from tests.converters.targets.coreml.evaluator.packages import (
 )
 
 
-def _manifest(package: Path, **replaced: str) -> None:
+def _manifest(package: Path, **replaced: object) -> None:
     """Another place of the model in a package's manifest."""
     path = package / "Manifest.json"
     manifest = json.loads(path.read_text())

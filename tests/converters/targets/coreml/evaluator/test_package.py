@@ -20,12 +20,15 @@ def _logits(network: Network, image: np.ndarray[Any, Any]) -> np.ndarray[Any, An
     """Of RGB bytes, seen by the network in BGR."""
     bgr = torch.from_numpy(image[:, :, ::-1].copy()).permute(2, 0, 1)[None]
     with torch.no_grad():
-        return network(bgr / 255)[0].numpy()
+        logits: np.ndarray[Any, Any] = network(bgr / 255)[0].numpy()
+    return logits
 
 
 def _folded(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     # [H, W, 3] -> [1, 3, H, W]
-    return Folded()(torch.from_numpy(image).permute(2, 0, 1)[None].float()).numpy()
+    x = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    answer: np.ndarray[Any, Any] = Folded()(x).numpy()
+    return answer
 
 
 def test_a_classifier_answers_as_its_network(
@@ -53,8 +56,8 @@ def test_what_a_package_declares(classifier: Path, flexible: Path) -> None:
     assert model.functions == ("main",)
     image = ImageInput("image", "BGR", (SIZES[0],))
     assert model.interface() == Interface((image,), ("label", "label_probs", "logits"))
-    (image,) = read_package(flexible).interface().inputs
-    assert image == ImageInput("image", "RGB", SIZES)
+    (flexible_image,) = read_package(flexible).interface().inputs
+    assert flexible_image == ImageInput("image", "RGB", SIZES)
 
 
 def test_operations_are_listed_with_their_ranks(classifier: Path) -> None:
