@@ -7,10 +7,10 @@ import hashlib
 import importlib
 import io
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,44 +18,28 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import conformance_keys, deterministic_state
+import mobilevit_edge as me
+from converters.targets.loaded import Array
+from mobilevit_edge.models import network
+from mobilevit_edge.specs import SPECS
+from mobilevit_edge.weights import loading
+from tests.support.exports import (
+    TINY,
+    Bundles,
+    Checkpoints,
+    Command,
+    ConvertsTo,
+    Edited,
+    Finished,
+    Reference,
+)
 
-ROOT = Path(__file__).parents[2]
-CLASSES = 10
-SOURCES = {
-    "v1": ("cvnets", "mobilevit_xxs"),
-    "v2": ("cvnets", "mobilevitv2_050"),
-    "v3_tokens": ("micron", "mobilevitv3_xxs"),
-    "v3_maps": ("micron", "mobilevitv3_050"),
-}
-"""Checkpoints by short name: source of the key names and model. CVNets' V1 is BGR, V2 RGB."""
-RECIPES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "v1": ("v1", ("--image-size", "64")),
-    "v1_raw": ("v1", ("--image-size", "64", "--raw-input")),
-    "v2": ("v2", ("--image-size", "64", "--batch", "dynamic")),
-    "v2_raw": ("v2", ("--image-size", "64", "--batch", "dynamic", "--raw-input")),
-    "v2_fp16": ("v2", ("--image-size", "64", "--precision", "fp16")),
-    "v2_softmax": ("v2", ("--image-size", "64", "--batch", "3", "--softmax")),
-    "v3_tokens": ("v3_tokens", ("--image-size", "72")),
-    "v3_maps": ("v3_maps", ("--image-size", "64x96")),
-}
-"""Bundles by name: checkpoint and options. 72 halves to an odd map; 64x96 is not square."""
-
+HERE = Path(__file__).parent
+BACKENDS = [HERE / "targets" / name for name in ("onnx", "executorch", "coreml")]
+EXPORTS = {"bundle", "program", "package", "converts_to"}
 
 # Networks this small gain nothing from threads, and lose much where cores are shared.
 torch.set_num_threads(1)
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a command left: exit code and both streams."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Finished]
 
 
 def _run(main: Callable[[list[str]], int], arguments: tuple[object, ...]) -> Finished:
@@ -87,99 +71,97 @@ def predict() -> Command:
     return lambda *arguments: _run(predict_main, arguments)
 
 
-@pytest.fixture(scope="session")
-def states() -> Callable[[str], dict[str, torch.Tensor]]:
-    """The deterministic state dict of a name in SOURCES, with a classifier of CLASSES rows."""
-
-    def make(name: str) -> dict[str, torch.Tensor]:
-        state = deterministic_state(conformance_keys(*SOURCES[name]))
-        for key in state:
-            if key.startswith(("classifier.", "head.fc.")):
-                state[key] = state[key][:CLASSES].clone()
-        return state
-
-    return make
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a backend: by its folder or its fixtures; a few are marked where they are."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if HERE in item.path.parents and (
+            not EXPORTS.isdisjoint(fixtures) or not set(BACKENDS).isdisjoint(item.path.parents)
+        ):
+            item.add_marker("backend")
 
 
-@pytest.fixture(scope="session")
-def checkpoint(
-    tmp_path_factory: pytest.TempPathFactory, states: Callable[[str], dict[str, torch.Tensor]]
-) -> Callable[[str], Path]:
-    """The .pt file of a name in SOURCES."""
-    folder = tmp_path_factory.mktemp("checkpoints")
-
-    def make(name: str) -> Path:
-        path = folder / f"{name}.pt"
-        if not path.exists():
-            torch.save(states(name), path)
-        return path
-
-    return make
+@pytest.fixture(scope="session", autouse=True)
+def tiny_networks() -> Iterator[None]:
+    """The tiny networks, known by name and recognized in checkpoints as the real ones are."""
+    known = {**SPECS, **{spec.name: spec for spec in TINY.values()}}
+    loading._expected_shapes.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "SPECS", known)
+        patch.setattr(network, "SPECS", known)
+        yield
+    loading._expected_shapes.cache_clear()
 
 
 @pytest.fixture(scope="session")
-def exported(
-    tmp_path_factory: pytest.TempPathFactory,
-    checkpoint: Callable[[str], Path],
-    export: Command,
-) -> Callable[[str], tuple[Path, Finished]]:
-    """The bundle of a name in RECIPES, exported once with --json, and what the command printed."""
-    folder = tmp_path_factory.mktemp("bundles")
-    done: dict[str, tuple[Path, Finished]] = {}
-
-    def make(name: str) -> tuple[Path, Finished]:
-        if name not in done:
-            source, options = RECIPES[name]
-            path = folder / name
-            weights = ("--weights", checkpoint(source))
-            finished = export("--target", "onnx", *weights, *options, "--output", path, "--json")
-            assert finished.code == 0, finished.err
-            done[name] = (path, finished)
-        return done[name]
-
-    return make
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
+    """The checkpoints of names in TINY and REAL."""
+    return Checkpoints(tmp_path_factory.mktemp("checkpoints"))
 
 
 @pytest.fixture(scope="session")
-def bundle(exported: Callable[[str], tuple[Path, Finished]]) -> Callable[[str], Path]:
-    """The shared bundle of a name in RECIPES; copy it before changing it."""
-    return lambda name: exported(name)[0]
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of a run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def reference(checkpoint: Callable[[str], Path]) -> Callable[[str, Any], np.ndarray]:
-    """Logits of the reference model of SOURCES for a tensor ``[B, 3, H, W]`` as it was trained."""
-    import mobilevit_edge as me
+def bundle(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundles:
+    """Bundles for ONNX Runtime."""
+    return Bundles("onnx", export, checkpoint, _made(run_folder / "onnx"))
 
+
+@pytest.fixture(scope="session")
+def program(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundles:
+    """Bundles for ExecuTorch."""
+    return Bundles("executorch", export, checkpoint, _made(run_folder / "executorch"))
+
+
+@pytest.fixture(scope="session")
+def package(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundles:
+    """Bundles for Core ML."""
+    return Bundles("coreml", export, checkpoint, _made(run_folder / "coreml"))
+
+
+@pytest.fixture(scope="session")
+def reference(checkpoint: Checkpoints) -> Reference:
+    """The reference models of checkpoints."""
     models: dict[str, torch.nn.Module] = {}
 
-    def run(name: str, x: np.ndarray) -> np.ndarray:
+    def run(name: str, x: Array) -> Array:
         if name not in models:
             models[name] = me.load_model(checkpoint(name))
         with torch.inference_mode():
-            return models[name](torch.from_numpy(np.ascontiguousarray(x))).numpy()
+            answer: torch.Tensor = models[name](torch.from_numpy(np.ascontiguousarray(x)))
+        return answer.numpy()
 
     return run
 
 
 @pytest.fixture
-def converts_to(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path], object]], None]:
-    """Replace the conversion to ONNX, which takes seconds, by a function that writes the file."""
-    # Not by attribute: tests of a missing package import the backend anew for a while.
-    backend = importlib.import_module("converters.targets.onnx.conversion")
+def converts_to(monkeypatch: pytest.MonkeyPatch) -> ConvertsTo:
+    """Replace a target's conversion, which takes seconds, by a function that writes the model."""
 
-    def install(write: Callable[[Path], object]) -> None:
-        def convert(*arguments: object, **named: object) -> None:
-            paths = [a for a in (*arguments, *named.values()) if isinstance(a, Path)]
-            write(paths[-1])
+    def install(write: Callable[[Path], object], target: str = "onnx") -> None:
+        def convert(module: object, job: object, plan: object, path: Path) -> None:
+            write(path)
 
+        # Not by attribute: tests of a missing package import the backend anew for a while.
+        backend = importlib.import_module(f"converters.targets.{target}.conversion")
         monkeypatch.setattr(backend, "convert", convert)
 
     return install
 
 
 @pytest.fixture
-def edited(tmp_path: Path) -> Callable[..., Path]:
+def edited(tmp_path: Path) -> Edited:
     """A copy of a bundle with another manifest or other labels, whose hashes fit again."""
 
     def make(
@@ -199,17 +181,6 @@ def edited(tmp_path: Path) -> Callable[..., Path]:
         change(manifest)
         path.write_text(json.dumps(manifest))
         return copy
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def noise() -> Callable[..., np.ndarray]:
-    """Random pixels ``[B, H, W, 3]``, different in every image."""
-
-    def make(batch: int, height: int = 64, width: int = 64, seed: int = 7) -> np.ndarray:
-        rng = np.random.default_rng(seed)
-        return rng.integers(0, 256, (batch, height, width, 3), dtype=np.uint8)
 
     return make
 

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-Command = Callable[..., Any]
-Bundle = Callable[[str], Path]
-Edited = Callable[..., Path]
-Reference = Callable[[str, np.ndarray], np.ndarray]
+from converters.targets.loaded import Array
+from tests.support.exports import Bundles, Command, Edited, Finished, Reference
+from tests.support.images import as_float
 
 
-def cropped(photo: Path) -> np.ndarray:
+def cropped(photo: Path) -> Array:
     """The 100x80 photo by CVNets' rule for 64: the short side to 72, then the center 64x64."""
     with Image.open(photo) as image:
         assert image.size == (100, 80)
@@ -26,27 +25,27 @@ def cropped(photo: Path) -> np.ndarray:
     return np.asarray(scaled)[4:68, 13:77]
 
 
-def stretched(photo: Path) -> np.ndarray:
+def stretched(photo: Path) -> Array:
     with Image.open(photo) as image:
         return np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR))
 
 
-def as_bgr(pixels: np.ndarray) -> np.ndarray:
-    return pixels[None, ..., ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255
+def as_bgr(pixels: Array) -> Array:
+    return as_float(pixels[None], "BGR")
 
 
-def classes_of(finished: Any) -> list[dict[str, Any]]:
+def classes_of(finished: Finished) -> list[dict[str, Any]]:
     assert finished.code == 0, finished.err
     (prediction,) = json.loads(finished.out)["predictions"]
     return list(prediction["classes"])
 
 
-def by_index(classes: list[dict[str, Any]], key: str) -> np.ndarray:
+def by_index(classes: list[dict[str, Any]], key: str) -> Array:
     return np.array([c[key] for c in sorted(classes, key=lambda c: c["index"])])
 
 
 def test_predictions_equal_the_reference_worked_out_by_hand(
-    bundle: Bundle, predict: Command, reference: Reference, photo: Path
+    bundle: Bundles, predict: Command, reference: Reference, photo: Path
 ) -> None:
     logits = reference("v1", as_bgr(cropped(photo)))[0].astype(np.float64)
     probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
@@ -57,7 +56,7 @@ def test_predictions_equal_the_reference_worked_out_by_hand(
     np.testing.assert_allclose(by_index(classes, "probability"), probabilities, atol=1e-4)
 
 
-def test_raw_input_bundles_predict_the_same(bundle: Bundle, predict: Command, photo: Path) -> None:
+def test_raw_input_bundles_predict_the_same(bundle: Bundles, predict: Command, photo: Path) -> None:
     plain, raw = (
         classes_of(predict(bundle(name), photo, "--json", "--top-k", 10))
         for name in ("v1", "v1_raw")
@@ -67,7 +66,7 @@ def test_raw_input_bundles_predict_the_same(bundle: Bundle, predict: Command, ph
 
 
 def test_a_bundle_with_softmax_gives_its_outputs_as_probabilities(
-    bundle: Bundle, predict: Command, photo: Path
+    bundle: Bundles, predict: Command, photo: Path
 ) -> None:
     classes = classes_of(predict(bundle("v2_softmax"), photo, "--json", "--top-k", 10))
     assert all(c["value"] == c["probability"] for c in classes)
@@ -75,7 +74,7 @@ def test_a_bundle_with_softmax_gives_its_outputs_as_probabilities(
 
 
 def test_the_manifest_alone_decides_the_preprocessing(
-    bundle: Bundle, edited: Edited, predict: Command, reference: Reference, photo: Path
+    bundle: Bundles, edited: Edited, predict: Command, reference: Reference, photo: Path
 ) -> None:
     def stretch(manifest: dict[str, Any]) -> None:
         manifest["input"]["resize"] |= {"rule": "stretch", "cover": [64, 64]}
@@ -89,7 +88,7 @@ def test_the_manifest_alone_decides_the_preprocessing(
 
 
 def test_several_images_are_answered_in_their_order(
-    bundle: Bundle, predict: Command, photo: Path, tmp_path: Path
+    bundle: Bundles, predict: Command, photo: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.png"
     Image.new("RGB", (64, 64), (250, 10, 10)).save(other)
@@ -102,7 +101,7 @@ def test_several_images_are_answered_in_their_order(
 
 @pytest.mark.parametrize(("top_k", "shown"), [(1, 1), (5, 5), (10, 10), (99, 10)])
 def test_top_k_gives_at_most_as_many_classes_as_there_are(
-    bundle: Bundle, predict: Command, photo: Path, top_k: int, shown: int
+    bundle: Bundles, predict: Command, photo: Path, top_k: int, shown: int
 ) -> None:
     classes = classes_of(predict(bundle("v1"), photo, "--json", "--top-k", top_k))
     assert len(classes) == shown
@@ -112,13 +111,13 @@ def test_top_k_gives_at_most_as_many_classes_as_there_are(
 
 @pytest.mark.parametrize("top_k", ["0", "-1", "2.5", "many"])
 def test_a_top_k_that_is_no_positive_number_is_a_usage_error(
-    bundle: Bundle, predict: Command, photo: Path, top_k: str
+    bundle: Bundles, predict: Command, photo: Path, top_k: str
 ) -> None:
     assert predict(bundle("v1"), photo, "--top-k", top_k).code == 2
 
 
 def test_labels_are_printed_as_they_are_written(
-    bundle: Bundle, edited: Edited, predict: Command, photo: Path
+    bundle: Bundles, edited: Edited, predict: Command, photo: Path
 ) -> None:
     labels = ["[bold]oak[/bold]", "[/ash]", ":cat:", "犬", "a [red]fox", *"12345"]
     finished = predict(edited(bundle("v1"), labels=labels), photo, "--top-k", 10)
@@ -127,7 +126,7 @@ def test_labels_are_printed_as_they_are_written(
 
 
 def test_an_image_is_printed_by_the_name_it_has(
-    bundle: Bundle, predict: Command, photo: Path, tmp_path: Path
+    bundle: Bundles, predict: Command, photo: Path, tmp_path: Path
 ) -> None:
     path = shutil.copy(photo, tmp_path / "[bold]oak:cat:.png")
     finished = predict(bundle("v1"), path)
@@ -176,7 +175,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_bundle_is_refused_with_its_fault(
-    bundle: Bundle, predict: Command, photo: Path, tmp_path: Path, damage: str
+    bundle: Bundles, predict: Command, photo: Path, tmp_path: Path, damage: str
 ) -> None:
     spoil, message = DAMAGES[damage]
     copy = shutil.copytree(bundle("v1"), tmp_path / "copy")
@@ -233,7 +232,7 @@ def only_file(name: str) -> Callable[[dict[str, Any]], None]:
     ],
 )
 def test_a_manifest_that_contradicts_its_bundle_is_bad_input(
-    bundle: Bundle,
+    bundle: Bundles,
     edited: Edited,
     predict: Command,
     photo: Path,
@@ -253,7 +252,7 @@ def test_a_manifest_that_contradicts_its_bundle_is_bad_input(
     ],
 )
 def test_a_bundle_that_answers_otherwise_than_its_self_test_fails_verification(
-    bundle: Bundle,
+    bundle: Bundles,
     edited: Edited,
     predict: Command,
     photo: Path,
@@ -266,7 +265,7 @@ def test_a_bundle_that_answers_otherwise_than_its_self_test_fails_verification(
 
 
 def test_a_manifest_for_a_target_without_converter_says_so(
-    bundle: Bundle, edited: Edited, predict: Command, photo: Path
+    bundle: Bundles, edited: Edited, predict: Command, photo: Path
 ) -> None:
     # "onnx" files under another target's name: never run as if nothing were wrong.
     finished = predict(edited(bundle("v1"), put("target", "coreml")), photo)
@@ -275,7 +274,7 @@ def test_a_manifest_for_a_target_without_converter_says_so(
     assert finished.out == ""
 
 
-def test_unreadable_images_are_bad_input(bundle: Bundle, predict: Command, tmp_path: Path) -> None:
+def test_unreadable_images_are_bad_input(bundle: Bundles, predict: Command, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not an image")
     for path in (tmp_path / "missing.png", tmp_path / "text.png", tmp_path):
         finished = predict(bundle("v1"), path)

@@ -7,28 +7,29 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 from PIL import Image
 
+from converters.targets.loaded import Array
 from mobilevit_edge.formats.bundle import read_bundle
+from tests.support.exports import Command
 
-Command = Callable[..., Any]
+pytestmark = pytest.mark.backend
 CORN = ("Blight", "Common_Rust", "Gray_Leaf_Spot", "Healthy", "Unclassified")
 # As its authors fed the model: straight to the square, nothing cropped.
 STRETCH = ("--resize", "stretch", "--interpolation", "bilinear")
 EXPORTS = {224: "mobilevit_corn1.pth", 256: "mobilevit_corn1.safetensors"}
 
 
-def run(model: Path, x: np.ndarray) -> np.ndarray:
+def run(model: Path, x: Array) -> Array:
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     return np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
 
 
-def photos(folder: Path, names: list[str], size: int) -> np.ndarray:
+def photos(folder: Path, names: list[str], size: int) -> Array:
     """``[B, 3, size, size]`` float32 in 0..1, prepared with Pillow alone."""
     arrays = []
     for name in names:
@@ -59,9 +60,8 @@ def corn(
         path = folder / str(size)
         if not path.exists():
             weights = realdata / "corn" / EXPORTS[size]
-            # A folder of photos once, a single one the other time: each costs a reference run.
-            images = realdata / "corn" / "images" / "Healthy"
-            images = images if size == 224 else images / "00.jpg"
+            # Each photo costs a run of the reference.
+            images = realdata / "corn" / "images" / "Healthy" / "00.jpg"
             finished = export(
                 *("--target", "onnx", "--weights", weights, "--labels", labels, *STRETCH),
                 *("--image-size", size, "--batch", "dynamic", "--verify", images),
@@ -109,6 +109,7 @@ def test_a_corn_manifest_names_its_source_labels_and_verification_photos(
     assert (manifest.model.name, manifest.model.outputs) == ("mobilevit_xxs", 5)
     assert (manifest.input.channel_order, manifest.input.resize.rule) == ("RGB", "stretch")
     assert "set by the user" in manifest.input.provenance
+    assert manifest.verification is not None
     assert "00.jpg" in {case.name for case in manifest.verification.cases}
 
 

@@ -14,10 +14,10 @@ from converters.targets.base import get_target, make_job
 
 
 def job_of(**options: Any) -> ExportJob:
-    """The job of these options, by default mobilevit_xxs with random weights to ONNX."""
+    """The job of these options, by default a tiny V1 with random weights to ONNX."""
     given = {"weights": "random", "target": "onnx", "image_size": (64, 64), **options}
     if given["weights"] == "random":
-        given.setdefault("model", "mobilevit_xxs")
+        given.setdefault("model", "tiny_mobilevit_xxs")
     asked = ExportOptions(**given)
     return make_job(asked, load_source(asked))
 

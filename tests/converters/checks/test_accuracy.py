@@ -16,7 +16,7 @@ from converters.job.job import ExportJob
 from converters.job.options import ExportOptions
 from converters.job.precisions import Precision
 from converters.job.source import SourceModel
-from converters.targets.loaded import LoadedModel
+from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
 from mobilevit_edge.formats.bundle import SourceInfo
 from mobilevit_edge.preprocess import Preprocessing
@@ -55,11 +55,11 @@ def artifact(wrong: int = 0, batches: list[int] | None = None) -> LoadedModel:
     """Answers right but for the first ``wrong`` images."""
     left = wrong
 
-    def run(x: np.ndarray) -> np.ndarray:
+    def run(x: Array) -> Array:
         nonlocal left
         if batches is not None:
             batches.append(len(x))
-        outputs = x.mean((2, 3))
+        outputs: Array = x.mean((2, 3))
         for row in outputs:
             if left:
                 row[:] = -row

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from mobilevit_edge.formats.bundle import read_bundle
+from tests.support.exports import Command
+from tests.support.images import save_smooth
 
-Command = Callable[..., Any]
+pytestmark = pytest.mark.backend
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve smooth colored pictures in two class folders, and a file that is none."""
     folder = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(0)
     for index in range(12):
-        place = folder / ("cat", "ship")[index % 2]
-        place.mkdir(exist_ok=True)
-        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-        coarse.resize((80, 64), Image.Resampling.BICUBIC).save(place / f"{index}.png")
+        save_smooth(folder / ("cat", "ship")[index % 2] / f"{index}.png", seed=index)
     (folder / "cat" / "broken.png").write_bytes(b"no image")
     return folder
 

@@ -31,7 +31,10 @@ class Sum(nn.Module):
 
 def deployed(*layers: nn.Module) -> ExportableModel:
     return ExportableModel(
-        nn.Sequential(*layers).eval(), raw_input=False, scaling=None, softmax=False
+        nn.Sequential(*layers).eval(),  # type: ignore[arg-type]
+        raw_input=False,
+        scaling=None,
+        softmax=False,
     )
 
 

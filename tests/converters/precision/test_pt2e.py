@@ -11,13 +11,14 @@ from converters.precision.sensitivity import Simulation, choose_fp32_parts
 from tests.conftest import random_images
 from tests.support.jobs import job_of, module_of
 
+pytestmark = pytest.mark.backend
 SIZE = 64
-IMAGES = random_images(4, SIZE, SIZE).split(1)
+IMAGES = torch.split(random_images(4, SIZE, SIZE), 1)
 
 
-@pytest.fixture(scope="module", params=[("mobilevit_xxs", "random"), ("auto", "demo")])
+@pytest.fixture(scope="module", params=[("tiny_mobilevit_xxs", "random"), ("auto", "demo")])
 def module(request: pytest.FixtureRequest) -> ExportableModel:
-    """A rewritten model with range groups: V1 with random weights, V2 with trained ones."""
+    """A rewritten model with range groups: a tiny V1, and a real V2 with trained weights."""
     model, weights = request.param
     job = job_of(
         target="executorch",

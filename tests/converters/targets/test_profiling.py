@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from converters.targets.executorch.profiling import executorch_operators
 from converters.targets.onnx.profiling import onnx_operators
 from mobilevit_edge.formats.report import OperatorTime
+
+pytestmark = pytest.mark.backend
 
 
 def event(name: str, kind: str, ts: int, microseconds: int) -> dict[str, Any]:

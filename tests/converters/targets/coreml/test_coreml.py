@@ -18,53 +18,21 @@ from coremltools.proto import Model_pb2
 from PIL import Image
 
 from converters.bundling.pipeline import export_bundle
+from converters.checks import numerics
 from converters.checks.cases import verification_cases
-from converters.checks.numerics import Reference, verify
 from converters.job.job import ExportJob
 from converters.job.options import ExportOptions
 from converters.targets.coreml import conversion, inspection, runtime
 from converters.targets.coreml.evaluator.package import MilModel, read_package
-from converters.targets.loaded import LoadedModel
+from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import ConversionError, VerificationError
 from mobilevit_edge.formats.bundle import Bundle, read_bundle
-from tests.converters.conftest import Command
+from tests.support.exports import Bundles, Checkpoints, Command, Reference, state_of
+from tests.support.images import as_float, save_smooth
 from tests.support.jobs import job_of
 
+FAMILIES = ("v1", "v2", "v3_tokens", "v3_maps")
 FP32 = 1e-5
-RECIPES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "v1": ("v1", ("--image-size", "64")),
-    "v2": ("v2", ("--image-size", "64", "--author", "A. Author", "--license", "MIT")),
-    "v2_fp16": ("v2", ("--image-size", "64", "--precision", "fp16")),
-    "v3_tokens": ("v3_tokens", ("--image-size", "72x104")),
-    "v3_maps": ("v3_maps", ("--image-size", "64")),
-    "flexible": ("v2", ("--image-size", "128", "--flexible-sizes", "192x128")),
-    "functions": ("v1", ("--image-size", "64", "--function-sizes", "72x56")),
-    "weights": ("v2", ("--image-size", "64", "--precision", "int8-weight-only")),
-    "palette": ("v2", ("--image-size", "64", "--precision", "palette-6bit")),
-}
-"""Packages by name: checkpoint of SOURCES, and options. 72, 104 and 56 halve to odd maps."""
-
-Package = Callable[[str], Bundle]
-
-
-@pytest.fixture(scope="module")
-def package(
-    tmp_path_factory: pytest.TempPathFactory, checkpoint: Callable[[str], Path], export: Command
-) -> Package:
-    """The bundle of a name in RECIPES, exported once."""
-    folder = tmp_path_factory.mktemp("packages")
-    done: dict[str, Bundle] = {}
-
-    def make(name: str) -> Bundle:
-        if name not in done:
-            source, options = RECIPES[name]
-            weights = ("--weights", checkpoint(source))
-            finished = export("--target", "coreml", *weights, *options, "--output", folder / name)
-            assert finished.code == 0, finished.err
-            done[name] = read_bundle(folder / name)
-        return done[name]
-
-    return make
 
 
 def program_of(bundle: Bundle) -> MilModel:
@@ -92,9 +60,12 @@ def worst(bundle: Bundle) -> float:
 # Equality, from the file as written.
 
 
-@pytest.mark.parametrize("name", ["v1", "v2", "v3_tokens", "v3_maps"])
-def test_every_family_computes_what_the_reference_computes(package: Package, name: str) -> None:
-    bundle = package(name)
+@pytest.mark.parametrize("prefix", ["", "real_"], ids=["tiny", "real"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_computes_what_the_reference_computes(
+    package: Bundles, family: str, prefix: str
+) -> None:
+    bundle = package.read(prefix + family)
     assert worst(bundle) <= FP32
     assert bundle.manifest.verification is not None
     assert bundle.manifest.verification.by == "reference"
@@ -103,11 +74,12 @@ def test_every_family_computes_what_the_reference_computes(package: Package, nam
     assert bundle.manifest.coreml.core_ml_verification is None
 
 
-def test_fp16_is_off_by_its_rounding_alone(package: Package) -> None:
-    assert 1e-6 < worst(package("v2_fp16")) <= 2e-2
+@pytest.mark.parametrize("name", ["v2_fp16", "real_v2_fp16"])
+def test_fp16_is_off_by_its_rounding_alone(package: Bundles, name: str) -> None:
+    assert 1e-6 < worst(package.read(name)) <= 2e-2
     types = Counter(
         output.type.dtype
-        for operation in program_of(package("v2_fp16")).operations()
+        for operation in program_of(package.read(name)).operations()
         if operation.kind == "conv"
         for output in operation.outputs
         if output.type is not None
@@ -115,19 +87,15 @@ def test_fp16_is_off_by_its_rounding_alone(package: Package) -> None:
     assert set(types) == {"fp16"}
 
 
-def test_the_packages_answer_is_the_models_own(
-    package: Package, reference: Callable[[str, np.ndarray], np.ndarray]
-) -> None:
+def test_the_packages_answer_is_the_models_own(package: Bundles, reference: Reference) -> None:
     pixels = np.random.default_rng(5).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    answer = program_of(package("v1"))({"image": pixels})
-    # CVNets' V1 wants BGR.
-    x = np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 255)
-    logits = reference("v1", x)
+    answer = program_of(package.read("v1"))({"image": pixels})
+    logits = reference("v1", as_float(pixels[None], "BGR"))
     assert np.abs(answer["logits"] - logits).max() <= FP32 * np.abs(logits).max()
     exponentials = np.exp(logits[0] - logits.max())
     probabilities = list(answer["classLabel_probs"].values())
     np.testing.assert_allclose(probabilities, exponentials / exponentials.sum(), atol=1e-6)
-    assert answer["classLabel"] == package("v1").labels[int(logits.argmax())]
+    assert answer["classLabel"] == package.read("v1").labels[int(logits.argmax())]
 
 
 # What Xcode shows.
@@ -135,19 +103,19 @@ def test_the_packages_answer_is_the_models_own(
 
 @pytest.mark.parametrize(("name", "space"), [("v1", "BGR"), ("v2", "RGB")])
 def test_the_input_is_an_image_in_the_checkpoints_channel_order(
-    package: Package, name: str, space: str
+    package: Bundles, name: str, space: str
 ) -> None:
-    (feature,) = spec_of(package(name).model_path).description.input
+    (feature,) = spec_of(package.read(name).model_path).description.input
     image = feature.type.imageType
     assert (feature.name, image.height, image.width) == ("image", 64, 64)
     assert image.colorSpace == image.ColorSpace.Value(space)
-    info = package(name).manifest.input
+    info = package.read(name).manifest.input
     assert (info.dtype, info.layout, info.shape) == ("uint8", "NHWC", (1, 64, 64, 3))
     assert (info.channel_order, info.scale) == ("RGB", 1.0)
 
 
-def test_the_outputs_are_a_label_probabilities_and_logits(package: Package) -> None:
-    description = spec_of(package("v2_fp16").model_path).description
+def test_the_outputs_are_a_label_probabilities_and_logits(package: Bundles) -> None:
+    description = spec_of(package.read("v2_fp16").model_path).description
     assert [o.name for o in description.output] == ["classLabel", "classLabel_probs", "logits"]
     assert description.predictedFeatureName == "classLabel"
     assert description.predictedProbabilitiesName == "classLabel_probs"
@@ -155,27 +123,27 @@ def test_the_outputs_are_a_label_probabilities_and_logits(package: Package) -> N
     assert (list(logits.shape), logits.dataType) == ([1, 10], logits.ArrayDataType.Value("FLOAT32"))
 
 
-def test_author_license_version_descriptions_and_preview_are_set(package: Package) -> None:
-    given, default = (spec_of(package(name).model_path).description for name in ("v2", "v1"))
+def test_author_license_version_descriptions_and_preview_are_set(package: Bundles) -> None:
+    given, default = (spec_of(package.read(name).model_path).description for name in ("v2", "v1"))
     assert (given.metadata.author, given.metadata.license) == ("A. Author", "MIT")
     assert "v1.pt" in default.metadata.author
     assert default.metadata.license
     assert default.metadata.versionString
-    assert "mobilevit_xxs" in default.metadata.shortDescription
+    assert "tiny_mobilevit_xxs" in default.metadata.shortDescription
     assert all(f.shortDescription for f in (*default.input, *default.output))
     assert default.metadata.userDefined["com.apple.coreml.model.preview.type"] == "imageClassifier"
 
 
-def test_operators_are_named_after_their_modules(package: Package) -> None:
-    graph = inspection.read_graph(package("v1").model_path)
+def test_operators_are_named_after_their_modules(package: Bundles) -> None:
+    graph = inspection.read_graph(package.read("v1").model_path)
     products = [operator.module for operator in graph.operators if operator.kind == "matmul"]
     assert "layer3_1_layers_0_attention" in products
     convs = [operator for operator in graph.operators if operator.kind == "conv"]
     assert all(operator.module for operator in convs)
 
 
-def test_nothing_but_the_package_itself_is_written(package: Package) -> None:
-    folder = package("v1").model_path
+def test_nothing_but_the_package_itself_is_written(package: Bundles) -> None:
+    folder = package.read("v1").model_path
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {
         "Manifest.json",
@@ -187,9 +155,9 @@ def test_nothing_but_the_package_itself_is_written(package: Package) -> None:
 # The contract.
 
 
-@pytest.mark.parametrize("name", ["v2", "v3_maps", "v2_fp16"])
-def test_separable_attention_is_made_of_elementwise_operators(package: Package, name: str) -> None:
-    found = kinds(package(name))
+@pytest.mark.parametrize("name", ["v2", "v3_maps", "v2_fp16", "real_v2"])
+def test_separable_attention_is_made_of_elementwise_operators(package: Bundles, name: str) -> None:
+    found = kinds(package.read(name))
     assert not found.keys() & {
         "gather",
         "gather_along_axis",
@@ -200,23 +168,27 @@ def test_separable_attention_is_made_of_elementwise_operators(package: Package, 
     }
     inside = {
         o.kind
-        for o in inspection.read_graph(package(name).model_path).operators
+        for o in inspection.read_graph(package.read(name).model_path).operators
         if o.module.startswith("layer3_1_layers_0_attention") and "norm" not in o.module
     }
     assert inside == {"conv", "softmax", "mul", "reduce_sum", "relu"}
-    assert package(name).manifest.audit.max_rank == 4
+    assert package.read(name).manifest.audit.max_rank == 4
 
 
-@pytest.mark.parametrize("name", ["v1", "v3_tokens"])
-def test_v1s_line_moves_maps_at_its_blocks_ends_alone(package: Package, name: str) -> None:
-    operators = inspection.read_graph(package(name).model_path).operators
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("v1", 2), ("v3_tokens", 2), ("real_v1", 3), ("real_v3_tokens", 3)]
+)
+def test_v1s_line_moves_maps_at_its_blocks_ends_alone(
+    package: Bundles, name: str, blocks: int
+) -> None:
+    operators = inspection.read_graph(package.read(name).model_path).operators
     # Two a block, between axes 0 and 1; none is left for queries, keys and values.
-    assert sum(operator.kind == "transpose" for operator in operators) == 6
-    assert package(name).manifest.audit.max_rank == 4
+    assert sum(operator.kind == "transpose" for operator in operators) == 2 * blocks
+    assert package.read(name).manifest.audit.max_rank == 4
 
 
 def test_the_usual_form_breaks_the_contract(
-    tmp_path: Path, checkpoint: Callable[[str], Path], export: Command
+    tmp_path: Path, checkpoint: Checkpoints, export: Command
 ) -> None:
     options = ("--weights", checkpoint("v2"), "--image-size", "64", "--output", tmp_path / "out")
     without = ("--no-rewrite", "shuffled_patches", "--no-rewrite", "row_phases")
@@ -229,8 +201,8 @@ def test_the_usual_form_breaks_the_contract(
 # Sizes.
 
 
-def test_a_flexible_program_takes_both_sizes(package: Package) -> None:
-    bundle = package("flexible")
+def test_a_flexible_program_takes_both_sizes(package: Bundles) -> None:
+    bundle = package.read("flexible")
     (image,) = program_of(bundle).interface().inputs
     assert set(image.sizes) == {(128, 128), (192, 128)}  # type: ignore[union-attr]
     names = [case.name for case in bundle.manifest.verification.cases]  # type: ignore[union-attr]
@@ -246,8 +218,8 @@ def test_a_flexible_program_takes_both_sizes(package: Package) -> None:
         loaded.run(np.zeros((1, 96, 96, 3), np.uint8))
 
 
-def test_a_function_for_each_size_shares_the_weights(package: Package) -> None:
-    bundle, single = package("functions"), package("v1")
+def test_a_function_for_each_size_shares_the_weights(package: Bundles) -> None:
+    bundle, single = package.read("functions"), package.read("v1")
     assert bundle.manifest.coreml is not None
     assert bundle.manifest.coreml.deployment_target == "iOS18"
     assert [(s.image_size, s.function) for s in bundle.manifest.coreml.sizes] == [
@@ -265,7 +237,7 @@ def test_a_function_for_each_size_shares_the_weights(package: Package) -> None:
 
 @pytest.mark.parametrize(("size", "other"), [("128", "96"), ("64", "128"), ("130", "128")])
 def test_flexible_sizes_are_multiples_of_64(
-    tmp_path: Path, checkpoint: Callable[[str], Path], export: Command, size: str, other: str
+    tmp_path: Path, checkpoint: Checkpoints, export: Command, size: str, other: str
 ) -> None:
     finished = export(
         *("--target", "coreml", "--weights", checkpoint("v2"), "--image-size", size),
@@ -287,15 +259,15 @@ def weight_bytes(bundle: Bundle) -> int:
 @pytest.mark.parametrize(
     ("name", "operator", "share"),
     [
-        ("weights", "constexpr_affine_dequantize", 0.75),
-        ("palette", "constexpr_lut_to_dense", 0.65),
+        ("wide_weights", "constexpr_affine_dequantize", 0.75),
+        ("wide_palette", "constexpr_lut_to_dense", 0.65),
     ],
 )
 def test_compressed_weights_are_smaller_and_leave_inverted_residuals_alone(
-    package: Package, name: str, operator: str, share: float
+    package: Bundles, name: str, operator: str, share: float
 ) -> None:
-    bundle = package(name)
-    assert weight_bytes(bundle) < share * weight_bytes(package("v2_fp16"))
+    bundle = package.read(name)
+    assert weight_bytes(bundle) < share * weight_bytes(package.read("wide_fp16"))
     program = program_of(bundle).operations()
     compressed = {output.name for o in program if o.kind == operator for output in o.outputs}
     users = {
@@ -305,22 +277,18 @@ def test_compressed_weights_are_smaller_and_leave_inverted_residuals_alone(
         for value in values
         if value in compressed
     }
-    assert any(user.startswith("layer5_1_layers_0_ffn") for user in users)
-    assert not any(user.startswith(("stem", "layer1", "layer2", "layer3_0")) for user in users)
+    assert any(user.startswith("layer3_1_layers_0_ffn") for user in users)
+    assert not any(user.startswith(("stem", "layer1", "layer2_0", "layer3_0")) for user in users)
     assert bundle.manifest.golden.answered_by == "artifact"
 
 
 def test_int8_is_calibrated_and_quantizes_activations(
-    tmp_path: Path, checkpoint: Callable[[str], Path], export: Command
+    tmp_path: Path, checkpoint: Checkpoints, export: Command
 ) -> None:
-    rng = np.random.default_rng(0)
     for index in range(8):
-        small = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        image = Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC)
-        (tmp_path / "photos").mkdir(exist_ok=True)
-        image.save(tmp_path / "photos" / f"{index}.png")
+        save_smooth(tmp_path / "photos" / f"{index}.png", seed=index, size=(64, 64))
     finished = export(
-        *("--target", "coreml", "--weights", checkpoint("v2"), "--image-size", "64"),
+        *("--target", "coreml", "--weights", checkpoint("real_v2"), "--image-size", "64"),
         *("--precision", "int8", "--calibration", tmp_path / "photos"),
         *("--int8-keep", "layer1", "--output", tmp_path / "out"),
     )
@@ -339,14 +307,12 @@ def test_int8_is_calibrated_and_quantizes_activations(
     assert not any(name.endswith("norm") for name in rounded)
 
 
-def test_parts_beyond_fp16_compute_in_fp32(
-    tmp_path: Path, states: Callable[[str], dict[str, torch.Tensor]], export: Command
-) -> None:
-    state = states("v2")
+def test_parts_beyond_fp16_compute_in_fp32(tmp_path: Path, export: Command) -> None:
+    state = state_of("v2")
     # A bias that fp16 cannot hold, undone by the projection after it.
-    prefix = "layer_4.1.global_rep.0.pre_norm_ffn"
-    state[f"{prefix}.1.block.conv.weight"] *= 3e4
-    state[f"{prefix}.3.block.conv.weight"] /= 3e4
+    prefix = "layer_3.1.global_rep.0.pre_norm_ffn"
+    state[f"{prefix}.1.block.conv.weight"] *= 3e5
+    state[f"{prefix}.3.block.conv.weight"] /= 3e5
     torch.save(state, tmp_path / "large.pt")
     finished = export(
         *("--target", "coreml", "--weights", tmp_path / "large.pt", "--image-size", "64"),
@@ -370,7 +336,7 @@ def test_parts_beyond_fp16_compute_in_fp32(
 
 
 @pytest.fixture(scope="module")
-def v1_job(checkpoint: Callable[[str], Path]) -> ExportJob:
+def v1_job(checkpoint: Checkpoints) -> ExportJob:
     return job_of(target="coreml", weights=str(checkpoint("v1")))
 
 
@@ -379,14 +345,16 @@ def judge(v1_job: ExportJob) -> Callable[[Path], None]:
     """The pipeline's own verification of a package."""
 
     def run(path: Path) -> None:
-        verify(runtime.load(path), v1_job, Reference(v1_job), list(verification_cases(v1_job)))
+        reference = numerics.Reference(v1_job)
+        cases = list(verification_cases(v1_job))
+        numerics.verify(runtime.load(path), v1_job, reference, cases)
 
     return run
 
 
 @pytest.fixture
-def copy(package: Package, tmp_path: Path) -> Path:
-    return shutil.copytree(package("v1").model_path, tmp_path / "model.mlpackage")
+def copy(package: Bundles, tmp_path: Path) -> Path:
+    return shutil.copytree(package.read("v1").model_path, tmp_path / "model.mlpackage")
 
 
 def change_spec(package: Path, change: Callable[[Any], None]) -> None:
@@ -454,9 +422,9 @@ def test_a_changed_constant_fails(
 
 
 def test_a_damaged_package_is_refused_without_a_traceback(
-    package: Package, tmp_path: Path, predict: Command
+    package: Bundles, tmp_path: Path, predict: Command
 ) -> None:
-    bundle = shutil.copytree(package("v1").path, tmp_path / "bundle")
+    bundle = shutil.copytree(package.read("v1").path, tmp_path / "bundle")
     (bundle / "model.mlpackage" / "Data" / "com.apple.CoreML" / "weights" / "weight.bin").unlink()
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     finished = predict(bundle, tmp_path / "a.png")
@@ -504,19 +472,19 @@ def test_core_mls_options_belong_to_core_ml(export: Command) -> None:
 # Predicting, and the real Core ML.
 
 
-def test_predict_says_who_answered(package: Package, tmp_path: Path, predict: Command) -> None:
+def test_predict_says_who_answered(package: Bundles, tmp_path: Path, predict: Command) -> None:
     Image.new("RGB", (80, 70), (200, 30, 90)).save(tmp_path / "a.png")
-    finished = predict(package("v1").path, tmp_path / "a.png")
+    finished = predict(package.read("v1").path, tmp_path / "a.png")
     assert finished.code == 0, finished.err
     assert "answered by the reference evaluator" in finished.err
-    answer = json.loads(predict(package("v1").path, tmp_path / "a.png", "--json").out)
+    answer = json.loads(predict(package.read("v1").path, tmp_path / "a.png", "--json").out)
     assert answer["runtime"].startswith("reference evaluator")
     assert len(answer["predictions"][0]["classes"]) == 5
 
 
-def test_off_macos_there_is_no_core_ml(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_off_macos_there_is_no_core_ml(package: Bundles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert runtime.load_core_ml(package("v1").model_path) is None
+    assert runtime.load_core_ml(package.read("v1").model_path) is None
 
 
 class StandIn:
@@ -534,28 +502,28 @@ class StandIn:
 
 @pytest.mark.parametrize("name", ["v1", "functions"])
 def test_on_macos_core_ml_itself_is_asked(
-    package: Package, monkeypatch: pytest.MonkeyPatch, name: str
+    package: Bundles, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     monkeypatch.setattr("coremltools.models.MLModel", StandIn)
-    loaded = runtime.load_core_ml(package(name).model_path)
+    loaded = runtime.load_core_ml(package.read(name).model_path)
     assert isinstance(loaded, LoadedModel)
     assert loaded.runtime.startswith("Core ML, macOS")
     assert not loaded.is_reference
     x = np.random.default_rng(3).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    expected = runtime.load(package(name).model_path).run(x)
+    expected = runtime.load(package.read(name).model_path).run(x)
     np.testing.assert_array_equal(loaded.run(x), expected)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.01])
 def test_what_core_ml_answers_is_recorded_apart_and_can_fail_the_export(
-    checkpoint: Callable[[str], Path],
+    checkpoint: Checkpoints,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    package: Package,
+    package: Bundles,
     factor: float,
 ) -> None:
-    finished_package = package("v1").model_path
+    finished_package = package.read("v1").model_path
     monkeypatch.setattr(StandIn, "factor", factor)
 
     def convert(*arguments: object) -> None:
@@ -565,7 +533,7 @@ def test_what_core_ml_answers_is_recorded_apart_and_can_fail_the_export(
     def load_core_ml(path: Path) -> LoadedModel:
         model = StandIn(str(path))
 
-        def run(images: np.ndarray) -> np.ndarray:
+        def run(images: Array) -> Array:
             return np.asarray(model.predict({"image": Image.fromarray(images[0])})["logits"])
 
         return LoadedModel(run, "Core ML, macOS 15")
@@ -587,10 +555,8 @@ def test_what_core_ml_answers_is_recorded_apart_and_can_fail_the_export(
     assert manifest.coreml.core_ml_verification.runtime == "Core ML, macOS 15"
 
 
-def test_a_model_without_classifier_gives_its_features(
-    tmp_path: Path, states: Callable[[str], dict[str, torch.Tensor]], export: Command
-) -> None:
-    features = {k: v for k, v in states("v2").items() if not k.startswith("classifier.")}
+def test_a_model_without_classifier_gives_its_features(tmp_path: Path, export: Command) -> None:
+    features = {k: v for k, v in state_of("v2").items() if not k.startswith("classifier.")}
     torch.save(features, tmp_path / "features.pt")
     finished = export(
         *("--target", "coreml", "--weights", tmp_path / "features.pt", "--image-size", "64"),
@@ -601,7 +567,7 @@ def test_a_model_without_classifier_gives_its_features(
     description = spec_of(bundle.model_path).description
     assert [output.name for output in description.output] == ["logits"]
     assert not description.predictedFeatureName
-    assert bundle.manifest.model.outputs == 256
+    assert bundle.manifest.model.outputs == 24
 
 
 def test_without_coremltools_the_extra_is_named(

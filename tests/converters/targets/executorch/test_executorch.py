@@ -6,9 +6,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,23 +15,15 @@ import torch
 from converters.job.precisions import PRECISIONS
 from converters.targets.base import FLAT_RANK
 from converters.targets.executorch import pte, runtime
+from converters.targets.loaded import Array
 from mobilevit_edge.errors import ConversionError
-from mobilevit_edge.formats.bundle import Manifest, read_bundle
+from tests.support.exports import RECIPES, Bundles, Checkpoints, Command, Reference
+from tests.support.images import as_float, noise, relative_error
 
-Command = Callable[..., Any]
-Bundle = Callable[[str], Path]
-Reference = Callable[[str, np.ndarray], np.ndarray]
-Noise = Callable[..., np.ndarray]
-
-RECIPES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "v1": ("v1", ("--image-size", "64", "--softmax", "--precision", "fp16")),
-    "v1_fp32": ("v1", ("--image-size", "72x64")),  # odd rows
-    "v2": ("v2", ("--image-size", "72", "--raw-input")),  # odd maps
-    "v3_batch": ("v3_maps", ("--image-size", "64", "--batch", "2")),
-    "device": ("v1", ("--image-size", "32", "--backend", "coreml", "--etrecord")),
-}
-"""Bundles by name: checkpoint and options. A lowering takes half a minute: no more than these."""
-RUNS_HERE = ("v1", "v1_fp32", "v2", "v3_batch")
+RUNS_HERE = (
+    *("v1_fp16", "v2_raw", "v3_batch"),
+    *("real_v1", "real_v1_fp16", "real_v2", "real_v3_tokens", "real_v3_maps"),
+)
 # Twice the exporter's own threshold, which other noise than ours was held to.
 FP32 = 2e-5
 FP16 = 2e-2
@@ -49,68 +39,32 @@ print("\\n" + json.dumps({name: module.run_method(name, [])[0] for name in names
 """
 
 
-@pytest.fixture(scope="module")
-def bundle(
-    tmp_path_factory: pytest.TempPathFactory,
-    checkpoint: Callable[[str], Path],
-    export: Command,
-) -> Bundle:
-    """The bundle of a name in RECIPES, exported once even where that fails."""
-    folder = tmp_path_factory.mktemp("executorch")
-    done: dict[str, Any] = {}
-
-    def make(name: str) -> Path:
-        path = folder / name
-        if name not in done:
-            source, options = RECIPES[name]
-            weights = ("--target", "executorch", "--weights", checkpoint(source))
-            done[name] = export(*weights, *options, "--output", path, "--json")
-        assert done[name].code == 0, done[name].err
-        return path
-
-    return make
-
-
-def manifest_of(bundle: Path) -> Manifest:
-    """The manifest, its files' hashes checked."""
-    return read_bundle(bundle).manifest
-
-
-def run(bundle: Path, x: np.ndarray) -> np.ndarray:
+def run(bundle: Path, x: Array) -> Array:
     return runtime.load(bundle / "model.pte").run(x)
 
 
-def as_float(pixels: np.ndarray, order: str) -> np.ndarray:
-    """``[B, H, W, 3]`` bytes -> ``[B, 3, H, W]`` in 0..1."""
-    ordered = pixels[..., ::-1] if order == "BGR" else pixels
-    return np.ascontiguousarray(ordered.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: Array) -> Array:
     return torch.softmax(torch.from_numpy(logits).double(), dim=-1).numpy()
 
 
-def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
-    assert actual.shape == expected.shape
-    return float(np.abs(actual - expected).max() / np.abs(expected).max())
-
-
-def test_v1_gives_the_references_probabilities(
-    bundle: Bundle, reference: Reference, noise: Noise
+@pytest.mark.parametrize("name", ["v1_fp16", "real_v1_fp16"])
+def test_fp16_gives_the_references_probabilities(
+    program: Bundles, reference: Reference, name: str
 ) -> None:
-    manifest = manifest_of(bundle("v1"))
+    manifest = program.manifest(name)
     assert (manifest.input.channel_order, manifest.output.activation) == ("BGR", "softmax")
     assert manifest.input.shape == (1, 3, 64, 64)
     x = as_float(noise(1), "BGR")
-    assert relative_error(run(bundle("v1"), x), softmax(reference("v1", x))) < FP16
+    expected = softmax(reference(RECIPES["executorch"][name][0], x))
+    assert relative_error(run(program(name), x), expected) < FP16
 
 
 def test_v1_in_fp32_gives_the_references_logits_by_exponentials_and_tangents(
-    bundle: Bundle, reference: Reference, noise: Noise
+    program: Bundles, reference: Reference
 ) -> None:
-    manifest = manifest_of(bundle("v1_fp32"))
+    manifest = program.manifest("real_v1")
     x = as_float(noise(1, 72, 64), "BGR")
-    assert relative_error(run(bundle("v1_fp32"), x), reference("v1", x)) < FP32
+    assert relative_error(run(program("real_v1"), x), reference("real_v1", x)) < FP32
     applied = {rewrite.name: rewrite.sites for rewrite in manifest.rewrites}
     # Two of the nine units have larger scores, and keep their softmax.
     assert (applied["bounded_softmax"], applied["tanh_silu"]) == (7, 34)
@@ -119,80 +73,89 @@ def test_v1_in_fp32_gives_the_references_logits_by_exponentials_and_tangents(
     assert "Sigmoid" not in kinds
 
 
+@pytest.mark.parametrize(("name", "source"), [("v2_raw", "v2"), ("real_v2", "real_v2")])
 def test_v2_takes_raw_pixels_whose_maps_are_odd(
-    bundle: Bundle, reference: Reference, noise: Noise
+    program: Bundles, reference: Reference, name: str, source: str
 ) -> None:
-    manifest = manifest_of(bundle("v2"))
+    manifest = program.manifest(name)
     assert (manifest.input.dtype, manifest.input.layout) == ("uint8", "NHWC")
     assert (manifest.input.channel_order, manifest.input.scale) == ("RGB", 1.0)
     assert manifest.input.shape == (1, 72, 72, 3)
     pixels = noise(1, 72, 72)
-    expected = reference("v2", as_float(pixels, "RGB"))
-    assert relative_error(run(bundle("v2"), pixels), expected) < FP32
+    expected = reference(source, as_float(pixels, "RGB"))
+    assert relative_error(run(program(name), pixels), expected) < FP32
 
 
-def test_v3_gives_the_references_logits_for_a_batch(
-    bundle: Bundle, reference: Reference, noise: Noise
+@pytest.mark.parametrize(("name", "order"), [("real_v3_tokens", "BGR"), ("real_v3_maps", "RGB")])
+def test_v3_gives_the_references_logits(
+    program: Bundles, reference: Reference, name: str, order: str
 ) -> None:
-    assert manifest_of(bundle("v3_batch")).input.shape == (2, 3, 64, 64)
-    x = as_float(noise(2), "RGB")
-    assert relative_error(run(bundle("v3_batch"), x), reference("v3_maps", x)) < FP32
+    assert program.manifest(name).input.channel_order == order
+    x = as_float(noise(1), order)
+    assert relative_error(run(program(name), x), reference(name, x)) < FP32
 
 
-def test_images_of_a_batch_do_not_touch_each_other(bundle: Bundle, noise: Noise) -> None:
+def test_a_batch_gives_the_references_logits(program: Bundles, reference: Reference) -> None:
+    assert program.manifest("v3_batch").input.shape == (2, 3, 64, 64)
     x = as_float(noise(2), "RGB")
-    both = run(bundle("v3_batch"), x)
-    swapped = run(bundle("v3_batch"), np.ascontiguousarray(x[::-1]))
+    assert relative_error(run(program("v3_batch"), x), reference("v3_maps", x)) < FP32
+
+
+def test_images_of_a_batch_do_not_touch_each_other(program: Bundles) -> None:
+    x = as_float(noise(2), "RGB")
+    both = run(program("v3_batch"), x)
+    swapped = run(program("v3_batch"), np.ascontiguousarray(x[::-1]))
     assert relative_error(swapped[::-1], both) < FP32
     assert relative_error(both[:1], both[1:]) > 100 * FP32
 
 
-def test_fp16_takes_less_space_than_the_four_bytes_of_fp32(bundle: Bundle) -> None:
-    manifest = manifest_of(bundle("v1"))
-    bytes_per_parameter = (bundle("v1") / "model.pte").stat().st_size / manifest.model.parameters
+def test_fp16_takes_less_space_than_the_four_bytes_of_fp32(program: Bundles) -> None:
+    manifest = program.manifest("real_v1_fp16")
+    size = (program("real_v1_fp16") / "model.pte").stat().st_size
     # Two a weight of a linear layer, but four of a convolution: the delegate keeps those in fp32.
-    assert 2 <= bytes_per_parameter < 3.2
+    assert 2 <= size / manifest.model.parameters < 3.2
 
 
-def test_numbers_in_fp16_are_not_converted_at_every_inference(bundle: Bundle) -> None:
-    outside = {o.kind: o.count for o in manifest_of(bundle("v1")).audit.not_delegated}
+@pytest.mark.parametrize("name", ["v1_fp16", "real_v1_fp16"])
+def test_numbers_in_fp16_are_not_converted_at_every_inference(program: Bundles, name: str) -> None:
+    outside = {o.kind: o.count for o in program.manifest(name).audit.not_delegated}
     # The image on its way in, the logits on their way to softmax.
     assert outside["_to_dim_order_copy"] <= 3
 
 
 @pytest.mark.parametrize("name", RUNS_HERE)
-def test_one_delegate_holds_all_the_work(bundle: Bundle, name: str) -> None:
-    path = bundle(name) / "model.pte"
+def test_one_delegate_holds_all_the_work(program: Bundles, name: str) -> None:
+    path = program(name) / "model.pte"
     graph = pte.read_graph(path)
     # The softmax of fp16 logits runs in fp32, behind a conversion.
-    assert graph.delegates == (2 if name == "v1" else 1)
+    assert graph.delegates == (2 if name.endswith("fp16") else 1)
     delegated = {operator.kind for operator in graph.operators if operator.delegated}
     outside = {operator.kind for operator in graph.operators if not operator.delegated}
     assert "Conv2d" in delegated
     assert outside <= graph.allowed_outside
     # Where fp32 goes in and logits come out, the delegate is the whole program.
-    assert outside == set() or name != "v3_batch"
-    audit = manifest_of(bundle(name)).audit
+    assert outside == set() or name not in ("v3_batch", "real_v3_maps")
+    audit = program.manifest(name).audit
     assert (audit.delegates, audit.delegated_macs) == (graph.delegates, 1.0)
     assert {o.kind for o in audit.operators} == delegated | outside
     assert {o.kind for o in audit.not_delegated} == outside
 
 
-@pytest.mark.parametrize("name", ["v2", "v3_batch"])
+@pytest.mark.parametrize("name", ["v2_raw", "v3_batch", "real_v2", "real_v3_maps"])
 def test_separable_attention_stays_elementwise_and_in_four_dimensions(
-    bundle: Bundle, name: str
+    program: Bundles, name: str
 ) -> None:
-    graph = pte.read_graph(bundle(name) / "model.pte")
+    graph = pte.read_graph(program(name) / "model.pte")
     assert not {operator.kind for operator in graph.operators} & graph.products
     assert max(operator.rank for operator in graph.operators) == FLAT_RANK
-    assert manifest_of(bundle(name)).audit.max_rank == FLAT_RANK
+    assert program.manifest(name).audit.max_rank == FLAT_RANK
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
         (
-            "v1",
+            "v1_fp16",
             {
                 "input_height": 64,
                 "input_width": 64,
@@ -204,7 +167,7 @@ def test_separable_attention_stays_elementwise_and_in_four_dimensions(
             },
         ),
         (
-            "v2",
+            "v2_raw",
             {
                 "input_height": 72,
                 "input_width": 72,
@@ -218,10 +181,10 @@ def test_separable_attention_stays_elementwise_and_in_four_dimensions(
     ],
 )
 def test_the_file_alone_says_how_to_feed_it(
-    bundle: Bundle, name: str, expected: dict[str, object]
+    program: Bundles, name: str, expected: dict[str, object]
 ) -> None:
     finished = subprocess.run(
-        [sys.executable, "-c", METHODS, bundle(name) / "model.pte"],
+        [sys.executable, "-c", METHODS, program(name) / "model.pte"],
         capture_output=True,
         text=True,
         check=False,
@@ -230,10 +193,11 @@ def test_the_file_alone_says_how_to_feed_it(
     assert json.loads(finished.stdout.splitlines()[-1]) == expected
 
 
-def test_the_manifest_names_target_runtime_rewrites_and_versions(bundle: Bundle) -> None:
-    manifest = manifest_of(bundle("v2"))
+def test_the_manifest_names_target_runtime_rewrites_and_versions(program: Bundles) -> None:
+    manifest = program.manifest("real_v2")
     assert (manifest.target, manifest.precision) == ("executorch", "fp32")
     version = importlib.metadata.version("executorch")
+    assert manifest.verification is not None
     assert version in manifest.verification.runtime
     assert "XNNPACK" in manifest.verification.runtime
     assert manifest.versions["executorch"] == version
@@ -256,9 +220,11 @@ def test_the_manifest_names_target_runtime_rewrites_and_versions(bundle: Bundle)
     assert {file.path for file in manifest.files} == {"model.pte", "labels.txt"}
 
 
-@pytest.mark.parametrize("name", ["v1", "v2"])
-def test_predict_runs_the_bundle(bundle: Bundle, predict: Command, photo: Path, name: str) -> None:
-    finished = predict(bundle(name), photo, "--top-k", "3", "--json")
+@pytest.mark.parametrize("name", ["v1_fp16", "v2_raw"])
+def test_predict_runs_the_bundle(
+    program: Bundles, predict: Command, photo: Path, name: str
+) -> None:
+    finished = predict(program(name), photo, "--top-k", "3", "--json")
     assert finished.code == 0, finished.err
     (prediction,) = json.loads(finished.out)["predictions"]
     assert prediction["image"] == str(photo)
@@ -266,38 +232,47 @@ def test_predict_runs_the_bundle(bundle: Bundle, predict: Command, photo: Path, 
 
 
 def test_predict_on_a_fixed_batch_classifies_every_image(
-    bundle: Bundle, predict: Command, photo: Path
+    program: Bundles, predict: Command, photo: Path
 ) -> None:
-    finished = predict(bundle("v3_batch"), photo, photo, photo, "--json")
+    finished = predict(program("v3_batch"), photo, photo, photo, "--json")
     assert finished.code == 0, finished.err
     first, second, third = (p["classes"] for p in json.loads(finished.out)["predictions"])
     assert first == second
     assert [c["index"] for c in first] == [c["index"] for c in third]
 
 
-def test_a_bundle_for_a_device_says_that_nothing_ran(bundle: Bundle, predict: Command) -> None:
-    manifest = manifest_of(bundle("device"))
-    assert manifest.backend == "coreml"
+def test_a_core_ml_delegate_holds_all_the_work(program: Bundles) -> None:
+    audit = program.manifest("coreml").audit
+    assert (audit.delegates, audit.delegated_macs) == (1, 1.0)
+    assert audit.operators[0].kind == "CoreMLBackend"
+
+
+@pytest.mark.parametrize(
+    ("name", "backend", "precision"),
+    [("coreml", "coreml", "fp32"), ("vulkan", "vulkan", "fp32"), ("vulkan_fp16", "vulkan", "fp16")],
+)
+def test_a_bundle_for_a_device_says_that_nothing_ran(
+    program: Bundles, predict: Command, name: str, backend: str, precision: str
+) -> None:
+    manifest = program.manifest(name)
+    assert (manifest.backend, manifest.precision) == (backend, precision)
     assert manifest.verification is None
-    assert (manifest.audit.delegates, manifest.audit.delegated_macs) == (1, 1.0)
-    assert manifest.audit.operators[0].kind == "CoreMLBackend"
-    finished = predict(bundle("device"), "photo.jpg")
+    finished = predict(program(name), "photo.jpg")
     assert finished.code == 2
     assert "runs only on devices" in finished.err
 
 
-def test_the_record_for_profiling_lies_beside_the_model(bundle: Bundle) -> None:
+def test_the_record_for_profiling_lies_beside_the_model(program: Bundles) -> None:
     from executorch.devtools.etrecord import parse_etrecord
 
-    manifest = manifest_of(bundle("device"))
-    assert "profiling/etrecord.bin" in {file.path for file in manifest.files}
-    record = parse_etrecord(str(bundle("device") / "profiling" / "etrecord.bin"))
+    assert "profiling/etrecord.bin" in {file.path for file in program.manifest("coreml").files}
+    record = parse_etrecord(str(program("coreml") / "profiling" / "etrecord.bin"))
     assert record.edge_dialect_program is not None
     assert record._debug_handle_map
 
 
 def test_a_dynamic_batch_is_a_usage_error_that_says_what_to_pass(
-    export: Command, checkpoint: Callable[[str], Path], place: Path
+    export: Command, checkpoint: Checkpoints, place: Path
 ) -> None:
     finished = export(
         *("--target", "executorch", "--weights", checkpoint("v2"), "--image-size", "64"),
@@ -311,16 +286,16 @@ def test_a_dynamic_batch_is_a_usage_error_that_says_what_to_pass(
 
 @pytest.mark.parametrize("length", [100, 20_000, 100_000])
 def test_a_truncated_file_is_a_conversion_error(
-    bundle: Bundle, tmp_path: Path, length: int
+    program: Bundles, tmp_path: Path, length: int
 ) -> None:
     path = tmp_path / "model.pte"
-    path.write_bytes((bundle("v1") / "model.pte").read_bytes()[:length])
+    path.write_bytes((program("v1_fp16") / "model.pte").read_bytes()[:length])
     # The runtime reads a file's segments late, so a long enough piece may load and then fail.
     with pytest.raises(ConversionError, match=r"model\.pte"):
         runtime.load(path).run(np.zeros((1, 3, 64, 64), np.float32))
 
 
-def test_an_input_of_another_shape_is_a_conversion_error(bundle: Bundle) -> None:
-    loaded = runtime.load(bundle("v1") / "model.pte")
+def test_an_input_of_another_shape_is_a_conversion_error(program: Bundles) -> None:
+    loaded = runtime.load(program("v1_fp16") / "model.pte")
     with pytest.raises(ConversionError, match=r"failed on model\.pte"):
         loaded.run(np.zeros((1, 3, 96, 96), np.float32))

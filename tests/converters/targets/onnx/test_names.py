@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from converters.targets.loaded import Array
 from converters.targets.onnx.int8.names import shorten_names
 
 
@@ -22,8 +23,8 @@ def example() -> onnx.ModelProto:
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, [3])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [3])],
         [
-            numpy_helper.from_array(np.float32([1, 2, 3]), "a_long_name_of_a_weight"),
-            numpy_helper.from_array(np.float32(4), "limit"),
+            numpy_helper.from_array(np.array([1, 2, 3], np.float32), "a_long_name_of_a_weight"),
+            numpy_helper.from_array(np.array(4, np.float32), "limit"),
         ],
         value_info=[
             helper.make_tensor_value_info("sum", TensorProto.FLOAT, [3]),
@@ -33,10 +34,11 @@ def example() -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
-def run(proto: onnx.ModelProto) -> np.ndarray:
+def run(proto: onnx.ModelProto) -> Array:
     onnx.checker.check_model(proto, full_check=True)
     session = onnxruntime.InferenceSession(proto.SerializeToString())
-    return session.run(["logits"], {"image": np.float32([0.5, 1, 2])})[0]
+    x = np.array([0.5, 1, 2], np.float32)
+    return np.asarray(session.run(["logits"], {"image": x})[0])
 
 
 def test_the_graph_computes_the_same_under_short_names() -> None:

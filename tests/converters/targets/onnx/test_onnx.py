@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +12,21 @@ import onnx
 import onnxruntime
 import pytest
 
+from converters.targets.loaded import Array
 from converters.targets.onnx import conversion
-from mobilevit_edge.formats.bundle import read_bundle
-
-Bundle = Callable[[str], Path]
-Reference = Callable[[str, np.ndarray], np.ndarray]
-Noise = Callable[..., np.ndarray]
+from tests.support.exports import Bundles, Reference
+from tests.support.images import as_float, noise, relative_error
 
 FAMILIES = ("v1", "v2", "v3_tokens", "v3_maps")
 # The exporter's own threshold, which other noise than ours was held to.
 FP32 = 2e-5
 
 
-def run(bundle: Path, x: np.ndarray) -> np.ndarray:
+def run(bundle: Path, x: Array) -> Array:
     session = onnxruntime.InferenceSession(
         bundle / "model.onnx", providers=["CPUExecutionProvider"]
     )
     return np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
-
-
-def as_float(pixels: np.ndarray, order: str = "RGB") -> np.ndarray:
-    """``[B, H, W, 3]`` bytes -> ``[B, 3, H, W]`` in 0..1."""
-    ordered = pixels[..., ::-1] if order == "BGR" else pixels
-    return np.ascontiguousarray(ordered.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-
-
-def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
-    assert actual.shape == expected.shape
-    return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
 
 def shapes(values: Any) -> dict[str, list[int | str]]:
@@ -49,9 +35,9 @@ def shapes(values: Any) -> dict[str, list[int | str]]:
     }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, *(f"real_{family}" for family in FAMILIES)])
 def test_the_file_passes_the_checker_and_uses_only_standard_operators(
-    bundle: Bundle, name: str
+    bundle: Bundles, name: str
 ) -> None:
     proto = onnx.load(bundle(name) / "model.onnx", load_external_data=False)
     onnx.checker.check_model(proto, full_check=True)
@@ -60,7 +46,7 @@ def test_the_file_passes_the_checker_and_uses_only_standard_operators(
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_file_holds_no_paths_of_the_exporting_machine(bundle: Bundle, name: str) -> None:
+def test_the_file_holds_no_paths_of_the_exporting_machine(bundle: Bundles, name: str) -> None:
     content = (bundle(name) / "model.onnx").read_bytes()
     for path in (Path(__file__).parents[4], Path(onnx.__file__).parents[1], bundle(name).parent):
         assert str(path).encode() not in content
@@ -77,19 +63,20 @@ def test_the_file_holds_no_paths_of_the_exporting_machine(bundle: Bundle, name: 
     ],
 )
 def test_inputs_and_outputs_have_the_promised_names_and_shapes(
-    bundle: Bundle, name: str, inputs: dict[str, Any], outputs: dict[str, Any]
+    bundle: Bundles, name: str, inputs: dict[str, Any], outputs: dict[str, Any]
 ) -> None:
     graph = onnx.load(bundle(name) / "model.onnx").graph
     assert shapes(graph.input) == inputs
     assert shapes(graph.output) == outputs
-    manifest = read_bundle(bundle(name)).manifest
+    manifest = bundle.manifest(name)
     static = [None if isinstance(side, str) else side for side in inputs["image"]]
     assert [manifest.input.name, list(manifest.input.shape)] == ["image", static]
     assert [manifest.output.name] == list(outputs)
 
 
+@pytest.mark.parametrize("prefix", ["", "real_"], ids=["tiny", "real"])
 @pytest.mark.parametrize(
-    ("name", "order", "size"),
+    ("family", "order", "size"),
     [
         ("v1", "BGR", (64, 64)),
         ("v2", "RGB", (64, 64)),
@@ -98,9 +85,15 @@ def test_inputs_and_outputs_have_the_promised_names_and_shapes(
     ],
 )
 def test_every_family_computes_what_the_reference_computes(
-    bundle: Bundle, reference: Reference, noise: Noise, name: str, order: str, size: tuple[int, int]
+    bundle: Bundles,
+    reference: Reference,
+    family: str,
+    order: str,
+    size: tuple[int, int],
+    prefix: str,
 ) -> None:
-    manifest = read_bundle(bundle(name)).manifest
+    name = prefix + family
+    manifest = bundle.manifest(name)
     assert manifest.input.channel_order == order
     assert manifest.model.image_size == size
     x = as_float(noise(1, *size), order)
@@ -109,24 +102,20 @@ def test_every_family_computes_what_the_reference_computes(
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_dynamic_batch_keeps_its_images_apart(
-    bundle: Bundle, reference: Reference, noise: Noise, batch: int
+    bundle: Bundles, reference: Reference, batch: int
 ) -> None:
-    x = as_float(noise(batch))
+    x = as_float(noise(batch), "RGB")
     assert relative_error(run(bundle("v2"), x), reference("v2", x)) < FP32
 
 
-def test_a_fixed_batch_takes_that_many_images_and_no_other_number(
-    bundle: Bundle, noise: Noise
-) -> None:
-    run(bundle("v2_softmax"), as_float(noise(3)))
+def test_a_fixed_batch_takes_that_many_images_and_no_other_number(bundle: Bundles) -> None:
+    run(bundle("v2_softmax"), as_float(noise(3), "RGB"))
     with pytest.raises(Exception, match=r"[Ii]nvalid dimensions"):
-        run(bundle("v2_softmax"), as_float(noise(1)))
+        run(bundle("v2_softmax"), as_float(noise(1), "RGB"))
 
 
-def test_softmax_gives_the_references_probabilities(
-    bundle: Bundle, reference: Reference, noise: Noise
-) -> None:
-    x = as_float(noise(3))
+def test_softmax_gives_the_references_probabilities(bundle: Bundles, reference: Reference) -> None:
+    x = as_float(noise(3), "RGB")
     actual = run(bundle("v2_softmax"), x)
     np.testing.assert_allclose(actual.sum(axis=1), np.ones(3), rtol=1e-6)
     logits = reference("v2", x).astype(np.float64)
@@ -134,15 +123,15 @@ def test_softmax_gives_the_references_probabilities(
     expected = exponentials / exponentials.sum(axis=1, keepdims=True)
     # exp turns a logit's absolute error into a relative one: 1e-5 of logits up to about 10.
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-6)
-    assert read_bundle(bundle("v2_softmax")).manifest.output.activation == "softmax"
+    assert bundle.manifest("v2_softmax").output.activation == "softmax"
 
 
 @pytest.mark.parametrize(("plain", "order"), [("v1", "BGR"), ("v2", "RGB")])
 def test_raw_pixels_give_what_scaled_and_ordered_floats_give(
-    bundle: Bundle, noise: Noise, plain: str, order: str
+    bundle: Bundles, plain: str, order: str
 ) -> None:
     pixels = noise(1)
-    raw = read_bundle(bundle(f"{plain}_raw")).manifest
+    raw = bundle.manifest(f"{plain}_raw")
     assert (raw.input.dtype, raw.input.layout) == ("uint8", "NHWC")
     assert (raw.input.channel_order, raw.input.scale) == ("RGB", 1.0)
     assert [rewrite.name for rewrite in raw.rewrites if rewrite.name == "preprocessing_fold"]
@@ -152,25 +141,25 @@ def test_raw_pixels_give_what_scaled_and_ordered_floats_give(
     assert relative_error(actual, run(bundle(plain), as_float(pixels, order))) < FP32
 
 
-def test_the_channel_order_matters_to_the_artifact(bundle: Bundle, noise: Noise) -> None:
+def test_the_channel_order_matters_to_the_artifact(bundle: Bundles) -> None:
     pixels = noise(1)
     swapped = run(bundle("v1"), as_float(pixels, "RGB"))
     assert relative_error(swapped, run(bundle("v1"), as_float(pixels, "BGR"))) > 100 * FP32
 
 
 def test_fp16_halves_the_weights_and_keeps_float_inputs_and_outputs(
-    bundle: Bundle, reference: Reference, noise: Noise
+    bundle: Bundles, reference: Reference
 ) -> None:
-    graph = onnx.load(bundle("v2_fp16") / "model.onnx").graph
+    graph = onnx.load(bundle("real_v2_fp16") / "model.onnx").graph
     kinds = {v.type.tensor_type.elem_type for v in (*graph.input, *graph.output)}
     assert kinds == {onnx.TensorProto.FLOAT}
     weights = [i for i in graph.initializer if len(i.dims) >= 2]
     assert weights
     assert {w.data_type for w in weights} == {onnx.TensorProto.FLOAT16}
-    half, full = ((bundle(n) / "model.onnx").stat().st_size for n in ("v2_fp16", "v2"))
+    half, full = ((bundle(n) / "model.onnx").stat().st_size for n in ("real_v2_fp16", "real_v2"))
     assert half < 0.6 * full
-    x = as_float(noise(1))
-    assert relative_error(run(bundle("v2_fp16"), x), reference("v2", x)) < 2e-2
+    x = as_float(noise(1), "RGB")
+    assert relative_error(run(bundle("real_v2_fp16"), x), reference("real_v2", x)) < 2e-2
 
 
 @pytest.mark.parametrize(
@@ -181,22 +170,25 @@ def test_fp16_halves_the_weights_and_keeps_float_inputs_and_outputs(
     ],
 )
 def test_the_file_alone_says_what_it_is_and_how_to_feed_it(
-    bundle: Bundle, name: str, expected: dict[str, object]
+    bundle: Bundles, name: str, expected: dict[str, object]
 ) -> None:
     proto = onnx.load(bundle(name) / "model.onnx")
     props = {p.key: p.value for p in proto.metadata_props}
-    opened = read_bundle(bundle(name))
+    opened = bundle.read(name)
     assert props["model"] == opened.manifest.model.name
     assert props["precision"] == "fp32"
     assert json.loads(props["labels"]) == list(opened.labels)
     assert json.loads(props["input"]) == expected
 
 
-@pytest.mark.parametrize(("name", "threshold"), [("v1", 2e-5), ("v2", 2e-5), ("v2_fp16", 2e-2)])
+@pytest.mark.parametrize(
+    ("name", "threshold"), [("v1", 2e-5), ("real_v2", 2e-5), ("real_v2_fp16", 2e-2)]
+)
 def test_the_manifest_records_errors_below_the_threshold(
-    bundle: Bundle, name: str, threshold: float
+    bundle: Bundles, name: str, threshold: float
 ) -> None:
-    verification = read_bundle(bundle(name)).manifest.verification
+    verification = bundle.manifest(name).verification
+    assert verification is not None
     assert verification.max_relative_error == threshold
     assert verification.runtime == f"onnxruntime {onnxruntime.__version__}"
     assert len(verification.cases) >= 4
@@ -206,9 +198,9 @@ def test_the_manifest_records_errors_below_the_threshold(
 
 
 def test_the_golden_self_test_holds_the_references_answers(
-    bundle: Bundle, reference: Reference
+    bundle: Bundles, reference: Reference
 ) -> None:
-    opened = read_bundle(bundle("v1"))
+    opened = bundle.read("v1")
     golden = opened.manifest.golden
     small = np.frombuffer(base64.b64decode(golden.pixels_base64), np.uint8).reshape(16, 16, 3)
     pixels = small.repeat(4, axis=0).repeat(4, axis=1)[None]

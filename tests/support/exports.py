@@ -1,0 +1,208 @@
+"""Checkpoints and bundles that many tests read: what they are made of, and each made once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from converters.targets.loaded import Array
+from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
+from mobilevit_edge.specs import ModelSpec
+from mobilevit_edge.weights.saving import named_weights
+from tests.conftest import conformance_keys, deterministic_state
+from tests.support.networks import CLASSES, FAMILIES, Family, calibrated_model, tiny_spec
+
+_WIDE_DIM: Final = 128
+
+
+def _wide(family: Family) -> ModelSpec:
+    """A tiny network nearly all of whose weights are in its last block, as in the real ones."""
+    spec = tiny_spec(family)
+    *others, last = spec.stages
+    assert last.block is not None
+    block = replace(last.block, dim=_WIDE_DIM, ffn_dim=2 * _WIDE_DIM)
+    return replace(
+        spec,
+        name=f"wide_{spec.name}",
+        stages=(*others, replace(last, block=block)),  # type: ignore[arg-type]
+    )
+
+
+TINY: Final[Mapping[str, ModelSpec]] = {
+    **{family: tiny_spec(family) for family in FAMILIES},
+    "v1_wide": _wide("v1"),
+    "v2_wide": _wide("v2"),
+}
+"""Tiny networks by the names of their checkpoints."""
+REAL: Final[Mapping[str, tuple[str, str]]] = {
+    "real_v1": ("cvnets", "mobilevit_xxs"),
+    "real_v2": ("cvnets", "mobilevitv2_050"),
+    "real_v3_tokens": ("micron", "mobilevitv3_xxs"),
+    "real_v3_maps": ("micron", "mobilevitv3_050"),
+}
+"""Real networks by the names of their checkpoints: source of the key names, and model."""
+
+Recipe: TypeAlias = tuple[str, tuple[str, ...]]
+"""Name of a checkpoint, and options."""
+RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
+    "onnx": {
+        "v1": ("v1", ("--image-size", "64")),
+        "v1_raw": ("v1", ("--image-size", "64", "--raw-input")),
+        "v2": ("v2", ("--image-size", "64", "--batch", "dynamic")),
+        "v2_raw": ("v2", ("--image-size", "64", "--batch", "dynamic", "--raw-input")),
+        "v2_softmax": ("v2", ("--image-size", "64", "--batch", "3", "--softmax")),
+        "v3_tokens": ("v3_tokens", ("--image-size", "72")),
+        "v3_maps": ("v3_maps", ("--image-size", "64x96")),
+        "real_v1": ("real_v1", ("--image-size", "64")),
+        "real_v2": ("real_v2", ("--image-size", "64", "--batch", "dynamic")),
+        "real_v2_fp16": ("real_v2", ("--image-size", "64", "--precision", "fp16")),
+        "real_v3_tokens": ("real_v3_tokens", ("--image-size", "72")),
+        "real_v3_maps": ("real_v3_maps", ("--image-size", "64x96")),
+    },
+    "executorch": {
+        "v1_fp16": ("v1_wide", ("--image-size", "64", "--softmax", "--precision", "fp16")),
+        "v2_raw": ("v2", ("--image-size", "72", "--raw-input")),
+        "v3_batch": ("v3_maps", ("--image-size", "64", "--batch", "2")),
+        "coreml": ("v1", ("--image-size", "32", "--backend", "coreml", "--etrecord")),
+        "vulkan": ("v1", ("--image-size", "32", "--backend", "vulkan")),
+        "vulkan_fp16": ("v1", ("--image-size", "32", "--backend", "vulkan", "--precision", "fp16")),
+        "real_v1": ("real_v1", ("--image-size", "72x64")),
+        "real_v1_fp16": ("real_v1", ("--image-size", "64", "--softmax", "--precision", "fp16")),
+        "real_v2": ("real_v2", ("--image-size", "72", "--raw-input")),
+        "real_v3_tokens": ("real_v3_tokens", ("--image-size", "64")),
+        "real_v3_maps": ("real_v3_maps", ("--image-size", "64")),
+    },
+    "coreml": {
+        "v1": ("v1", ("--image-size", "64")),
+        "v2": ("v2", ("--image-size", "64", "--author", "A. Author", "--license", "MIT")),
+        "v2_fp16": ("v2", ("--image-size", "64", "--precision", "fp16")),
+        "v3_tokens": ("v3_tokens", ("--image-size", "72x104")),
+        "v3_maps": ("v3_maps", ("--image-size", "64")),
+        "flexible": ("v2", ("--image-size", "128", "--flexible-sizes", "192x128")),
+        "functions": ("v1", ("--image-size", "64", "--function-sizes", "72x56")),
+        "wide_fp16": ("v2_wide", ("--image-size", "64", "--precision", "fp16")),
+        "wide_weights": ("v2_wide", ("--image-size", "64", "--precision", "int8-weight-only")),
+        "wide_palette": ("v2_wide", ("--image-size", "64", "--precision", "palette-6bit")),
+        "real_v1": ("real_v1", ("--image-size", "64")),
+        "real_v2": ("real_v2", ("--image-size", "64")),
+        "real_v2_fp16": ("real_v2", ("--image-size", "64", "--precision", "fp16")),
+        "real_v3_tokens": ("real_v3_tokens", ("--image-size", "72x104")),
+        "real_v3_maps": ("real_v3_maps", ("--image-size", "64")),
+    },
+}
+"""Bundles by target and name. 72, 104 and 56 lead to odd maps; 64x96 and the like are not square.
+"""
+
+
+def state_of(name: str) -> dict[str, Tensor]:
+    """The state dict of a name in TINY or REAL, under its source's key names; 10 classes."""
+    if name in TINY:
+        return named_weights(calibrated_model(TINY[name]), "cvnets")
+    state = deterministic_state(conformance_keys(*REAL[name]))
+    for key in state:
+        if key.startswith(("classifier.", "head.fc.")):
+            state[key] = state[key][:CLASSES].clone()
+    return state
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left: exit code and both streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Command(Protocol):
+    """A command in this process."""
+
+    def __call__(self, *arguments: object) -> Finished:
+        """Run it with these arguments."""
+
+
+class Reference(Protocol):
+    """The reference models of checkpoints."""
+
+    def __call__(self, name: str, x: Array) -> Array:
+        """``[B, 3, H, W]`` as the model was trained -> logits ``[B, classes]``."""
+
+
+class ConvertsTo(Protocol):
+    """Replaces a conversion."""
+
+    def __call__(self, write: Callable[[Path], object], target: str = "onnx") -> None:
+        """From now on the target's model is what ``write`` leaves at its path."""
+
+
+class Edited(Protocol):
+    """Makes changed copies of bundles."""
+
+    def __call__(
+        self,
+        bundle: Path,
+        change: Callable[[dict[str, Any]], object] = ...,
+        labels: list[str] | None = None,
+    ) -> Path:
+        """A copy with the manifest changed in place, or with other labels; its hashes fit."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The .pt files of names in TINY and REAL, each written once."""
+
+    folder: Path
+
+    def __call__(self, name: str) -> Path:
+        """The file of a name."""
+        path = self.folder / f"{name}.pt"
+        if not path.exists():
+            torch.save(state_of(name), path)
+        return path
+
+
+@dataclass(frozen=True)
+class Bundles:
+    """The bundles of a target in RECIPES, each exported once with --json; copy, never change.
+
+    ``folder`` may be shared with other processes of the same run.
+    """
+
+    target: str
+    export: Command
+    checkpoint: Checkpoints
+    folder: Path
+
+    def printed(self, name: str) -> Finished:
+        """What the export of a name printed."""
+        record = self.folder / f"{name}.json"
+        with FileLock(self.folder / f"{name}.lock"):
+            if not record.exists():
+                source, options = RECIPES[self.target][name]
+                weights = ("--target", self.target, "--weights", self.checkpoint(source))
+                output = ("--output", self.folder / name, "--json")
+                made = self.export(*weights, *options, *output)
+                record.write_text(json.dumps(asdict(made)))
+            finished = Finished(**json.loads(record.read_text()))
+        assert finished.code == 0, finished.err
+        return finished
+
+    def __call__(self, name: str) -> Path:
+        """The folder of a name."""
+        self.printed(name)
+        return self.folder / name
+
+    def read(self, name: str) -> Bundle:
+        """The bundle of a name, its files' hashes checked."""
+        return read_bundle(self(name))
+
+    def manifest(self, name: str) -> Manifest:
+        """The manifest of a name, its files' hashes checked."""
+        return self.read(name).manifest
