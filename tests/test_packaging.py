@@ -1,4 +1,4 @@
-"""The wheel holds all that a run needs and nothing else; the versions it asks for are tested ones."""
+"""The wheel holds all that runs need and nothing else; its requirements admit tested versions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomllib
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
