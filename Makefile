@@ -4,16 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTO_PACKAGE := scikit-image==0.26.0
 
-.PHONY: demo test arm android ios lint clean
+.PHONY: demo check test arm android ios lint clean
 
 demo: $(VENV)/.installed
 	@# The wheel alone: its photo is all that is used.
 	@$(BIN)/pip install --quiet --no-deps $(PHOTO_PACKAGE)
 	@$(BIN)/python -m tools.demo
 
+# What needs no target's packages: quick enough for every commit.
+check: $(VENV)/.installed lint
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not backend'
+
 test: $(VENV)/.installed lint
 	@# In order: the Android app and the benchmarks take longest, and begin first.
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 --cov
 
 # Emulated ARM: gathers QEMU, Debian's arm64 libraries and the runtimes first, into the user's cache.
 arm: $(VENV)/.installed
@@ -42,4 +46,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
