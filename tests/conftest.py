@@ -26,6 +26,23 @@ REALDATA = Path(
 )
 
 
+HERE = Path(__file__).parent
+BACKEND_FOLDERS = [
+    HERE / name
+    for name in ("android", "ios", "tools", "benchmarks/workloads", "benchmarks/harness")
+]
+"""Folders whose tests export, run a target's files or build an app."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a target's packages; the converters' tests have rules of their own."""
+    for item in items:
+        exports = "exported" in getattr(item, "fixturenames", ())
+        if exports or not set(BACKEND_FOLDERS).isdisjoint(item.path.parents):
+            item.add_marker("backend")
+
+
 def deterministic_state(keys: dict[str, list[int]], gain: float = 1.5) -> dict[str, torch.Tensor]:
     """The conformance data's weights: every entry made from its own name and shape."""
     state = {}

@@ -16,6 +16,8 @@ import benchmarks
 import converters
 import mobilevit_edge as me
 
+pytestmark = pytest.mark.backend
+
 CORE = {
     "Bundle",
     "Checkpoint",
