@@ -51,11 +51,11 @@ class _Peaks(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         return result
 
 
-def to_fp16(deployed: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
-    """Turn ``deployed`` to fp16 in place, but for the parts that ``inputs`` show to need fp32.
+def to_fp16(exportable: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
+    """Turn ``exportable`` to fp16 in place, but for the parts that ``inputs`` show to need fp32.
 
     Args:
-        deployed: in fp32.
+        exportable: in fp32.
         inputs: inputs of the artifact, each a batch.
 
     Returns:
@@ -64,33 +64,33 @@ def to_fp16(deployed: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str, .
     Raises:
         ConversionError: the network's own output is beyond fp16.
     """
-    model = deployed.model
-    regions = find_fp32_regions(deployed, inputs)
+    model = exportable.model
+    regions = find_fp32_regions(exportable, inputs)
     kept = {name: model.get_submodule(name) for name in regions}
     for name in kept:
         swap(model, name, nn.Identity())
     model.half()
     for name, part in kept.items():
         swap(model, name, Fp32Region(part).eval())
-    deployed.dtype = torch.float16
+    exportable.dtype = torch.float16
     return regions
 
 
-def find_fp32_regions(deployed: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
+def find_fp32_regions(exportable: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
     """Smallest parts of the network that take and give what fp16 holds but exceed it inside.
 
     Raises:
         ConversionError: the network's own output is beyond fp16.
     """
-    inside, outputs = _measure(deployed, inputs)
-    for name, parameter in deployed.model.named_parameters():
+    inside, outputs = _measure(exportable, inputs)
+    for name, parameter in exportable.model.named_parameters():
         module = name.rpartition(".")[0]
         inside[module] = max(inside[module], parameter.abs().max().item())
     found = set()
     for name, peak in inside.items():
         part = name
         if peak > LIMIT:
-            while part and (outputs[part] > LIMIT or not _takes_a_tensor(deployed.model, part)):
+            while part and (outputs[part] > LIMIT or not _takes_a_tensor(exportable.model, part)):
                 part = part.rpartition(".")[0]
             if not part:
                 raise ConversionError(
@@ -102,7 +102,7 @@ def find_fp32_regions(deployed: ExportableModel, inputs: Sequence[Tensor]) -> tu
 
 
 def _measure(
-    deployed: ExportableModel, inputs: Iterable[Tensor]
+    exportable: ExportableModel, inputs: Iterable[Tensor]
 ) -> tuple[dict[str, float], Mapping[str, float]]:
     """Peaks of every module's operators, and of its output."""
     peaks = _Peaks()
@@ -117,13 +117,13 @@ def _measure(
             outputs[name] = max(outputs[name], value.abs().max().item())
 
     handles = []
-    for name, module in deployed.model.named_modules():
+    for name, module in exportable.model.named_modules():
         handles.append(module.register_forward_pre_hook(partial(enter, name)))
         handles.append(module.register_forward_hook(partial(leave, name)))
     try:
         with torch.inference_mode(), peaks:
             for x in inputs:
-                deployed(x)
+                exportable(x)
     finally:
         for handle in handles:
             handle.remove()

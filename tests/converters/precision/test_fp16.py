@@ -29,7 +29,7 @@ class Sum(nn.Module):
         return (parts[0] + parts[1]).mean((2, 3))
 
 
-def deployed(*layers: nn.Module) -> ExportableModel:
+def exportable(*layers: nn.Module) -> ExportableModel:
     return ExportableModel(
         nn.Sequential(*layers).eval(),  # type: ignore[arg-type]
         raw_input=False,
@@ -48,21 +48,21 @@ class Scale(nn.Module):
 
 
 def test_values_in_range_leave_the_whole_network_in_fp16() -> None:
-    model = deployed(nn.Conv2d(3, 4, 3), nn.SiLU(), nn.Conv2d(4, 2, 1))
+    model = exportable(nn.Conv2d(3, 4, 3), nn.SiLU(), nn.Conv2d(4, 2, 1))
     x = random_images(1, 16, 16)
     assert to_fp16(model, [x]) == ()
     assert all(parameter.dtype == torch.float16 for parameter in model.parameters())
     assert model(x).dtype == torch.float32
 
 
-def test_a_part_that_overflows_inside_becomes_an_island() -> None:
-    model = deployed(Scale(1000.0), Square(), Scale(0.5))
+def test_a_part_that_overflows_inside_computes_in_fp32() -> None:
+    model = exportable(Scale(1000.0), Square(), Scale(0.5))
     x = random_images(1, 16, 16)
     expected = model(x)
-    half = deployed(Scale(1000.0), Square(), Scale(0.5))
+    half = exportable(Scale(1000.0), Square(), Scale(0.5))
     half.dtype = torch.float16
     half.model.half()
-    assert not torch.isfinite(half(x)).all(), "the case must overflow without an island"
+    assert not torch.isfinite(half(x)).all(), "the case must overflow without an fp32 region"
 
     assert to_fp16(model, [x]) == ("1",)
     assert isinstance(model.model.get_submodule("1"), Fp32Region)
@@ -71,7 +71,7 @@ def test_a_part_that_overflows_inside_becomes_an_island() -> None:
 
 def test_a_part_whose_output_is_beyond_fp16_takes_what_brings_it_back() -> None:
     inner = nn.Sequential(Scale(1e6), Scale(1e-6))
-    model = deployed(Scale(2.0), inner, Scale(0.5))
+    model = exportable(Scale(2.0), inner, Scale(0.5))
     x = random_images(1, 16, 16)
     expected = model(x)
     assert to_fp16(model, [x]) == ("1",)
@@ -80,13 +80,13 @@ def test_a_part_whose_output_is_beyond_fp16_takes_what_brings_it_back() -> None:
 
 def test_islands_keep_every_digit_of_their_weights() -> None:
     inner = nn.Sequential(Scale(1.2345678e6), Scale(1e-6))
-    model = deployed(inner, Scale(1.0))
+    model = exportable(inner, Scale(1.0))
     to_fp16(model, [random_images(1, 8, 8)])
     assert model.model.get_parameter("0.inner.0.factor").item() == torch.tensor(1.2345678e6).item()
 
 
 def test_an_island_may_give_several_tensors() -> None:
-    model = deployed(Scale(1000.0), Twice(), Sum())
+    model = exportable(Scale(1000.0), Twice(), Sum())
     x = random_images(1, 16, 16)
     expected = model(x)
     assert to_fp16(model, [x]) == ("1",)
@@ -94,12 +94,12 @@ def test_an_island_may_give_several_tensors() -> None:
 
 
 def test_weights_beyond_fp16_make_an_island_too() -> None:
-    model = deployed(nn.Sequential(Scale(3 * LIMIT)), Scale(1.0))
+    model = exportable(nn.Sequential(Scale(3 * LIMIT)), Scale(1.0))
     x = torch.full((1, 3, 8, 8), 1e-3)
     assert find_fp32_regions(model, [x]) == ("0.0",)
 
 
 def test_a_network_whose_output_is_beyond_fp16_is_refused() -> None:
-    model = deployed(Scale(1e6))
+    model = exportable(Scale(1e6))
     with pytest.raises(ConversionError, match="--precision fp32"):
         to_fp16(model, [random_images(1, 8, 8)])

@@ -25,7 +25,7 @@ SIZE = 64
 V1, V2 = "tiny_mobilevit_xxs", "tiny_mobilevitv2_050"
 
 
-def deployed(model: str, target: TargetName) -> ExportableModel:
+def exportable(model: str, target: TargetName) -> ExportableModel:
     job = job_of(
         target=target, model=model, precision="int8", calibration="photos", image_size=(SIZE, SIZE)
     )
@@ -50,7 +50,7 @@ def test_groups_change_nothing_but_the_order_of_sums(
     model: str, groups: list[int], target: TargetName
 ) -> None:
     """V2 for ExecuTorch has projections merged into the next expansion."""
-    module = deployed(model, target)
+    module = exportable(model, target)
     spread_ranges(module)
     images = random_images(2, SIZE, SIZE)
     with torch.no_grad():
@@ -64,7 +64,7 @@ def test_groups_change_nothing_but_the_order_of_sums(
 
 
 def test_groups_are_exact_in_float64() -> None:
-    module = deployed(V2, "executorch")
+    module = exportable(V2, "executorch")
     spread_ranges(module)
     images = random_images(1, SIZE, SIZE)
     reference = copy.deepcopy(module).double()
@@ -80,7 +80,7 @@ def test_groups_are_exact_in_float64() -> None:
 
 
 def test_channels_alike_in_range_stay_together() -> None:
-    module = deployed(V1, "executorch")
+    module = exportable(V1, "executorch")
     part = parts_of(module, InvertedResidual)[0][1]
     apply_range_groups(module, [random_images(1, SIZE, SIZE)], max_groups=1)
     assert parts_of(module, GroupedExpansion) == []
@@ -89,7 +89,7 @@ def test_channels_alike_in_range_stay_together() -> None:
 
 
 def test_hooks_do_not_stay() -> None:
-    module = deployed(V1, "executorch")
+    module = exportable(V1, "executorch")
     apply_range_groups(module, [random_images(1, SIZE, SIZE)])
     assert not any(part._forward_hooks for part in module.modules())
 
