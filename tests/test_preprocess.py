@@ -348,9 +348,9 @@ def test_a_truncated_photo_is_refused(tmp_path: Path, share: float) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no image"),
-        (b"not an image", "no image"),
-        (b"%PDF-1.7\n", "no image"),
+        (b"", "not an image"),
+        (b"not an image", "not an image"),
+        (b"%PDF-1.7\n", "not an image"),
         (None, "no image at"),
     ],
 )

@@ -82,16 +82,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("backend")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def tiny_networks() -> Iterator[None]:
     """The tiny networks, known by name and recognized in checkpoints as the real ones are."""
     known = {**SPECS, **{spec.name: spec for spec in TINY.values()}}
-    loading._expected_shapes.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "SPECS", known)
         patch.setattr(network, "SPECS", known)
         yield
-    loading._expected_shapes.cache_clear()
 
 
 @pytest.fixture(scope="session")
