@@ -68,7 +68,7 @@ def test_a_failed_atomic_write_keeps_the_old_file(tmp_path: Path, error: BaseExc
 def signal_after(call: str, name: str, number: int) -> Iterator[None]:
     """Sends this process a signal as ``os``'s ``call`` returns that makes a path like ``name``."""
     real: Callable[..., Any] = getattr(os, call)
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def interrupted(path: str | Path, *args: Any, **kwargs: Any) -> Any:
         result = real(path, *args, **kwargs)
@@ -79,10 +79,13 @@ def signal_after(call: str, name: str, number: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, call, interrupted)
         stop_on_sigterm()
+        # Shells let what they start in the background ignore Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
 
 SIGNALS = [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
