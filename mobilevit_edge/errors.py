@@ -17,6 +17,7 @@ OPTIONAL_PACKAGES: Final[Mapping[str, str]] = {
     "torchao": "executorch",
     "coremltools": "coreml",
     "huggingface_hub": "hub",
+    "httpx2": "hub",
     "matplotlib": "train",
 }
 """Packages that only some operations need, with the extra of mobilevit-edge that installs each."""
