@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.commands.measuring import measure, plan_of, print_run
-from benchmarks.commands.options import (
-    add_measuring_arguments,
-    add_report_arguments,
-    whole_number,
-)
+from benchmarks.commands.options import add_measuring_arguments, add_report_arguments
+from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.console import add_common_arguments
 
 if TYPE_CHECKING:

@@ -12,13 +12,11 @@ from benchmarks.commands.options import (
     add_artifacts_argument,
     add_measuring_arguments,
     add_report_arguments,
-    image_size,
     model_name,
-    number,
-    whole_number,
 )
 from benchmarks.workloads.targets import MODEL_TARGETS
 from converters.job.precisions import PRECISIONS
+from mobilevit_edge.arguments import image_size, number, whole_number
 from mobilevit_edge.console import add_common_arguments, progress
 
 _MAX_BATCH: Final = 64

@@ -1,15 +1,12 @@
-"""Options that subcommands share, and the types of their values."""
+"""Options that subcommands share."""
 
 from __future__ import annotations
 
-import math
-import re
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from mobilevit_edge.errors import UsageError
+from mobilevit_edge.arguments import number, whole_number
 
 _MAX_PROCESSES: Final = 100
 _MAX_SECONDS: Final = 3600
@@ -77,36 +74,3 @@ def model_name(text: str) -> str:
     if text not in SPECS:
         raise ArgumentTypeError(f"{text!r} is not a model; choose from {', '.join(SPECS)}")
     return text
-
-
-def image_size(text: str) -> tuple[int, int]:
-    """``H`` or ``HxW`` as (height, width) in pixels."""
-    from mobilevit_edge.preprocess import parse_image_size
-
-    try:
-        return parse_image_size(text)
-    except UsageError as error:
-        raise ArgumentTypeError(str(error)) from error
-
-
-def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """A type of whole numbers from ``least`` to ``most``."""
-
-    def parse(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,6}", text) or not least <= int(text) <= most:
-            raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
-        return int(text)
-
-    return parse
-
-
-def number(meaning: str, *, most: float = math.inf) -> Callable[[str], float]:
-    """A type of numbers above 0 up to ``most``; ``meaning`` says in the message what one is."""
-
-    def parse(text: str) -> float:
-        value = float(text) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) else 0.0
-        if not 0 < value <= most:
-            raise ArgumentTypeError(f"{text!r} is not {meaning}")
-        return value
-
-    return parse

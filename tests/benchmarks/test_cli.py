@@ -17,15 +17,17 @@ from benchmarks.harness import engine
 from benchmarks.harness.engine import Environment
 from benchmarks.harness.plan import MeasurementPlan
 from benchmarks.workloads.bundles import bundle_group
-from mobilevit_edge.formats.report import Run, read_report
+from mobilevit_edge.formats.report import SCHEMA_VERSION, Report, Run, read_report, write_report
 from tests.support.benchmarks import (
     Launcher,
     bench,
     carry_out,
     make_bundle,
+    named,
     onnx_model,
     plan,
     rows_of,
+    run_of_rows,
 )
 
 QUICK = ("--seconds", "0.05", "--processes", "3")
@@ -139,10 +141,11 @@ def test_two_bundles_are_compared(bundles: Callable[[str], Path]) -> None:
     finished = bench("compare", bundles("small"), bundles("large"), *QUICK, "--json")
     assert finished.code == 0, finished.err
     (found,) = json.loads(finished.out)["comparisons"]
-    assert (found["a"], found["b"], found["verdict"]) == ("small", "large", "faster")
+    assert (found["a"], found["b"]) == ("small", "large")
     assert found["paired"]
+    assert found["between_processes"]
     assert found["processes"] == 3
-    assert found["interval"][0] < found["ratio"] < found["interval"][1] < 1
+    assert 0 < found["ratio"] < 1
 
 
 def test_a_bundle_that_does_not_run_cannot_be_compared(bundles: Callable[[str], Path]) -> None:
@@ -153,15 +156,19 @@ def test_a_bundle_that_does_not_run_cannot_be_compared(bundles: Callable[[str], 
 
 def test_reports_are_compared_row_by_row(bundles: Callable[[str], Path], tmp_path: Path) -> None:
     one, two = tmp_path / "one.json", tmp_path / "two.json"
-    for path, name in ((one, "small"), (two, "large")):
-        quick = ("--seconds", "0.05", "--processes", 1)
-        assert bench("run", bundles(name), *quick, "--output", path).code == 0
+    for path, factor in ((one, 1), (two, 2)):
+        samples = {"a": [100] * 9, "b": [factor * 100] * 9}
+        run = run_of_rows([c.row for c in named("a", "b")], samples)
+        write_report(Report(SCHEMA_VERSION, (run,)), path)
     finished = bench("compare", two, one)
     assert finished.code == 0, finished.err
-    assert finished.out.startswith("large is slower than small: ")
-    assert "separate runs" in finished.out
-    same = bench("compare", one, one)
-    assert same.out.startswith("no difference between small and small: ")
+    first, second = [line for line in finished.out.splitlines() if " times as long" in line]
+    assert first.startswith("no difference between a and a: ")
+    assert second.startswith("b is slower than b: b takes 2.000 (2.000 to 2.000) times as long")
+    assert "warning: separate runs" in finished.out
+    faster = json.loads(bench("compare", one, two, "--json").out)["comparisons"][1]
+    assert (faster["verdict"], faster["paired"]) == ("faster", False)
+    assert faster["interval"][0] <= faster["ratio"] <= faster["interval"][1] < 1
     mixed = bench("compare", one, bundles("small"))
     assert (mixed.code, "two bundles or two reports" in mixed.err) == (2, True)
 

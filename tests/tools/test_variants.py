@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from torch import nn
 
@@ -19,9 +20,19 @@ SIZE = 64
 QUICK = ("--image-size", SIZE, "--processes", 1, "--seconds", 0.05)
 
 
+IMAGE = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
+NONSENSE = 0.5
+"""An error of the largest output that no int8 of a tiny network has; independent outputs' is 1."""
+
+
 def logits(runtime: str, path: Path) -> np.ndarray:
-    image = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
-    return get_target(runtime).load(path).run(image)  # type: ignore[arg-type]
+    return get_target(runtime).load(path).run(IMAGE)  # type: ignore[arg-type]
+
+
+def stock_logits(path: Path) -> np.ndarray:
+    """As logits, without our session's exact products, for which ONNX Runtime cannot rewrite it."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: IMAGE})[0]  # type: ignore[no-any-return]
 
 
 def check_report(report: Path, precision: str, printed: str) -> None:
@@ -69,7 +80,7 @@ def test_int8_variants_answer_nearly_alike_and_are_measured(tmp_path: Path) -> N
     )
     for found in (ours, stock):
         error = np.abs(found - fp32).max() / np.abs(fp32).max()
-        assert 1e-4 < error < 0.2
+        assert 1e-4 < error < NONSENSE
 
 
 @pytest.mark.usefixtures("tiny_networks")
@@ -89,17 +100,15 @@ def test_variants_are_counted_under_emulation(
         *("2.50", "-", "2.00", "-"),
     ]
     assert set(map(tuple, called.values())) == {((1, 3, SIZE, SIZE),)}
-    ours, stock = (
-        logits("onnx", tmp_path / f"{MODEL}-int8-{SIZE}-{name}.onnx")
-        for name in ("ours", "reference")
-    )
-    assert 1e-4 < np.abs(ours - stock).max() / np.abs(stock).max() < 0.2
+    ours = logits("onnx", tmp_path / f"{MODEL}-int8-{SIZE}-ours.onnx")
+    stock = stock_logits(tmp_path / f"{MODEL}-int8-{SIZE}-reference.onnx")
+    assert 1e-4 < np.abs(ours - stock).max() / np.abs(stock).max() < NONSENSE
 
 
 def test_the_lower_bound_of_tokens_gets_its_queries_keys_and_values(
     emulator: Callable[..., dict[str, list[tuple[int, ...]]]], tmp_path: Path
 ) -> None:
-    """Three inputs for each of the nine layers of V1, beside the image."""
+    """Three inputs for each of the three blocks of V1, beside the image."""
     called = emulator(arm_variants, lambda path: 1_000_000)
     for name in ("lower_bound", "ours"):
         (tmp_path / f"mobilevit_xxs-fp32-{SIZE}-{name}.onnx").touch()
@@ -110,7 +119,7 @@ def test_the_lower_bound_of_tokens_gets_its_queries_keys_and_values(
     assert finished.code == 0, finished.err
     shapes = {name.rsplit("-", 1)[1]: shapes for name, shapes in called.items()}
     assert shapes["ours.onnx"] == [(1, 3, SIZE, SIZE)]
-    assert len(shapes["lower_bound.onnx"]) == 1 + 3 * 9
+    assert len(shapes["lower_bound.onnx"]) == 1 + 3 * 3
 
 
 @pytest.mark.parametrize(
