@@ -53,6 +53,9 @@ def onnx_stock_int8(model: nn.Module, image: Tensor) -> bytes:
         proto = export_graph(model, (image,), input_names=["image"])
         onnx.save(proto, source)
         quant_pre_process(source, prepared)
+        model = onnx.load(prepared)
+        _give_norms_scales_of_their_own(model.graph)
+        onnx.save(model, prepared)
         quantize_static(
             prepared,
             target,
@@ -62,3 +65,14 @@ def onnx_stock_int8(model: nn.Module, image: Tensor) -> bytes:
             weight_type=QuantType.QInt8,
         )
         return target.read_bytes()
+
+
+def _give_norms_scales_of_their_own(graph: Any) -> None:
+    """Let no two norms read one scale: where int8 products are exact, ONNX Runtime refuses that."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    norms = [node for node in graph.node if node.op_type == "InstanceNormalization"]
+    for index, node in enumerate(norms):
+        copy = type(constants[node.input[1]])()
+        copy.CopyFrom(constants[node.input[1]])
+        copy.name = node.input[1] = f"{copy.name}_{index}"
+        graph.initializer.append(copy)

@@ -24,13 +24,14 @@ from tests.support.benchmarks import bench
 from tools.studies.arm_operators import count_operator
 
 RECORD = Path(benchmarks.arm.__file__).parent / "counts.json"
-PAIRS: tuple[tuple[str, TargetName], ...] = (
-    ("mobilevit_xxs", "executorch"),
-    ("mobilevitv2_050", "onnx"),
-)
-"""One model of each layout, one for each runtime; ``make arm`` sets ARM_RECORD for all pairs."""
+PAIRS: tuple[tuple[str, TargetName], ...] = (("mobilevitv2_050", "onnx"),)
+"""``make arm`` sets ARM_RECORD for a model of each layout in each runtime."""
 if os.environ.get("ARM_RECORD"):
-    PAIRS += (("mobilevit_xxs", "onnx"), ("mobilevitv2_050", "executorch"))
+    PAIRS += (
+        ("mobilevit_xxs", "onnx"),
+        ("mobilevit_xxs", "executorch"),
+        ("mobilevitv2_050", "executorch"),
+    )
 PROGRAM = """
 .global _start
 mark:
@@ -118,14 +119,13 @@ def test_counts_repeat_exactly_and_are_the_recorded_ones(
     options = ("--toolchain", toolchain.folder, "--output", tmp_path / "a.json", "--check", RECORD)
     first = bench("arm", *bundles, *options)
     assert first.code == 0, first.err
-    # Bundles again, one for each runtime.
-    again = bench("arm", *bundles[-2:], "--toolchain", toolchain.folder, "--output", tmp_path / "b")
+    again = bench("arm", bundles[0], "--toolchain", toolchain.folder, "--output", tmp_path / "b")
     assert again.code == 0, again.err
     rows, repeated = (
         [row for run in read_report(tmp_path / name).runs for row in run.rows]
         for name in ("a.json", "b")
     )
-    assert rows[-2:] == repeated
+    assert rows[:1] == repeated
     for row in rows:
         assert isinstance(row, InstructionRow)
         assert row.agreement is not None
