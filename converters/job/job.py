@@ -35,9 +35,14 @@ class ExportJob:
 
     @property
     def module_input(self) -> InputContract:
-        """What the module to convert takes: the artifact's input, but where its format scales."""
+        """What the module to convert takes: the artifact's input, but where its format scales.
+
+        A format scales pixels by one number and subtracts one for each channel, no more.
+        """
         network = self.network_input
-        return network.taking_pixels() if self.options.raw_input else network
+        if self.options.raw_input:
+            return network.taking_pixels()
+        return network.without_std() if self.takes_pixels else network
 
     @property
     def artifact_input(self) -> InputContract:

@@ -45,15 +45,10 @@ _PREVIEW: Final = "com.apple.coreml.model.preview.type"
 
 
 class _Program(ExportableModel):
-    """What the package computes. ``[1, 3, H, W]`` in 0..1 -> logits, and a classifier's softmax."""
+    """What the package computes. ``[1, 3, H, W]`` -> logits, and a classifier's softmax."""
 
     def __init__(self, module: ExportableModel, *, classifies: bool) -> None:
-        super().__init__(
-            module.model,
-            raw_input=module.raw_input,
-            scaling=module.scaling,
-            softmax=module.softmax,
-        )
+        super().__init__(module.model, module.preparation, softmax=module.softmax)
         self.classifies = classifies
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
@@ -169,6 +164,7 @@ def _convert(
                 name=INPUT_NAME,
                 shape=ct.EnumeratedShapes(shapes, default=shapes[0]) if sizes.others else shapes[0],
                 scale=job.module_input.scale,
+                bias=[-mean for mean in job.module_input.normalization.mean],
                 color_layout=ct.colorlayout[job.module_input.channel_order],
             )
         ],

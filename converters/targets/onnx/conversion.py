@@ -126,6 +126,8 @@ def _metadata(job: ExportJob) -> dict[str, str]:
                 "layout": contract.layout,
                 "channel_order": contract.channel_order,
                 "scale": contract.scale,
+                "mean": contract.normalization.mean,
+                "std": contract.normalization.std,
             }
         ),
     }
