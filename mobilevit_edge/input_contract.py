@@ -12,15 +12,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobilevit_edge.formats.bundle import InputInfo, Resize
-from mobilevit_edge.normalization import Normalization, identity
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.preprocess import (
     ChannelOrder,
     Interpolation,
     Preprocessing,
     ResizeRule,
     load_image,
-    resize,
     normalize,
+    resize,
     scale_pixels,
 )
 
@@ -55,7 +55,7 @@ class InputContract:
     interpolation: Interpolation
     cover: tuple[int, int]
     provenance: str
-    normalization: Normalization = identity(3)
+    normalization: Normalization = NOT_NORMALIZED
 
     @property
     def shape(self) -> tuple[int | None, int, int, int]:
@@ -75,7 +75,7 @@ class InputContract:
             layout="NHWC",
             channel_order="RGB",
             scale=1.0,
-            normalization=identity(3),
+            normalization=NOT_NORMALIZED,
         )
 
     def without_std(self) -> InputContract:

@@ -40,7 +40,9 @@ class Normalization:
         low, high = _STD_RANGE
         for value in self.mean:
             if not abs(value) <= _LARGEST_MEAN:
-                raise ValueError(f"mean {value} is not between -{_LARGEST_MEAN} and {_LARGEST_MEAN}")
+                raise ValueError(
+                    f"mean {value} is not between -{_LARGEST_MEAN} and {_LARGEST_MEAN}"
+                )
         for value in self.std:
             if not low <= value <= high:
                 raise ValueError(f"std {value} is not between {low:.4f} and {high:.0f}")
@@ -70,10 +72,12 @@ def identity(channels: int) -> Normalization:
     return Normalization((0.0,) * channels, (1.0,) * channels)
 
 
+NOT_NORMALIZED: Final = identity(3)
+
 PRESETS: Final[Mapping[NormalizationName, Normalization]] = {
     "imagenet": Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "half": Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "none": identity(3),
+    "none": NOT_NORMALIZED,
 }
 """By name, for red, green and blue."""
 

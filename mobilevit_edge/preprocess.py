@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mobilevit_edge.errors import ImageError, UsageError
-from mobilevit_edge.normalization import Normalization, identity
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.specs import MIN_IMAGE_SIZE
 
 ChannelOrder: TypeAlias = Literal["RGB", "BGR"]
@@ -67,7 +67,7 @@ class Preprocessing:
     crop_fraction: float
     image_size: tuple[int, int]
     provenance: str
-    normalization: Normalization = identity(3)
+    normalization: Normalization = NOT_NORMALIZED
 
     def cover(self, size: tuple[int, int]) -> tuple[int, int]:
         """What the scaled image must cover before ``size`` (height, width) is cut from it."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from converters.job.job import ExportJob
 from converters.rewrites import preprocessing_fold, select_rewrites
 from converters.rewrites.base import Context, InputScaling, Outcome, Rewrite, apply_rewrites
+from mobilevit_edge.formats.bundle import Activation
 from mobilevit_edge.input_contract import BYTE_SCALE
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.normalization import Channels
@@ -24,6 +25,9 @@ class InputPreparation(nn.Module):
     ``dtype``, less ``mean`` (one number for each channel of the input), then flipped and multiplied
     as ``scaling`` says.
     """
+
+    mean: Tensor | None
+    factors: Tensor | None
 
     def __init__(
         self, *, channels_last: bool, mean: Channels | None, scaling: InputScaling | None
@@ -57,16 +61,29 @@ class ExportableModel(nn.Module):
     ``dtype`` is what ``model`` takes.
     """
 
-    def __init__(self, model: MobileViT, preparation: InputPreparation, *, softmax: bool) -> None:
+    def __init__(
+        self, model: MobileViT, preparation: InputPreparation, *, activation: Activation
+    ) -> None:
         super().__init__()
         self.model = model
         self.preparation = preparation
-        self.softmax = softmax
+        self.activation = activation
         self.dtype = torch.float32
 
     def forward(self, image: Tensor) -> Tensor:
         y = self.model(self.preparation(image, self.dtype)).float()
-        return torch.softmax(y, dim=-1) if self.softmax else y
+        return activate(y, self.activation)
+
+
+def activate(logits: Tensor, activation: Activation) -> Tensor:
+    """``[..., outputs] -> same``: logits, or the probabilities made of them."""
+    match activation:
+        case "softmax":
+            return torch.softmax(logits, dim=-1)
+        case "sigmoid":
+            return torch.sigmoid(logits)
+        case "none":
+            return logits
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,7 @@ def wrap_for_export(job: ExportJob, rewrites: Sequence[str]) -> WrappedModel:
         mean=_bytes_mean(job) if job.options.raw_input else None,
         scaling=None if folded else context.input_scaling,
     )
-    module = ExportableModel(model, preparation, softmax=job.options.softmax)
+    module = ExportableModel(model, preparation, activation=job.activation)
     return WrappedModel(module.eval(), outcomes)
 
 

@@ -1,10 +1,10 @@
 """Scaling, standard deviations and channel order of the input move into the stem.
 
-With w the stem's kernel, x its input and s one number for each channel: conv(w, s x) = conv(s w, x),
-and a permutation of the input's channels equals the same permutation of the kernel's input channels.
-Both leave zero where it was, so the zeros that the convolution pads with stay right. A mean does
-not: what is padded with zero after the subtraction would have to be padded with the mean before.
-It stays an operator of its own in front of the stem.
+With w the stem's kernel, x its input and s one number for each channel: conv(w, s x) =
+conv(s w, x), and a permutation of the input's channels equals the same permutation of the kernel's
+input channels. Both leave zero where it was, so the zeros that the convolution pads with stay
+right. A mean does not: what is padded with zero after the subtraction would have to be padded with
+the mean before. It stays an operator of its own in front of the stem.
 """
 
 from __future__ import annotations

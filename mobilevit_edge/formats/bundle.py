@@ -54,6 +54,7 @@ class SourceInfo:
     naming: str | None
     part: str
     sha256: str | None
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,8 @@ def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
     It was written when every model was a classifier whose input was not normalized.
     """
     changed: dict[str, Any] = {**content, "schema_version": 2, "task": "classification"}
+    if isinstance(content.get("source"), dict):
+        changed["source"] = {"left_out": [], **content["source"]}
     if isinstance(content.get("input"), dict):
         changed["input"] = {"mean": [0, 0, 0], "std": [1, 1, 1], **content["input"]}
     return changed

@@ -13,7 +13,7 @@ import torch
 
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import write_atomically
-from mobilevit_edge.normalization import Normalization, identity
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.preprocess import ChannelOrder, Preprocessing
 from mobilevit_edge.training.recipe import Recipe
 
@@ -39,7 +39,7 @@ class TrainingRun:
     channel_order: ChannelOrder
     fingerprint: str
     world_size: int
-    normalization: Normalization = identity(3)
+    normalization: Normalization = NOT_NORMALIZED
 
     @property
     def preprocessing(self) -> Preprocessing:

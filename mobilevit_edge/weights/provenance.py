@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Final, cast, get_args
 
 from mobilevit_edge.errors import CheckpointError
-from mobilevit_edge.normalization import Normalization, for_channels, identity
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization, for_channels
 from mobilevit_edge.preprocess import (
     MAX_IMAGE_SIZE,
     ChannelOrder,
@@ -149,7 +149,7 @@ def _from_own_config(settings: Any) -> Preprocessing:
 
 def _own_normalization(settings: Mapping[str, Any]) -> Normalization:
     if "normalization" not in settings:  # before it could be anything but none
-        return identity(_CHANNELS)
+        return NOT_NORMALIZED
     given = settings["normalization"]
     return _normalization(given["mean"], given["std"])
 
@@ -180,6 +180,11 @@ def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:
         ) from error
     generated = tuple(f"LABEL_{index}" for index in range(len(labels)))
     return None if labels == generated else labels
+
+
+def is_multilabel(checkpoint: Checkpoint) -> bool:
+    """Whether its config says that each class was trained by itself, as transformers' can."""
+    return (checkpoint.config or {}).get("problem_type") == "multi_label_classification"
 
 
 def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Preprocessing:

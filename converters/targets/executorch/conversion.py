@@ -70,6 +70,7 @@ def _constant_methods(job: ExportJob) -> dict[str, Any]:
         "input_scale": contract.scale,
         "input_mean": list(contract.normalization.mean),
         "input_std": list(contract.normalization.std),
-        "output_is_softmax": job.options.softmax,
+        "output_activation": job.activation,
+        "task": job.task,
         "num_outputs": job.source.outputs,
     }
