@@ -20,7 +20,11 @@ from mobilevit_edge.preprocess import load_image
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class of an answer; ``value`` is the bundle's output, ``probability`` its softmax."""
+    """One class of an answer.
+
+    ``value`` is the bundle's output, ``probability`` what its task makes of it: the softmax of all
+    outputs, or the sigmoid of this one.
+    """
 
     index: int
     label: str
@@ -30,10 +34,11 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The best classes for one image, best first."""
+    """The best classes for one image, best first, or the features of a model without classes."""
 
     image: str
     classes: tuple[ClassScore, ...]
+    embedding: tuple[float, ...] = ()
 
 
 class Classifier:
@@ -59,9 +64,14 @@ class Classifier:
             ImageError: an image cannot be read.
         """
         return [
-            Prediction(str(path), self.top_classes(self.outputs_of(load_image(path)), top_k))
-            for path in paths
+            self.prediction(str(path), self.outputs_of(load_image(path)), top_k) for path in paths
         ]
+
+    def prediction(self, image: str, outputs: Array, top_k: int) -> Prediction:
+        """What ``[num_outputs]`` say about the image of this name."""
+        if self.bundle.manifest.task == "embedding":
+            return Prediction(image, (), tuple(outputs.astype(float).tolist()))
+        return Prediction(image, self.top_classes(outputs, top_k))
 
     def outputs_of(self, image: Image.Image) -> Array:
         """The outputs for an RGB image of any size: ``[num_outputs]``."""
@@ -85,8 +95,11 @@ class Classifier:
     def top_classes(self, outputs: Array, top_k: int) -> tuple[ClassScore, ...]:
         """The ``top_k`` best classes of ``[num_outputs]``."""
         values = outputs.astype(np.float64)
-        if self.bundle.manifest.output.activation == "softmax":
+        manifest = self.bundle.manifest
+        if manifest.output.activation != "none":
             probabilities = values
+        elif manifest.task == "multilabel":
+            probabilities = sigmoid(values)
         else:
             exponentials = np.exp(values - values.max())
             probabilities = exponentials / exponentials.sum()
@@ -95,3 +108,19 @@ class Classifier:
             ClassScore(int(i), self.bundle.labels[i], float(values[i]), float(probabilities[i]))
             for i in order
         )
+
+
+def sigmoid(logits: Array) -> Array:
+    """``1 / (1 + exp(-logits))`` without overflow."""
+    # exp(-|x|) is at most 1; for negative x it is exp(x) / (1 + exp(x)).
+    small = np.exp(-np.abs(logits))
+    probabilities: Array = np.where(logits >= 0, 1.0, small) / (1.0 + small)
+    return probabilities
+
+
+def cosine_similarities(predictions: Sequence[Prediction]) -> Array:
+    """Of every two embeddings: ``[images, images]``, 1 on the diagonal."""
+    vectors = np.array([prediction.embedding for prediction in predictions], np.float64)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions = vectors / np.maximum(norms, np.finfo(np.float64).tiny)
+    return directions @ directions.T  # type: ignore[no-any-return]

@@ -84,6 +84,15 @@ def _add_option(parser: Any, entry: Field[Any]) -> None:
             "metavar": option.metavar,
         }
     parser.add_argument(flag_of(entry.name), **settings)
+    for flag, value in option.switches.items():
+        parser.add_argument(
+            flag,
+            dest=entry.name,
+            action="store_const",
+            const=value,
+            default=SUPPRESS,
+            help=SUPPRESS,
+        )
     for alias in option.aliases:
         hidden = {"dest": entry.name, "default": SUPPRESS, "help": SUPPRESS}
         parser.add_argument(alias, **settings | hidden)
@@ -192,6 +201,7 @@ def _predictions_as_json(
         "runtime": runtime,
         "predictions": [
             {"image": p.image, "classes": [asdict(score) for score in p.classes]}
+            | ({"embedding": list(p.embedding)} if p.embedding else {})
             for p in predictions
         ],
     }

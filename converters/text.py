@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from converters.job.precisions import PRECISIONS
+from mobilevit_edge.normalization import Normalization
 from mobilevit_edge.specs import COUNTS, SPECS
 from mobilevit_edge.terminal import PlainConsole
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest
 
 _MEGA = 1e6
+_FIRST_NUMBERS = 6
 
 
 def print_models(*, as_json: bool) -> None:
@@ -89,12 +92,15 @@ def print_export(exported: Exported) -> None:
     shape = "x".join("N" if side is None else str(side) for side in info.shape)
     height, width = manifest.model.image_size
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("model", f"{manifest.model.name}, {manifest.model.outputs} outputs")
+    table.add_row("model", f"{manifest.model.name}, {_outputs_line(manifest)}")
     table.add_row("weights", _source_line(exported))
+    if manifest.source.left_out:
+        table.add_row("left out", ", ".join(manifest.source.left_out))
     table.add_row(
         "input",
         f"{info.name}: {info.dtype} {info.layout} {shape}, {info.channel_order}, "
-        f"{info.resize.rule} to {height}x{width}, {info.resize.interpolation}",
+        f"{info.resize.rule} to {height}x{width}, {info.resize.interpolation}, "
+        f"{Normalization(info.mean, info.std)}",
     )
     table.add_row("", f"({info.provenance})")
     table.add_row("labels", f"{manifest.labels.count} ({manifest.labels.source})")
@@ -191,8 +197,11 @@ def _source_line(exported: Exported) -> str:
 
 
 def print_predictions(predictions: Sequence[Prediction]) -> None:
-    """The best classes of every image, with bars."""
+    """The best classes of every image, with bars; of embeddings how alike they are."""
     console = PlainConsole()
+    if any(prediction.embedding for prediction in predictions):
+        _print_embeddings(console, predictions)
+        return
     block = "█" if console.encoding.startswith("utf") else "#"
     for prediction in predictions:
         console.print(Text(prediction.image, "bold"))
@@ -201,3 +210,41 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
             bar = block * round(30 * score.probability)
             table.add_row(f"{score.probability:6.1%}", Text(score.label), bar)
         console.print(table)
+
+
+def _print_embeddings(console: PlainConsole, predictions: Sequence[Prediction]) -> None:
+    """Norm and first numbers of every image, and the cosine similarity of every two."""
+    from converters.classifier import cosine_similarities
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for prediction in predictions:
+        values = prediction.embedding
+        first = ", ".join(f"{value:.3g}" for value in values[:_FIRST_NUMBERS])
+        norm = math.sqrt(math.fsum(value * value for value in values))
+        table.add_row(Text(prediction.image, "bold"), f"norm {norm:.3g}", f"{first}, ...")
+    console.print(table)
+    if len(predictions) == 1:
+        return
+    alike = Table(title="cosine similarity", title_justify="left")
+    alike.add_column("image", overflow="fold")
+    for number in range(1, len(predictions) + 1):
+        alike.add_column(str(number), justify="right")
+    rows = zip(predictions, cosine_similarities(predictions), strict=True)
+    for number, (prediction, row) in enumerate(rows, start=1):
+        alike.add_row(
+            Text(f"{number} {prediction.image}"), *(f"{similarity:.3f}" for similarity in row)
+        )
+    console.print(alike)
+
+
+def _outputs_line(manifest: Manifest) -> str:
+    """What the outputs are."""
+    outputs, activation = manifest.model.outputs, manifest.output.activation
+    made = "" if activation == "none" else f" through {activation}"
+    match manifest.task:
+        case "classification":
+            return f"{outputs} classes{made}"
+        case "multilabel":
+            return f"{outputs} output{'s' if outputs > 1 else ''}, each by itself{made}"
+        case "embedding":
+            return f"{outputs} features"

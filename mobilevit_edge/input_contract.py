@@ -12,12 +12,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobilevit_edge.formats.bundle import InputInfo, Resize
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.preprocess import (
     ChannelOrder,
     Interpolation,
     Preprocessing,
     ResizeRule,
     load_image,
+    normalize,
     resize,
     scale_pixels,
 )
@@ -26,8 +28,6 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 Array: TypeAlias = npt.NDArray[Any]
 
 BYTE_SCALE: Final = 1 / 255
-_NO_MEAN: Final = (0.0, 0.0, 0.0)
-_NO_STD: Final = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,9 @@ class InputContract:
     """How RGB images become the input of a model.
 
     An image is resized (``resize``, ``interpolation``) to ``cover``, cut to ``image_size``, brought
-    into ``channel_order``, multiplied by ``scale``, and normalized: ``mean`` is subtracted and the
-    rest divided by ``std``, one number for each of the model's channels, in units of 0 to 1.
-    ``batch`` is the number of images of one call, ``None`` for any. ``provenance`` says where the
-    values come from.
+    into ``channel_order``, multiplied by ``scale``, and normalized: a mean is subtracted and the
+    rest divided by a deviation. ``batch`` is the number of images of one call, ``None`` for any.
+    ``provenance`` says where the values come from.
 
     Attributes:
         image_size: (height, width) of the images.
@@ -56,8 +55,7 @@ class InputContract:
     interpolation: Interpolation
     cover: tuple[int, int]
     provenance: str
-    mean: tuple[float, float, float] = _NO_MEAN
-    std: tuple[float, float, float] = _NO_STD
+    normalization: Normalization = NOT_NORMALIZED
 
     @property
     def shape(self) -> tuple[int | None, int, int, int]:
@@ -77,9 +75,13 @@ class InputContract:
             layout="NHWC",
             channel_order="RGB",
             scale=1.0,
-            mean=_NO_MEAN,
-            std=_NO_STD,
+            normalization=NOT_NORMALIZED,
         )
+
+    def without_std(self) -> InputContract:
+        """The same input before it is divided by the deviations."""
+        mean = self.normalization.mean
+        return replace(self, normalization=Normalization(mean, (1.0,) * len(mean)))
 
     def resized(self, image: Image.Image) -> Pixels:
         """An RGB image of any size -> ``[H, W, 3]`` RGB bytes of ``image_size``."""
@@ -98,14 +100,13 @@ class InputContract:
         """Images of ``[H, W, 3]`` RGB bytes -> one input, in ``layout``."""
         if self.dtype == "uint8":
             return np.stack(images)
-        # [H, W, 3] bytes -> [3, H, W] in 0..1 -> [B, 3, H, W]
-        scaled = np.stack([scale_pixels(pixels, self.channel_order) for pixels in images])
-        if (self.mean, self.std) == (_NO_MEAN, _NO_STD):
-            return scaled
-        mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
-        # [3] -> [3, 1, 1], over [B, 3, H, W]
-        normalized: Array = (scaled - mean[:, None, None]) / std[:, None, None]
-        return normalized
+        # [H, W, 3] bytes -> [3, H, W] in 0..1, normalized -> [B, 3, H, W]
+        return np.stack(
+            [
+                normalize(scale_pixels(pixels, self.channel_order), self.normalization)
+                for pixels in images
+            ]
+        )
 
     def repeated(self, pixels: Pixels) -> Array:
         """One image as an input of the fixed batch size; one image where the batch is dynamic."""
@@ -120,6 +121,8 @@ class InputContract:
             shape=self.shape,
             channel_order=self.channel_order,
             scale=self.scale,
+            mean=self.normalization.mean,
+            std=self.normalization.std,
             resize=Resize(
                 rule=self.resize,
                 interpolation=self.interpolation,
@@ -146,6 +149,7 @@ def network_input(
         interpolation=preprocessing.interpolation,
         cover=preprocessing.cover(image_size) if crops else image_size,
         provenance=preprocessing.provenance,
+        normalization=preprocessing.normalization,
     )
 
 
@@ -162,4 +166,5 @@ def contract_of(info: InputInfo, image_size: tuple[int, int]) -> InputContract:
         interpolation=info.resize.interpolation,
         cover=info.resize.cover,
         provenance=info.provenance,
+        normalization=Normalization(info.mean, info.std),
     )

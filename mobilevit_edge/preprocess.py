@@ -1,8 +1,8 @@
 """The one definition of how an image becomes the network's input.
 
 Decode (EXIF orientation applied, converted to RGB), resize with Pillow's antialiased filters, crop
-the center, scale to 0..1, order the channels as the weights expect them. No mean is subtracted:
-no MobileViT was trained with one.
+the center, scale to 0..1, order the channels as the weights expect them, and normalize: the
+published MobileViTs were trained without a mean, most fine-tuned ones with one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mobilevit_edge.errors import ImageError, UsageError
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.specs import MIN_IMAGE_SIZE
 
 ChannelOrder: TypeAlias = Literal["RGB", "BGR"]
@@ -56,7 +57,8 @@ class Preprocessing:
     ``resize="crop"`` scales the image, keeping its proportions, until it just covers
     ``size / crop_fraction``, and takes the center; ``"stretch"`` scales straight to the size.
     ``image_size`` (height, width) is the size that the source evaluates at. ``provenance`` says
-    where the values come from, for the manifest.
+    where the values come from, for the manifest. ``normalization`` is in the order of the model's
+    channels.
     """
 
     channel_order: ChannelOrder
@@ -65,6 +67,7 @@ class Preprocessing:
     crop_fraction: float
     image_size: tuple[int, int]
     provenance: str
+    normalization: Normalization = NOT_NORMALIZED
 
     def cover(self, size: tuple[int, int]) -> tuple[int, int]:
         """What the scaled image must cover before ``size`` (height, width) is cut from it."""
@@ -208,9 +211,31 @@ def _resample(
 def preprocess_image(
     image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """An RGB image as the network's input: ``[3, H, W]`` float32 in 0..1."""
+    """An RGB image as the network's input: ``[3, H, W]`` float32."""
     pixels = np.asarray(resize_and_crop(image, preprocessing, size))
-    return scale_pixels(pixels, preprocessing.channel_order)
+    return network_pixels(pixels, preprocessing)
+
+
+def network_pixels(
+    pixels: npt.NDArray[np.uint8], preprocessing: Preprocessing
+) -> npt.NDArray[np.float32]:
+    """``[H, W, 3]`` RGB bytes of the network's size -> its input ``[3, H, W]`` float32."""
+    return normalize(scale_pixels(pixels, preprocessing.channel_order), preprocessing.normalization)
+
+
+def normalize(
+    pixels: npt.NDArray[np.float32], normalization: Normalization
+) -> npt.NDArray[np.float32]:
+    """``[3, H, W]`` float32 in 0..1, channels ordered -> the same, normalized."""
+    if normalization.is_identity:
+        return pixels
+    # [3] -> [3, 1, 1], over [3, H, W]
+    mean, std = (
+        np.array(values, np.float32)[:, None, None]
+        for values in (normalization.mean, normalization.std)
+    )
+    normalized: npt.NDArray[np.float32] = (pixels - mean) / std
+    return normalized
 
 
 def scale_pixels(

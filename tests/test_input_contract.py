@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mobilevit_edge.input_contract import InputContract, contract_of, network_input
+from mobilevit_edge.normalization import PRESETS, Normalization
 from mobilevit_edge.preprocess import Preprocessing, preprocess_image, resize_and_crop
 
 PHOTO = Image.fromarray(
@@ -25,6 +26,7 @@ preprocessings = st.builds(
     crop_fraction=st.sampled_from([0.875, 0.888, 0.9, 0.95, 1.0]),
     image_size=st.just((256, 256)),
     provenance=st.just("test"),
+    normalization=st.sampled_from([*PRESETS.values(), PRESETS["imagenet"].reversed()]),
 )
 sizes = st.tuples(st.integers(32, 90), st.integers(32, 90))
 
@@ -65,7 +67,9 @@ def contract(**changes: object) -> InputContract:
 def test_mean_and_std_are_those_of_the_models_channels(order: str) -> None:
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 3), dtype=np.uint8)
-    found = contract(channel_order=order, mean=mean, std=std).batch_of([pixels, pixels])
+    normalization = Normalization(mean, std)
+    given_ = contract(channel_order=order, normalization=normalization)
+    found = given_.batch_of([pixels, pixels])
     channels = pixels[..., ::-1] if order == "BGR" else pixels
     expected = (channels / 255 - np.array(mean)) / np.array(std)
     assert found.dtype == np.float32

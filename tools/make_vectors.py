@@ -26,6 +26,7 @@ from PIL import Image
 from mobilevit_edge.console import run_command
 from mobilevit_edge.errors import BundleError
 from mobilevit_edge.formats.bundle import MANIFEST_FILE, read_bundle
+from mobilevit_edge.normalization import PRESETS, Normalization
 from mobilevit_edge.preprocess import (
     ChannelOrder,
     Interpolation,
@@ -48,12 +49,12 @@ SIZES: Final = (
     (17, 16),
 )
 """Of the images: width, height."""
-TARGETS: Final[tuple[tuple[tuple[int, int], ChannelOrder], ...]] = (
-    ((32, 32), "RGB"),
-    ((48, 32), "BGR"),
-    ((64, 40), "RGB"),
+TARGETS: Final[tuple[tuple[tuple[int, int], ChannelOrder, Normalization], ...]] = (
+    ((32, 32), "RGB", PRESETS["none"]),
+    ((48, 32), "BGR", PRESETS["imagenet"].reversed()),
+    ((64, 40), "RGB", PRESETS["half"]),
 )
-"""What they become: height and width, channel order."""
+"""What they become: height and width, channel order, normalization."""
 RULES: Final[tuple[ResizeRule, ...]] = ("crop", "stretch")
 INTERPOLATIONS: Final[tuple[Interpolation, ...]] = ("bilinear", "bicubic")
 DAMAGED: Final = 2000
@@ -81,7 +82,7 @@ def preprocessing_cases() -> Iterator[dict[str, Any]]:
     for width, height in SIZES:
         pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         for target, rule, interpolation in product(TARGETS, RULES, INTERPOLATIONS):
-            size, order = target
+            size, order, normalization = target
             preprocessing = Preprocessing(
                 channel_order=order,
                 resize=rule,
@@ -89,6 +90,7 @@ def preprocessing_cases() -> Iterator[dict[str, Any]]:
                 crop_fraction=0.9,
                 image_size=size,
                 provenance="made up",
+                normalization=normalization,
             )
             tensor = preprocess_image(Image.fromarray(pixels), preprocessing, size)
             yield {
@@ -100,27 +102,35 @@ def preprocessing_cases() -> Iterator[dict[str, Any]]:
                 "rule": rule,
                 "interpolation": interpolation,
                 "order": order,
+                "mean": normalization.mean,
+                "std": normalization.std,
                 # float32, little-endian
                 "tensor": _base64(tensor.astype("<f4").tobytes()),
             }
 
 
-def softmax_cases() -> Iterator[dict[str, Any]]:
-    """Logits with their probabilities and their order, ties among them."""
+def answer_cases() -> Iterator[dict[str, Any]]:
+    """Logits with their probabilities by task and their order, ties among them."""
     rng = np.random.default_rng(1)
     for logits in (
         rng.normal(0, 5, 10),
-        np.array([1000.0, 1000.0, -1000.0]),
+        np.array([700.0, 700.0, -700.0]),
         np.zeros(5),
         np.array([3.0]),
     ):
         values = logits.astype(np.float32).astype(np.float64)
         exponentials = np.exp(values - values.max())
-        yield {
-            "logits": values.tolist(),
-            "probabilities": (exponentials / exponentials.sum()).tolist(),
-            "order": np.argsort(-values, kind="stable").tolist(),
+        answers = {
+            "classification": exponentials / exponentials.sum(),
+            "multilabel": 1 / (1 + np.exp(-values)),
         }
+        for task, probabilities in answers.items():
+            yield {
+                "task": task,
+                "logits": values.tolist(),
+                "probabilities": probabilities.tolist(),
+                "order": np.argsort(-values, kind="stable").tolist(),
+            }
 
 
 def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -144,7 +154,7 @@ def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
         return json.dumps(content)
 
     changes: dict[str, tuple[list[Any], Any]] = {
-        "another version": (["schema_version"], 2),
+        "another version": (["schema_version"], 3),
         "no version": (["schema_version"], None),
         "no model": (["model"], None),
         "model of another type": (["model"], 5),
@@ -156,6 +166,12 @@ def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "no channel order": (["input", "channel_order"], "GBR"),
         "an unknown resize": (["input", "resize", "rule"], "squash"),
         "scale zero": (["input", "scale"], 0),
+        "no mean": (["input", "mean"], None),
+        "a mean of two channels": (["input", "mean"], [0.5, 0.5]),
+        "std zero": (["input", "std"], [1, 0, 1]),
+        "std of text": (["input", "std"], ["1", "1", "1"]),
+        "an unknown task": (["task"], "guessing"),
+        "an unknown activation": (["output", "activation"], "tanh"),
         "too few labels": (["labels", "count"], 1),
         "golden of another size": (["golden", "rows"], 3),
         "golden without base64": (["golden", "pixels_base64"], "@@@@"),
@@ -244,7 +260,7 @@ def write_vectors(folder: Path) -> None:
     if accepted or refused(bundle, text):
         raise CheckError(f"Python's reader accepts {accepted}, or refuses the good manifest")
     (folder / "preprocessing.json").write_text(json.dumps(list(preprocessing_cases())))
-    (folder / "softmax.json").write_text(json.dumps(list(softmax_cases())))
+    (folder / "answers.json").write_text(json.dumps(list(answer_cases())))
     (folder / "bad_manifests.json").write_text(json.dumps(bad))
     (folder / "damaged_manifests.json").write_text(json.dumps(list(damaged_manifests(text))))
 

@@ -58,6 +58,7 @@ def make_manifest(
     options, source = job.options, job.source
     return Manifest(
         schema_version=SCHEMA_VERSION,
+        task=job.task,
         model=ModelInfo(
             name=source.spec.name,
             outputs=source.outputs,
@@ -74,10 +75,10 @@ def make_manifest(
         source=source.origin,
         input=job.artifact_input.info(INPUT_NAME),
         output=OutputInfo(
-            name=output_name(softmax=options.softmax),
+            name=output_name(job.task, job.activation),
             dtype="float32",
             shape=(options.batch, source.outputs),
-            activation="softmax" if options.softmax else "none",
+            activation=job.activation,
         ),
         labels=LabelsInfo(LABELS_FILE, len(source.labels), source.labels_source),
         rewrites=tuple(AppliedRewrite(o.name, o.sites) for o in outcomes if o.sites),

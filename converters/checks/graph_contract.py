@@ -62,9 +62,9 @@ def contract_for(
     options = job.options
     max_delegates = 1
     if options.precision == "fp16":
-        # Conversions between fp16 and fp32 are not delegated: around the softmax of the logits, and
-        # around each part that stays in fp32.
-        max_delegates += options.softmax + 2 * len(fp32_parts)
+        # Conversions between fp16 and fp32 are not delegated: around the activation of the logits,
+        # and around each part that stays in fp32.
+        max_delegates += (job.activation != "none") + 2 * len(fp32_parts)
     return GraphContract(
         spec=job.source.spec,
         image_sizes=(job.source.image_size, *options.other_sizes),

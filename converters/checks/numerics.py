@@ -13,6 +13,7 @@ import torch
 from converters.checks.cases import Case
 from converters.job.job import ExportJob
 from converters.job.precisions import PrecisionSpec
+from converters.job.wrapping import activate
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.bundle import Verification, VerificationCase
@@ -27,14 +28,13 @@ class Reference:
     def __init__(self, job: ExportJob) -> None:
         self._model = copy.deepcopy(job.source.model).double()
         self._input = job.network_input
-        self._softmax = job.options.softmax
+        self._activation = job.activation
 
     def __call__(self, pixels: Pixels) -> Array:
         """``[H, W, 3]`` RGB bytes -> ``[num_outputs]``."""
         x = torch.from_numpy(self._input.batch_of([pixels])).double()
         with torch.inference_mode():
-            y = self._model(x)[0]
-            return (torch.softmax(y, dim=-1) if self._softmax else y).numpy()
+            return activate(self._model(x)[0], self._activation).numpy()
 
 
 def verify(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.source import SourceModel
+from mobilevit_edge.formats.bundle import Activation, Task
 from mobilevit_edge.input_contract import InputContract
 
 
@@ -17,16 +18,23 @@ class ExportJob:
     Attributes:
         takes_pixels: whether the artifact takes RGB bytes and scales them itself: it was asked to,
             or the target's format does so always.
+        activation: what the artifact's output makes of the logits.
     """
 
     options: ExportOptions
     source: SourceModel
     takes_pixels: bool
+    activation: Activation
 
     @property
     def precision(self) -> PrecisionSpec:
         """The row of the artifact's precision."""
         return PRECISIONS[self.options.precision]
+
+    @property
+    def task(self) -> Task:
+        """What the outputs mean."""
+        return "multilabel" if self.options.activation == "sigmoid" else self.source.task
 
     @property
     def network_input(self) -> InputContract:
@@ -35,9 +43,14 @@ class ExportJob:
 
     @property
     def module_input(self) -> InputContract:
-        """What the module to convert takes: the artifact's input, but where its format scales."""
+        """What the module to convert takes: the artifact's input, but where its format scales.
+
+        A format scales pixels by one number and subtracts one for each channel, no more.
+        """
         network = self.network_input
-        return network.taking_pixels() if self.options.raw_input else network
+        if self.options.raw_input:
+            return network.taking_pixels()
+        return network.without_std() if self.takes_pixels else network
 
     @property
     def artifact_input(self) -> InputContract:

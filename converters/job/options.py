@@ -10,7 +10,13 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from converters.job.precisions import PRECISIONS, Precision
 from mobilevit_edge import arguments
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import TARGET_NAMES, TargetName
+from mobilevit_edge.formats.bundle import TARGET_NAMES, Activation, TargetName
+from mobilevit_edge.normalization import (
+    NORMALIZATION_NAMES,
+    Channels,
+    NormalizationName,
+    parse_channels,
+)
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
 
 LoweredFor: TypeAlias = Literal["xnnpack", "coreml", "vulkan"]
@@ -39,6 +45,7 @@ class Option:
         choices: the values there are.
         aliases: further names, not shown.
         repeated: whether each use adds one value.
+        switches: flags that stand for one of its values.
     """
 
     help: str
@@ -48,6 +55,7 @@ class Option:
     choices: tuple[str, ...] | None = None
     aliases: tuple[str, ...] = ()
     repeated: bool = False
+    switches: Mapping[str, str] = field(default_factory=dict)
 
 
 def _batch_size(text: str) -> int | None:
@@ -113,7 +121,15 @@ class ExportOptions:
         default=1,
         metadata=_shown("images per call (default 1)", metavar="N|dynamic", parse=_batch_size),
     )
-    softmax: bool = field(default=False, metadata=_shown("output probabilities, not logits"))
+    activation: Activation = field(
+        default="none",
+        metadata=_shown(
+            "what the artifact makes of its logits (default none): softmax for one class of many, "
+            "sigmoid where each output stands for itself",
+            choices=get_args(Activation),
+            switches={"--softmax": "softmax"},
+        ),
+    )
     raw_input: bool = field(
         default=False,
         metadata=_shown("take uint8 NHWC RGB pixels: scaling and channel order go into the graph"),
@@ -215,6 +231,32 @@ class ExportOptions:
     interpolation: Interpolation | None = field(
         default=None, metadata=_shown("", group="preprocessing", choices=get_args(Interpolation))
     )
+    normalize: NormalizationName | None = field(
+        default=None,
+        metadata=_shown(
+            "mean and std by name: those of ImageNet, 0.5 and 0.5, or none",
+            group="preprocessing",
+            choices=NORMALIZATION_NAMES,
+        ),
+    )
+    mean: Channels | None = field(
+        default=None,
+        metadata=_shown(
+            "what is subtracted from pixels in 0..1, in the order of the model's channels",
+            group="preprocessing",
+            metavar="M[,M,M]",
+            parse=parse_channels,
+        ),
+    )
+    std: Channels | None = field(
+        default=None,
+        metadata=_shown(
+            "what the rest is divided by",
+            group="preprocessing",
+            metavar="S[,S,S]",
+            parse=parse_channels,
+        ),
+    )
 
     @property
     def other_sizes(self) -> tuple[tuple[int, int], ...]:
@@ -262,6 +304,8 @@ def check_options(options: ExportOptions) -> None:
                     f"{flag_of(name)} belongs to --precision int8, not {options.precision}"
                 )
     _check_groups(options)
+    if options.normalize is not None and (options.mean, options.std) != (None, None):
+        raise UsageError("--normalize stands for a --mean and a --std: leave one or the other out")
     if options.max_accuracy_drop is not None and options.verify is None:
         raise UsageError("--max-accuracy-drop needs --verify DIR with a folder for every class")
 

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import nn
 
 from converters.job.options import ExportOptions
 from mobilevit_edge.errors import CheckpointError, UsageError
-from mobilevit_edge.formats.bundle import SourceInfo
+from mobilevit_edge.formats.bundle import SourceInfo, Task
 from mobilevit_edge.input_contract import InputContract, network_input
 from mobilevit_edge.labels import resolve_labels
 from mobilevit_edge.models.network import MobileViT, create_model, find_spec
+from mobilevit_edge.normalization import Normalization, for_channels, preset
 from mobilevit_edge.preprocess import Preprocessing
 from mobilevit_edge.specs import ModelSpec
 from mobilevit_edge.weights.checkpoint import HUB_PREFIX, read_checkpoint
 from mobilevit_edge.weights.loading import detect_spec, load_model
-from mobilevit_edge.weights.provenance import RANDOM_WEIGHTS, labels_of, preprocessing_of
+from mobilevit_edge.weights.provenance import (
+    RANDOM_WEIGHTS,
+    is_multilabel,
+    labels_of,
+    preprocessing_of,
+)
 
 RANDOM: Final = "random"
 RANDOM_SEED: Final = 0
 _CALIBRATION_SIZE: Final = 64
+_MAX_LEFT_OUT: Final = 16
 _OVERRIDES: Final = ("channel_order", "resize", "interpolation")
+_NORMALIZATIONS: Final = ("normalize", "mean", "std")
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class SourceModel:
     """The reference model with everything the manifest needs to say about its input and output.
 
     ``outputs`` is the length of an output: classes, or features where there is no classifier.
+    ``multilabel`` says that each of them was trained by itself.
     """
 
     model: MobileViT
@@ -41,6 +51,14 @@ class SourceModel:
     labels: tuple[str, ...]
     labels_source: str
     origin: SourceInfo
+    multilabel: bool = False
+
+    @property
+    def task(self) -> Task:
+        """What the outputs mean."""
+        if self.model.num_classes == 0:
+            return "embedding"
+        return "multilabel" if self.multilabel or self.outputs == 1 else "classification"
 
     @property
     def spec(self) -> ModelSpec:
@@ -60,6 +78,7 @@ def load_source(options: ExportOptions) -> SourceModel:
         UsageError: random weights without a model name, or an unknown model.
     """
     weights = str(options.weights)
+    multilabel = False
     try:
         if weights == RANDOM:
             model, preprocessing, carried_labels, origin = _random(options.model)
@@ -69,11 +88,13 @@ def load_source(options: ExportOptions) -> SourceModel:
             preprocessing = preprocessing_of(checkpoint, spec)
             model = load_model(checkpoint, model=spec.name)
             carried_labels = labels_of(checkpoint)
+            multilabel = is_multilabel(checkpoint)
             origin = SourceInfo(
                 origin=_public_origin(checkpoint.origin),
                 naming=checkpoint.naming,
                 part=checkpoint.wrapper,
                 sha256=checkpoint.sha256,
+                left_out=left_out(checkpoint.ignored),
             )
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -81,9 +102,15 @@ def load_source(options: ExportOptions) -> SourceModel:
     if outputs < 1:
         raise CheckpointError(f"{weights}: the model has no outputs")
     given = None if options.labels is None else str(options.labels)
-    labels, labels_source = resolve_labels(given, carried_labels, outputs)
+    if model.num_classes > 0:
+        labels, labels_source = resolve_labels(given, carried_labels, outputs)
+    elif given is not None:
+        raise UsageError(f"{weights} has no classifier: its outputs are features, without --labels")
+    else:
+        labels = tuple(f"feature_{index}" for index in range(outputs))
+        labels_source = "features, numbered"
     preprocessing = _overridden(preprocessing, options)
-    return SourceModel(
+    source = SourceModel(
         model=model.requires_grad_(False),
         outputs=outputs,
         image_size=options.image_size or preprocessing.image_size,
@@ -91,17 +118,58 @@ def load_source(options: ExportOptions) -> SourceModel:
         labels=labels,
         labels_source=labels_source,
         origin=origin,
+        multilabel=multilabel,
     )
+    _check_activation(source, options)
+    return source
+
+
+def left_out(names: Sequence[str]) -> tuple[str, ...]:
+    """The first of the tensors that are not part of the network, and how many more there are."""
+    shown = tuple(names[:_MAX_LEFT_OUT])
+    more = len(names) - len(shown)
+    return (*shown, f"and {more} more") if more else shown
+
+
+def _check_activation(source: SourceModel, options: ExportOptions) -> None:
+    if options.activation != "none" and source.task == "embedding":
+        raise UsageError(
+            f"{options.weights} has no classifier: its outputs are features, leave out --activation"
+        )
+    if options.activation == "softmax" and source.outputs == 1:
+        raise UsageError(
+            "softmax of a single output is always 1: pass --activation sigmoid, or leave it out"
+        )
 
 
 def _overridden(preprocessing: Preprocessing, options: ExportOptions) -> Preprocessing:
     """The preprocessing with what the user has set instead."""
-    given = {name: getattr(options, name) for name in _OVERRIDES}
-    changes = {name: value for name, value in given.items() if value is not None}
-    if not changes:
+    given = [name for name in (*_OVERRIDES, *_NORMALIZATIONS) if getattr(options, name) is not None]
+    if not given:
         return preprocessing
-    provenance = f"{preprocessing.provenance}; {', '.join(changes)} set by the user"
-    return replace(preprocessing, **changes, provenance=provenance)
+    changes: dict[str, Any] = {n: getattr(options, n) for n in given if n in _OVERRIDES}
+    changed = replace(preprocessing, **changes)
+    return replace(
+        changed,
+        normalization=_normalization(changed, options),
+        provenance=f"{preprocessing.provenance}; {', '.join(given)} set by the user",
+    )
+
+
+def _normalization(preprocessing: Preprocessing, options: ExportOptions) -> Normalization:
+    """What the user has set, in the order of the model's channels, or else the source's own."""
+    own = preprocessing.normalization
+    channels = len(own.mean)
+    try:
+        if options.normalize is not None:
+            reverse = preprocessing.channel_order == "BGR"
+            return preset(options.normalize, reverse=reverse, channels=channels)
+        return Normalization(
+            own.mean if options.mean is None else for_channels(options.mean, channels),
+            own.std if options.std is None else for_channels(options.std, channels),
+        )
+    except ValueError as error:
+        raise UsageError(f"--mean, --std and --normalize: {error}") from error
 
 
 def _random(name: str) -> tuple[MobileViT, Preprocessing, None, SourceInfo]:
@@ -112,7 +180,7 @@ def _random(name: str) -> tuple[MobileViT, Preprocessing, None, SourceInfo]:
         model = create_model(name)
         calibrate_batch_norm_statistics(model)
     origin = f"random weights (seed {RANDOM_SEED})"
-    return model, RANDOM_WEIGHTS, None, SourceInfo(origin, None, "", None)
+    return model, RANDOM_WEIGHTS, None, SourceInfo(origin, None, "", None, ())
 
 
 def calibrate_batch_norm_statistics(model: MobileViT) -> None:

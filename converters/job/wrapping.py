@@ -11,50 +11,79 @@ from torch import Tensor, nn
 
 from converters.job.job import ExportJob
 from converters.rewrites import preprocessing_fold, select_rewrites
-from converters.rewrites.base import Context, Outcome, Rewrite, apply_rewrites
+from converters.rewrites.base import Context, InputScaling, Outcome, Rewrite, apply_rewrites
+from mobilevit_edge.formats.bundle import Activation
 from mobilevit_edge.input_contract import BYTE_SCALE
 from mobilevit_edge.models.network import MobileViT
+from mobilevit_edge.normalization import Channels
 
 
-@dataclass(frozen=True)
-class PixelScaling:
-    """What turns RGB bytes into the network's input, where the stem does not do it itself."""
+class InputPreparation(nn.Module):
+    """Input as the manifest describes it -> the network's, as far as the stem does not do it.
 
-    factor: float
-    flip: bool
+    ``[B, H, W, 3]`` bytes or ``[B, 3, H, W]`` of any type -> ``[B, 3, H, W]`` of the type
+    ``dtype``, less ``mean`` (one number for each channel of the input), then flipped and multiplied
+    as ``scaling`` says.
+    """
+
+    mean: Tensor | None
+    factors: Tensor | None
+
+    def __init__(
+        self, *, channels_last: bool, mean: Channels | None, scaling: InputScaling | None
+    ) -> None:
+        super().__init__()
+        self.channels_last = channels_last
+        self.flip = scaling is not None and scaling.flip
+        self.register_buffer("mean", _per_channel(mean))
+        self.register_buffer("factors", _per_channel(scaling.factors if scaling else None))
+
+    def forward(self, image: Tensor, dtype: torch.dtype) -> Tensor:
+        x = image.to(dtype)
+        if self.channels_last:
+            # [B, H, W, 3] -> [B, 3, H, W]
+            x = x.permute(0, 3, 1, 2)
+        if self.mean is not None:
+            x = x - self.mean
+        if self.flip:
+            x = x.flip(1)
+        return x if self.factors is None else x * self.factors
+
+
+def _per_channel(values: Channels | None) -> Tensor | None:
+    # [channels] -> [1, channels, 1, 1]
+    return None if values is None else torch.tensor(values)[None, :, None, None]
 
 
 class ExportableModel(nn.Module):
     """Input as the manifest describes it -> fp32 outputs ``[B, num_outputs]``.
 
-    ``raw_input``: ``[B, H, W, 3]`` bytes, RGB; otherwise ``[B, 3, H, W]`` fp32 in 0..1. ``dtype``
-    is what ``model`` takes.
+    ``dtype`` is what ``model`` takes.
     """
 
     def __init__(
-        self,
-        model: MobileViT,
-        *,
-        raw_input: bool,
-        scaling: PixelScaling | None,
-        softmax: bool,
+        self, model: MobileViT, preparation: InputPreparation, *, activation: Activation
     ) -> None:
         super().__init__()
         self.model = model
-        self.raw_input = raw_input
-        self.scaling = scaling
-        self.softmax = softmax
+        self.preparation = preparation
+        self.activation = activation
         self.dtype = torch.float32
 
     def forward(self, image: Tensor) -> Tensor:
-        x = image.to(self.dtype)
-        if self.raw_input:
-            # [B, H, W, 3] -> [B, 3, H, W]
-            x = x.permute(0, 3, 1, 2)
-        if self.scaling is not None:
-            x = (x.flip(1) if self.scaling.flip else x) * self.scaling.factor
-        y = self.model(x).float()
-        return torch.softmax(y, dim=-1) if self.softmax else y
+        y = self.model(self.preparation(image, self.dtype)).float()
+        return activate(y, self.activation)
+
+
+def activate(logits: Tensor, activation: Activation) -> Tensor:
+    """``[..., outputs] -> same``: logits, or the probabilities made of them."""
+    match activation:
+        case "softmax":
+            return torch.softmax(logits, dim=-1)
+        case "sigmoid":
+            return torch.sigmoid(logits)
+        case "none":
+            return logits
 
 
 @dataclass(frozen=True)
@@ -76,8 +105,7 @@ def choose_rewrites(job: ExportJob, rewrites: Sequence[str]) -> tuple[list[Rewri
     Raises:
         UsageError: a rewrite that is switched off is not among them.
     """
-    order = job.network_input.channel_order if job.options.raw_input else None
-    context = Context(job.source.image_size, raw_channel_order=order)
+    context = Context(job.source.image_size, input_scaling=_input_scaling(job))
     names = [preprocessing_fold.REWRITE.name, *rewrites]
     return select_rewrites(names, job.options.no_rewrite), context
 
@@ -92,16 +120,34 @@ def wrap_for_export(job: ExportJob, rewrites: Sequence[str]) -> WrappedModel:
     chosen, context = choose_rewrites(job, rewrites)
     outcomes = tuple(apply_rewrites(model, chosen, context))
     folded = any(o.sites for o in outcomes if o.name == preprocessing_fold.REWRITE.name)
-    scaling = None
-    if job.options.raw_input and not folded:
-        scaling = PixelScaling(BYTE_SCALE, flip=job.network_input.channel_order == "BGR")
-    module = ExportableModel(
-        model,
-        raw_input=job.options.raw_input,
-        scaling=scaling,
-        softmax=job.options.softmax,
+    preparation = InputPreparation(
+        channels_last=job.module_input.layout == "NHWC",
+        mean=_bytes_mean(job) if job.options.raw_input else None,
+        scaling=None if folded else context.input_scaling,
     )
+    module = ExportableModel(model, preparation, activation=job.activation)
     return WrappedModel(module.eval(), outcomes)
+
+
+def _input_scaling(job: ExportJob) -> InputScaling | None:
+    """What is left to multiply and to flip between the module's input and the network's."""
+    network, module = job.network_input, job.module_input
+    std, done = network.normalization.std, module.normalization.std
+    scale = BYTE_SCALE if job.options.raw_input else 1.0
+    factors = tuple(scale * before / after for before, after in zip(done, std, strict=True))
+    flip = network.channel_order != module.channel_order
+    if not flip and all(factor == 1 for factor in factors):
+        return None
+    return InputScaling(factors, flip)
+
+
+def _bytes_mean(job: ExportJob) -> Channels | None:
+    """The mean of bytes in the order in which they come; ``None`` if there is none."""
+    network, module = job.network_input, job.module_input
+    if not network.normalization.subtracts:
+        return None
+    mean = tuple(value / BYTE_SCALE for value in network.normalization.mean)
+    return mean[::-1] if network.channel_order != module.channel_order else mean
 
 
 def example_input(job: ExportJob) -> Tensor:

@@ -70,6 +70,7 @@ def to_fp16(exportable: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str,
     for name in kept:
         swap(model, name, nn.Identity())
     model.half()
+    exportable.preparation.half()
     for name, part in kept.items():
         swap(model, name, Fp32Region(part).eval())
     exportable.dtype = torch.float16

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.preprocess import ChannelOrder
+from mobilevit_edge.normalization import Channels
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -25,15 +25,27 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
+class InputScaling:
+    """What turns the inputs that a network is given into those that its weights expect.
+
+    ``factors`` multiply the channels, in the order that the weights expect them; ``flip`` says
+    that they come in the opposite order.
+    """
+
+    factors: Channels
+    flip: bool
+
+
+@dataclass(frozen=True)
 class Context:
     """What a rewrite may rely on.
 
-    ``image_size`` (height, width) is the size of the images that the network will get.
-    ``raw_channel_order`` is the order that its weights expect, set only if it is to take RGB bytes.
+    ``image_size`` (height, width) is the size of the images that the network will get;
+    ``input_scaling`` what remains to be done to them, ``None`` for nothing.
     """
 
     image_size: tuple[int, int]
-    raw_channel_order: ChannelOrder | None = None
+    input_scaling: InputScaling | None = None
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,11 @@ from converters.targets.loaded import LoadedModel, Session
 from mobilevit_edge.errors import MissingPackageError, UsageError
 from mobilevit_edge.formats.bundle import (
     TARGET_NAMES,
+    Activation,
     Bundle,
     CoreMLInfo,
     TargetName,
+    Task,
     Verification,
 )
 from mobilevit_edge.formats.report import Profile
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from converters.precision.apply import PrecisionPlan
 
 INPUT_NAME: Final = "image"
+LOGITS: Final = "logits"
+PROBABILITIES: Final = "probabilities"
+EMBEDDING: Final = "embedding"
+"""Names of outputs in artifacts."""
 MAX_RANK: Final = 5
 """Axes that a tensor may have on a phone's processor."""
 FLAT_RANK: Final = 4
@@ -58,6 +64,7 @@ class TargetInfo:
         phones: systems whose sample app runs its bundles.
         module_suffix: suffix of a file of any module; ``None`` where only whole models are made.
         takes_pixels: whether its format takes images and scales them itself.
+        gives_probabilities: whether its artifacts give probabilities beside the logits.
     """
 
     name: TargetName
@@ -69,6 +76,7 @@ class TargetInfo:
     phones: tuple[Phone, ...]
     module_suffix: str | None = None
     takes_pixels: bool = False
+    gives_probabilities: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,8 +199,13 @@ def make_job(options: ExportOptions, source: SourceModel) -> ExportJob:
     """The export of a loaded model."""
     from converters.job.job import ExportJob
 
-    takes_pixels = options.raw_input or get_target(options.target).info.takes_pixels
-    return ExportJob(options, source, takes_pixels)
+    info = get_target(options.target).info
+    return ExportJob(
+        options,
+        source,
+        takes_pixels=options.raw_input or info.takes_pixels,
+        activation="none" if info.gives_probabilities else options.activation,
+    )
 
 
 def package_versions(info: TargetInfo) -> dict[str, str]:
@@ -214,6 +227,8 @@ def load_bundle_model(bundle: Bundle) -> LoadedModel:
     return target_to_run(bundle.manifest.target).load(bundle.model_path)
 
 
-def output_name(*, softmax: bool) -> str:
+def output_name(task: Task, activation: Activation = "none") -> str:
     """Name of the output in the artifact."""
-    return "probabilities" if softmax else "logits"
+    if task == "embedding":
+        return EMBEDDING
+    return LOGITS if activation == "none" else PROBABILITIES

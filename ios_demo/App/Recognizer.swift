@@ -18,6 +18,9 @@ actor Recognizer {
 
     /// - Throws: `BundleError` if the model cannot be loaded, or does not answer as when it was exported.
     init(_ bundle: ModelBundle, cache: ModelCache) async throws {
+        guard bundle.manifest.output.scores != .features else {
+            throw BundleError("the model gives features, and this app shows classes: it can only be measured")
+        }
         let units = ComputeUnit(manifest: bundle.manifest)
         let loaded = try await CoreMLClassifier.load(bundle, on: units, cache: cache)
         let outputs = try await loaded.run(loaded.prepare(SelfTest.image(bundle.manifest)))
@@ -36,7 +39,7 @@ actor Recognizer {
         let outputs = try await classifier.run(input)
         let elapsed = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6
         let classes = TopClasses.of(
-            outputs, labels: bundle.labels, isSoftmax: bundle.manifest.output.softmax, count: Recognizer.shown)
+            outputs, labels: bundle.labels, scores: bundle.manifest.output.scores, count: Recognizer.shown)
         return Answer(classes: classes, milliseconds: elapsed)
     }
 }

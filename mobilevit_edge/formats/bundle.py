@@ -1,6 +1,6 @@
 """The bundle: a folder with a model, its labels and a manifest that describes both.
 
-``schemas/bundle.v1.json`` defines the manifest; the dataclasses here mirror it and are checked
+``schemas/bundle.v2.json`` defines the manifest; the dataclasses here mirror it and are checked
 against it on the way out and in.
 """
 
@@ -20,12 +20,17 @@ from mobilevit_edge.errors import BundleError
 from mobilevit_edge.files import sha256_of
 from mobilevit_edge.formats.json_format import JsonFormat
 from mobilevit_edge.labels import read_labels
+from mobilevit_edge.normalization import Channels
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
 
 TargetName: TypeAlias = Literal["coreml", "onnx", "executorch"]
 TARGET_NAMES: Final[tuple[TargetName, ...]] = get_args(TargetName)
+Activation: TypeAlias = Literal["none", "softmax", "sigmoid"]
+"""What an artifact makes of its logits."""
+Task: TypeAlias = Literal["classification", "multilabel", "embedding"]
+"""What the outputs mean: one class of many, each output by itself, or features."""
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 MANIFEST_FILE: Final = "manifest.json"
 LABELS_FILE: Final = "labels.txt"
 MODEL_PREFIX: Final = "model."
@@ -49,6 +54,7 @@ class SourceInfo:
     naming: str | None
     part: str
     sha256: str | None
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class InputInfo:
     shape: tuple[int | None, int | None, int | None, int | None]
     channel_order: ChannelOrder
     scale: float
+    mean: Channels
+    std: Channels
     resize: Resize
     provenance: str
 
@@ -76,7 +84,7 @@ class OutputInfo:
     name: str
     dtype: Literal["float32"]
     shape: tuple[int | None, int | None]
-    activation: Literal["none", "softmax"]
+    activation: Activation
 
 
 @dataclass(frozen=True)
@@ -191,6 +199,7 @@ class FileInfo:
 @dataclass(frozen=True)
 class Manifest:
     schema_version: int
+    task: Task
     model: ModelInfo
     target: TargetName
     backend: str | None
@@ -227,10 +236,24 @@ class Bundle:
         return self.path / first.split("/", maxsplit=1)[0]
 
 
+def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of the first version as one of the second; what is damaged is left to the schema.
+
+    It was written when every model was a classifier whose input was not normalized.
+    """
+    changed: dict[str, Any] = {**content, "schema_version": 2, "task": "classification"}
+    if isinstance(content.get("source"), dict):
+        changed["source"] = {"left_out": [], **content["source"]}
+    if isinstance(content.get("input"), dict):
+        changed["input"] = {"mean": [0, 0, 0], "std": [1, 1, 1], **content["input"]}
+    return changed
+
+
 _FORMAT: Final = JsonFormat(
     content=Manifest,
-    schema="bundle.v1.json",
+    schema="bundle.v2.json",
     version=SCHEMA_VERSION,
+    upgrades={1: _from_version_1},
     error=BundleError,
     remedy="export the bundle again",
 )

@@ -7,8 +7,8 @@ file gets past it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Final, Generic, TypeVar
@@ -30,7 +30,8 @@ class JsonFormat(Generic[Content]):
     """One kind of document: the dataclass ``content``, defined by the file ``schemas/schema``.
 
     ``error`` is raised where a document is not valid; ``remedy`` says what to do about a document
-    of another schema version.
+    of another schema version. ``upgrades`` makes documents of older versions into those of
+    ``version``; they may be anything but of another type than an object.
     """
 
     content: type[Content]
@@ -38,6 +39,7 @@ class JsonFormat(Generic[Content]):
     version: int
     error: type[MobileViTEdgeError]
     remedy: str
+    upgrades: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
 
     def to_json(self, content: Content, origin: str, *, indent: int | None = None) -> str:
         """``content`` as JSON text; ``origin`` names it in messages.
@@ -63,7 +65,10 @@ class JsonFormat(Generic[Content]):
         except (ValueError, RecursionError) as error:
             raise self.error(f"{origin} is not JSON: {error}") from error
         version = plain.get("schema_version") if isinstance(plain, dict) else None
-        if version != self.version:
+        # True == 1 would find an upgrade, and a list has no hash.
+        if type(version) is int and version in self.upgrades:
+            plain = self.upgrades[version](plain)
+        elif version != self.version:
             raise self.error(
                 f"{origin} has schema version {version!r:.60}, this version reads {self.version}: "
                 f"{self.remedy}, or update mobilevit-edge"

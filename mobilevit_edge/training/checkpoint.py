@@ -11,11 +11,11 @@ from typing import Final
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.models.network import MobileViT, create_model
-from mobilevit_edge.preprocess import ChannelOrder, Preprocessing
+from mobilevit_edge.preprocess import Preprocessing
 from mobilevit_edge.training.run import TrainingRun
 from mobilevit_edge.weights.checkpoint import Checkpoint, read_checkpoint
 from mobilevit_edge.weights.loading import class_count, detect_spec, load_weights
-from mobilevit_edge.weights.provenance import labels_of, preprocessing_of
+from mobilevit_edge.weights.provenance import RANDOM_WEIGHTS, labels_of, preprocessing_of
 from mobilevit_edge.weights.saving import save_weights
 
 FOLDER: Final = "checkpoint"
@@ -74,8 +74,8 @@ def starting_network(
     classes: tuple[str, ...],
     checkpoint: Checkpoint | None,
     notice: Callable[[str], None],
-) -> tuple[MobileViT, ChannelOrder]:
-    """The network before its first step, and the channel order that it expects.
+) -> tuple[MobileViT, Preprocessing]:
+    """The network before its first step, and how its weights expect images.
 
     A checkpoint's classifier is kept if it has as many classes, and the same ones where the
     checkpoint names them; otherwise the classifier starts at random.
@@ -91,13 +91,13 @@ def starting_network(
     """
     network = create_model(model, num_classes=len(classes))
     if checkpoint is None:
-        return network, "RGB"
+        return network, RANDOM_WEIGHTS
     spec = network.spec
-    channel_order = preprocessing_of(checkpoint, spec).channel_order
+    preprocessing = preprocessing_of(checkpoint, spec)
     count, labels = class_count(checkpoint, spec), labels_of(checkpoint)
     if count == len(classes) and labels in (None, classes):
         load_weights(network, checkpoint)
-        return network, channel_order
+        return network, preprocessing
     source = create_model(spec, num_classes=count)
     load_weights(source, checkpoint)
     state = {k: v for k, v in source.state_dict().items() if not k.startswith("head.")}
@@ -107,4 +107,4 @@ def starting_network(
         f"{'other class names' if count == len(classes) else f'{count} classes'} "
         f"(here: {len(classes)} classes)"
     )
-    return network, channel_order
+    return network, preprocessing

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mobilevit_edge.errors import ImageError, InputError
-from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess_image, scale_pixels
+from mobilevit_edge.preprocess import Preprocessing, load_image, network_pixels, preprocess_image
 from mobilevit_edge.training.augment import augment, stream
 from mobilevit_edge.training.recipe import Recipe
 from mobilevit_edge.training.sampler import Draw, Indices
@@ -238,10 +238,10 @@ class TrainingSet(Dataset[Sample]):
         self._preprocessing = preprocessing
 
     def __getitem__(self, draw: Draw) -> Sample:
-        """The view ``[3, H, W]`` float32 in 0..1, and its class."""
+        """The view ``[3, H, W]`` float32, and its class."""
         rng = stream(self._recipe.seed, self._epoch, draw.image, draw.repeat)
         view = augment(self._images.load(draw.image), draw.size, self._recipe, rng)
-        pixels = scale_pixels(np.asarray(view), self._preprocessing.channel_order)
+        pixels = network_pixels(np.asarray(view), self._preprocessing)
         return torch.from_numpy(pixels), int(self._images.targets[draw.image])
 
 
@@ -256,7 +256,7 @@ class EvaluationSet(Dataset[Sample]):
         return len(self._images)
 
     def __getitem__(self, index: int) -> Sample:
-        """The image ``[3, H, W]`` float32 in 0..1, and its class."""
+        """The image ``[3, H, W]`` float32, and its class."""
         image = self._images.load(index)
         pixels = preprocess_image(image, self._preprocessing, self._preprocessing.image_size)
         return torch.from_numpy(pixels), int(self._images.targets[index])

@@ -13,6 +13,7 @@ import torch
 
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import write_atomically
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.preprocess import ChannelOrder, Preprocessing
 from mobilevit_edge.training.recipe import Recipe
 
@@ -38,6 +39,7 @@ class TrainingRun:
     channel_order: ChannelOrder
     fingerprint: str
     world_size: int
+    normalization: Normalization = NOT_NORMALIZED
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -46,8 +48,15 @@ class TrainingRun:
         It takes the whole center square: small images, such as CIFAR's, have no border to spare.
         """
         side = self.recipe.image_size
-        provenance = "mobilevit-train"
-        return Preprocessing(self.channel_order, "crop", "bilinear", 1.0, (side, side), provenance)
+        return Preprocessing(
+            channel_order=self.channel_order,
+            resize="crop",
+            interpolation="bilinear",
+            crop_fraction=1.0,
+            image_size=(side, side),
+            provenance="mobilevit-train",
+            normalization=self.normalization,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, for files."""
@@ -60,6 +69,10 @@ class TrainingRun:
             "recipe": Recipe.from_json(values["recipe"]),
             "classes": tuple(values["classes"]),
         }
+        # A run from before there was normalization has none.
+        if "normalization" in values:
+            mean, std = (tuple(values["normalization"][name]) for name in ("mean", "std"))
+            changed["normalization"] = Normalization(mean, std)
         return cls(**{**values, **changed})
 
 

@@ -135,9 +135,7 @@ def _new(request: NewRun, machine: Machine, ranks: Ranks, display: Display) -> _
         request.data, request.validation, recipe, machine.workers, display
     )
     torch.manual_seed(recipe.seed)
-    network, channel_order = starting_network(
-        request.model, train.classes, checkpoint, display.line
-    )
+    network, start = starting_network(request.model, train.classes, checkpoint, display.line)
     run = TrainingRun(
         model=request.model,
         recipe=recipe,
@@ -145,9 +143,10 @@ def _new(request: NewRun, machine: Machine, ranks: Ranks, display: Display) -> _
         validation=None if request.validation is None else str(request.validation.resolve()),
         weights=weights,
         classes=train.classes,
-        channel_order=channel_order,
+        channel_order=start.channel_order,
         fingerprint=fingerprint((train, validation)),
         world_size=ranks.world_size,
+        normalization=start.normalization,
     )
     return _Setup(run, network, train, validation, scans)
 

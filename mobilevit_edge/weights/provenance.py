@@ -8,11 +8,12 @@ naming scheme shows which code made the file, and the evaluation settings of tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast, get_args
 
 from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization, for_channels
 from mobilevit_edge.preprocess import (
     MAX_IMAGE_SIZE,
     ChannelOrder,
@@ -66,6 +67,7 @@ _FLIPPED_V2_NOTE: Final = (
 OWN_SETTINGS: Final = "preprocessing"
 """The key of config.json under which ``mobilevit-train`` writes :class:`Preprocessing`'s fields."""
 
+_CHANNELS: Final = 3
 _RESCALE_TOLERANCE: Final = 1e-4
 _PILLOW_FILTERS: Final[Mapping[int, Interpolation]] = {2: "bilinear", 3: "bicubic"}
 
@@ -92,7 +94,7 @@ def preprocessing_of(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
 
     Raises:
         CheckpointError: its config asks for something that this package does not do, such as
-            subtracting a mean.
+            padding images.
     """
     default = default_preprocessing(checkpoint.naming, spec)
     try:
@@ -141,7 +143,24 @@ def _from_own_config(settings: Any) -> Preprocessing:
         crop_fraction=fraction,
         image_size=(height, width),
         provenance="config.json of the checkpoint, written by mobilevit-train",
+        normalization=_own_normalization(settings),
     )
+
+
+def _own_normalization(settings: Mapping[str, Any]) -> Normalization:
+    if "normalization" not in settings:  # before it could be anything but none
+        return NOT_NORMALIZED
+    given = settings["normalization"]
+    return _normalization(given["mean"], given["std"])
+
+
+def _normalization(mean: Any, std: Any, *, scale: float = 1.0) -> Normalization:
+    """A config's mean and deviation, of pixels that were divided by ``scale`` less than to 0..1."""
+    values = (
+        for_channels(given if isinstance(given, Sequence) else (given,), _CHANNELS)
+        for given in (mean, std)
+    )
+    return Normalization(*(tuple(value / scale for value in channels) for channels in values))
 
 
 def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:
@@ -163,19 +182,19 @@ def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:
     return None if labels == generated else labels
 
 
+def is_multilabel(checkpoint: Checkpoint) -> bool:
+    """Whether its config says that each class was trained by itself, as transformers' can."""
+    return (checkpoint.config or {}).get("problem_type") == "multi_label_classification"
+
+
 def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Preprocessing:
     """The settings in transformers' ``preprocessor_config.json``."""
-    mean, std = processor.get("image_mean"), processor.get("image_std")
-    normalizes = processor.get("do_normalize", False)
-    if normalizes and (any(v != 0 for v in mean or ()) or any(v != 1 for v in std or ())):
-        raise ValueError(f"it subtracts the mean {mean} and divides by {std}")
-    factor = processor.get("rescale_factor", 1 / 255)
-    if not processor.get("do_rescale", True) or abs(factor * 255 - 1) > _RESCALE_TOLERANCE:
-        raise ValueError("it does not rescale pixels to 0..1")
     size = _side(processor["size"]) if "size" in processor else None
     crop = _side(processor["crop_size"]) if "crop_size" in processor else default.image_size[0]
-    # Absent means true, as in transformers, which also ignores the older name do_flip_channels.
-    flips = processor.get("do_flip_channel_order", True)
+    # Absent means true, as in transformers, which also ignores the older name do_flip_channels;
+    # the processors of other models do not flip.
+    kind = processor.get("image_processor_type") or processor.get("feature_extractor_type") or ""
+    flips = processor.get("do_flip_channel_order", not kind or kind.startswith("MobileVi"))
     crops = processor.get("do_center_crop", True)
     resample = int(processor.get("resample", 2))
     if resample not in _PILLOW_FILTERS:
@@ -194,7 +213,25 @@ def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Pre
         crop_fraction=side / size if size else default.crop_fraction,
         image_size=(side, side),
         provenance="preprocessor_config.json of the checkpoint",
+        normalization=_processor_normalization(processor, flips=flips),
     )
+
+
+def _processor_normalization(processor: Mapping[str, Any], *, flips: bool) -> Normalization:
+    """What it does to the values of pixels, in units of 0 to 1 and in the model's channel order."""
+    factor = 1.0
+    if processor.get("do_rescale", True):
+        factor = float(processor.get("rescale_factor", 1 / 255))
+    # A byte times the factor is the byte in 0..1 times this.
+    scale = factor * 255
+    if abs(scale - 1) <= _RESCALE_TOLERANCE:
+        scale = 1.0
+    mean, std = 0.0, 1.0
+    if processor.get("do_normalize", False):
+        mean, std = processor["image_mean"], processor["image_std"]
+    # transformers normalizes red, green and blue, and flips afterwards.
+    found = _normalization(mean, std, scale=scale)
+    return found.reversed() if flips else found
 
 
 def _side(value: object) -> int:
@@ -213,10 +250,6 @@ def _side(value: object) -> int:
 def _from_timm_config(config: Mapping[str, Any], default: Preprocessing) -> Preprocessing:
     """Timm's ``config.json``: settings at the top level or under ``pretrained_cfg``."""
     settings = {**config, **config.get("pretrained_cfg", {})}
-    if any(v != 0 for v in settings.get("mean", ())) or any(
-        v != 1 for v in settings.get("std", ())
-    ):
-        raise ValueError(f"it normalizes by mean {settings.get('mean')}, std {settings.get('std')}")
     interpolation = settings.get("interpolation", default.interpolation)
     if interpolation not in _PILLOW_FILTERS.values():
         raise ValueError(f"interpolation {interpolation!r} is neither bilinear nor bicubic")
@@ -233,4 +266,5 @@ def _from_timm_config(config: Mapping[str, Any], default: Preprocessing) -> Prep
         crop_fraction=fraction,
         image_size=(int(height), int(width)),
         provenance="timm config.json of the checkpoint",
+        normalization=_normalization(settings.get("mean", 0), settings.get("std", 1)),
     )

@@ -54,7 +54,8 @@ VERIFICATION = Verification(
 
 def manifest(**changes: Any) -> Manifest:
     built = Manifest(
-        schema_version=1,
+        schema_version=2,
+        task="classification",
         model=ModelInfo("mobilevit_xxs", 2, (256, 192), 1_000_000, 400_000_000),
         target="onnx",
         backend=None,
@@ -68,7 +69,7 @@ def manifest(**changes: Any) -> Manifest:
         precision="fp32",
         kept_in_float=("layer1",),
         calibration=Calibration(100, 2),
-        source=SourceInfo("weights.pt", "timm", "ema", "0" * 64),
+        source=SourceInfo("weights.pt", "timm", "ema", "0" * 64, ("fc.weight",)),
         input=InputInfo(
             "image",
             "float32",
@@ -76,6 +77,8 @@ def manifest(**changes: Any) -> Manifest:
             (None, 3, 256, 192),
             "BGR",
             1 / 255,
+            (0.4, 0.5, 0.6),
+            (0.2, 0.25, 0.3),
             Resize("crop", "bilinear", True, (288, 216)),
             "CVNets v0.1",
         ),
@@ -121,7 +124,7 @@ def with_value(path: str, value: Any) -> str:
 
 def test_a_manifest_survives_the_way_through_json() -> None:
     assert manifest_from_json(manifest_to_json(manifest())) == manifest()
-    nothing = SourceInfo("random", None, "", None)
+    nothing = SourceInfo("random", None, "", None, ())
     assert manifest_from_json(manifest_to_json(manifest(source=nothing))).source == nothing
 
 
@@ -144,7 +147,7 @@ def test_any_number_and_text_survives_exactly(
 
 
 def test_the_dataclasses_mirror_the_schema_field_by_field() -> None:
-    assert differences(Manifest, read_schema("bundle.v1.json")) == []
+    assert differences(Manifest, read_schema("bundle.v2.json")) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.normalization import NOT_NORMALIZED, PRESETS
 from mobilevit_edge.preprocess import Preprocessing
 from mobilevit_edge.specs import SPECS
 from mobilevit_edge.weights.checkpoint import Checkpoint
@@ -101,6 +102,44 @@ def test_a_processors_settings_are_followed(
     assert {key: getattr(found, key) for key in expected} == expected
 
 
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET = {"do_normalize": True, "image_mean": list(MEAN), "image_std": list(STD)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "mean", "std"),
+    [
+        ({}, (0, 0, 0), (1, 1, 1)),
+        # Given without being asked for: transformers writes these into every config.
+        (IMAGENET | {"do_normalize": None}, (0, 0, 0), (1, 1, 1)),
+        (IMAGENET | {"do_flip_channel_order": False}, MEAN, STD),
+        (IMAGENET, MEAN[::-1], STD[::-1]),
+        ({"do_normalize": True, "image_mean": 0.5, "image_std": 0.25}, (0.5,) * 3, (0.25,) * 3),
+        # Bytes as they are, and from 0 to 2.
+        ({"do_rescale": False}, (0, 0, 0), (1 / 255,) * 3),
+        ({"rescale_factor": 1 / 127.5}, (0, 0, 0), (0.5,) * 3),
+        (
+            {"do_rescale": False, "do_normalize": True, "image_mean": 127.5, "image_std": 127.5},
+            (0.5,) * 3,
+            (0.5,) * 3,
+        ),
+    ],
+)
+def test_what_a_processor_does_to_values_is_followed(
+    changes: dict[str, Any], mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    found = of("transformers", processor=APPLE | changes).normalization
+    assert found.mean == pytest.approx(mean)
+    assert found.std == pytest.approx(std)
+
+
+def test_only_mobilevits_processors_flip_where_nothing_is_said() -> None:
+    settings = {key: value for key, value in APPLE.items() if key != "do_flip_channel_order"}
+    for kind, order in (("MobileViTImageProcessor", "BGR"), ("ViTImageProcessor", "RGB")):
+        found = of("transformers", processor=settings | {"image_processor_type": kind})
+        assert found.channel_order == order
+
+
 def test_a_processor_with_height_and_width_stretches_as_transformers_does() -> None:
     # transformers' resize keeps proportions for shortest_edge only.
     size = {"height": 256, "width": 256}
@@ -117,10 +156,12 @@ def test_a_flip_on_v2_weights_is_followed_but_called_doubtful() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"do_normalize": True, "image_mean": [0.485, 0.456, 0.406]}, "subtracts the mean"),
-        ({"do_normalize": True, "image_std": [0.5, 0.5, 0.5]}, "subtracts the mean"),
-        ({"do_rescale": False}, "does not rescale"),
-        ({"rescale_factor": 1 / 127.5}, "127|0.0078|rescale"),
+        ({"do_normalize": True, "image_std": [0.5, 0.5, 0.5]}, "image_mean"),
+        ({"do_normalize": True, "image_mean": [0, 0], "image_std": 1}, "2 values"),
+        ({"do_normalize": True, "image_mean": 0, "image_std": [0, 1, 1]}, "std 0.0"),
+        ({"do_normalize": True, "image_mean": "x", "image_std": 1}, "could not convert"),
+        ({"rescale_factor": 0}, "cannot be understood"),
+        ({"rescale_factor": "much"}, "could not convert"),
         ({"resample": 0}, "resample filter 0"),
         ({"resample": "bilinear"}, "bilinear"),
         ({"size": {"height": 256, "width": 320}}, "not square"),
@@ -147,7 +188,9 @@ def test_what_a_processor_asks_and_this_package_does_not_do_is_refused(
         ({"crop_pct": 0.8, "interpolation": "bilinear"}, {"interpolation": "bilinear"}),
         ({"input_size": [3, 192, 320]}, {"image_size": (192, 320)}),
         ({"crop_mode": "squash"}, {"resize": "stretch"}),
-        ({"mean": [0, 0, 0], "std": [1, 1, 1]}, {"resize": "crop"}),
+        ({"mean": [0, 0, 0], "std": [1, 1, 1]}, {"normalization": NOT_NORMALIZED}),
+        ({"mean": MEAN, "std": STD}, {"normalization": PRESETS["imagenet"]}),
+        ({"mean": [0.5] * 3, "std": [0.5] * 3}, {"normalization": PRESETS["half"]}),
     ],
 )
 def test_timms_config_is_followed(
@@ -161,8 +204,8 @@ def test_timms_config_is_followed(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"mean": [0.485, 0.456, 0.406]}, "normalizes by mean"),
-        ({"std": [0.229, 0.224, 0.225]}, "normalizes by mean"),
+        ({"mean": [0.485, 0.456]}, "2 values"),
+        ({"std": [0, 0, 0]}, "std 0.0"),
         ({"interpolation": "lanczos"}, "'lanczos' is neither"),
         ({"crop_pct": 1.5}, r"crop_pct 1\.5"),
         ({"crop_pct": "big"}, "cannot be understood"),

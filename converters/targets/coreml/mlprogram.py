@@ -25,18 +25,16 @@ from converters.precision.apply import PrecisionPlan
 from converters.precision.parts import part_filter
 from converters.quiet import quiet
 from converters.rewrites.base import parts_of
-from converters.targets.base import INPUT_NAME, output_name
+from converters.targets.base import INPUT_NAME, PROBABILITIES, output_name
 from converters.targets.coreml.compute import float_precision
 from converters.targets.coreml.systems import compute_advice, deployment_target
 from mobilevit_edge.errors import ConversionError, UsageError
+from mobilevit_edge.formats.bundle import Task
 from mobilevit_edge.models.layers import InvertedResidual
 
-LOGITS: Final = output_name(softmax=False)
 LABEL: Final = "classLabel"
-PROBABILITIES: Final = f"{LABEL}_probs"
+LABEL_PROBABILITIES: Final = f"{LABEL}_probs"
 """coremltools' own names for a classifier's outputs, which Apple's samples expect."""
-_SOFTMAX: Final = "probabilities"
-"""The softmax of the logits inside the program, which the classifier's outputs are made of."""
 FLEXIBLE_STEP: Final = 64
 """A multiple of it needs no resizing of a map anywhere: stride 32 times the patch."""
 _CHANNELS_PER_PALETTE: Final = 8
@@ -45,20 +43,27 @@ _PREVIEW: Final = "com.apple.coreml.model.preview.type"
 
 
 class _Program(ExportableModel):
-    """What the package computes. ``[1, 3, H, W]`` in 0..1 -> logits, and a classifier's softmax."""
+    """What the package computes. ``[1, 3, H, W]`` -> logits, and a classifier's probabilities."""
 
-    def __init__(self, module: ExportableModel, *, classifies: bool) -> None:
-        super().__init__(
-            module.model,
-            raw_input=module.raw_input,
-            scaling=module.scaling,
-            softmax=module.softmax,
-        )
-        self.classifies = classifies
+    def __init__(self, module: ExportableModel, task: Task) -> None:
+        super().__init__(module.model, module.preparation, activation=module.activation)
+        self.task = task
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
         logits = super().forward(image)
-        return (logits, torch.softmax(logits, dim=-1)) if self.classifies else (logits,)
+        match self.task:
+            case "classification":
+                return logits, torch.softmax(logits, dim=-1)
+            case "multilabel":
+                return logits, torch.sigmoid(logits)
+            case "embedding":
+                return (logits,)
+
+
+def _output_names(task: Task) -> tuple[str, ...]:
+    """Of what :class:`_Program` gives."""
+    logits = output_name(task)
+    return (logits,) if task == "embedding" else (logits, PROBABILITIES)
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,8 @@ def make_program(module: ExportableModel, sizes: Sizes, job: ExportJob, plan: Pr
     """
     with quiet():
         try:
-            computes = _Program(module, classifies=job.source.model.num_classes > 0)
-            program = _capture(computes.eval(), sizes, job, plan)
-            name_by_module(program)
+            program = _capture(_Program(module, job.task).eval(), sizes, job, plan)
+            name_by_module(program, _output_names(job.task))
             # Their channels' ranges differ up to a thousandfold, and they hold few of the weights.
             uncompressed = ("stem", *(name for name, _ in parts_of(module.model, InvertedResidual)))
             model = _convert(program, sizes, job, plan, uncompressed)
@@ -128,14 +132,14 @@ def _dynamic_sides(sizes: Sizes) -> dict[int, Any]:
     return dynamic
 
 
-def name_by_module(program: ExportedProgram) -> None:
+def name_by_module(program: ExportedProgram, output_names: Sequence[str]) -> None:
     """Name every operator after the module it came from, where coremltools looks for names.
 
     ``layer3_1_layers_0_attention__conv2d_22`` is what Xcode's performance report will show. The
     stack trace, which coremltools carries along as the operator's scope, becomes the module's path.
     """
     nodes = {node.name: node for node in program.graph.nodes if node.op == "call_function"}
-    results = zip(program.graph_signature.output_specs, (LOGITS, _SOFTMAX), strict=False)
+    results = zip(program.graph_signature.output_specs, output_names, strict=True)
     outputs = {spec.arg.name: (spec, name) for spec, name in results}
     for name, node in nodes.items():
         path = network_path(node)
@@ -157,8 +161,6 @@ def _convert(
 ) -> Any:
     shapes = [(1, 3, *size) for size in (sizes.default, *sizes.others)]
     system = deployment_target(job.options)
-    classifies = job.source.model.num_classes > 0
-    names = (LOGITS, _SOFTMAX) if classifies else (LOGITS,)
     intermediate = ct.convert(
         program,
         convert_to="milinternal",
@@ -169,21 +171,22 @@ def _convert(
                 name=INPUT_NAME,
                 shape=ct.EnumeratedShapes(shapes, default=shapes[0]) if sizes.others else shapes[0],
                 scale=job.module_input.scale,
+                bias=[-mean for mean in job.module_input.normalization.mean],
                 color_layout=ct.colorlayout[job.module_input.channel_order],
             )
         ],
-        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in names],
+        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in _output_names(job.task)],
     )
     # In one step, coremltools counts a classifier's outputs wrongly where there is another output.
     for function in intermediate.functions.values():
         function.output_types = None
-    classifier = ct.ClassifierConfig(list(job.source.labels), LABEL, _SOFTMAX)
+    classifier = ct.ClassifierConfig(list(job.source.labels), LABEL, PROBABILITIES)
     return ct.convert(
         intermediate,
         convert_to="mlprogram",
         minimum_deployment_target=ct.target[system],
         pass_pipeline=_compression(intermediate, job.precision, system, uncompressed),
-        classifier_config=classifier if classifies else None,
+        classifier_config=classifier if job.task == "classification" else None,
         skip_model_load=True,
     )
 
@@ -253,10 +256,13 @@ def _describe(model: Any, job: ExportJob) -> None:
         f"({contract.resize}). Any pixel buffer will do: colors ({contract.channel_order}) and "
         f"scale are converted."
     )
-    model.output_description[LOGITS] = f"One number for each of {job.source.outputs} outputs."
-    if job.source.model.num_classes > 0:
+    described = f"One number for each of {job.source.outputs} outputs."
+    model.output_description[output_name(job.task)] = described
+    if job.task == "multilabel":
+        model.output_description[PROBABILITIES] = "The probability of each class by itself."
+    if job.task == "classification":
         model.output_description[LABEL] = "The most likely class."
-        model.output_description[PROBABILITIES] = "Every class with its probability."
+        model.output_description[LABEL_PROBABILITIES] = "Every class with its probability."
         model.user_defined_metadata[_PREVIEW] = "imageClassifier"
     model.user_defined_metadata["mobilevit-edge.model"] = name
     model.user_defined_metadata["mobilevit-edge.precision"] = options.precision

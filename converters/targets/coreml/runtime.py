@@ -12,13 +12,12 @@ from typing import Any, Final
 import numpy as np
 
 from converters.quiet import quiet
-from converters.targets.base import INPUT_NAME, output_name
+from converters.targets.base import EMBEDDING, INPUT_NAME, LOGITS
 from converters.targets.coreml.evaluator.interface import ImageInput
 from converters.targets.coreml.evaluator.package import MilModel, read_package
 from converters.targets.loaded import Array, LoadedModel, TensorSpec
 from mobilevit_edge.errors import ConversionError
 
-_OUTPUT: Final = output_name(softmax=False)
 _MACOS: Final = "Darwin"
 
 
@@ -101,8 +100,11 @@ def _run_by_size(
         if (height, width) not in by_size:
             known = ", ".join(f"{h}x{w}" for h, w in by_size)
             raise ConversionError(f"the package takes no image of {height}x{width}, only {known}")
-        name = by_size[height, width]
-        return np.concatenate([np.asarray(call(name, pixels)[_OUTPUT]) for pixels in images])
+        function = by_size[height, width]
+        answers = [call(function, pixels) for pixels in images]
+        return np.concatenate(
+            [np.asarray(a[LOGITS if LOGITS in a else EMBEDDING]) for a in answers]
+        )
 
     return run
 

@@ -55,6 +55,7 @@ class CoreMLTarget(Target):
         run_packages=("torch", "coremltools"),
         phones=("ios",),
         takes_pixels=True,
+        gives_probabilities=True,
     )
 
     def check_options(self, options: ExportOptions) -> None:
@@ -63,7 +64,10 @@ class CoreMLTarget(Target):
         calibrated = options.precision == "int8" and bool(options.other_sizes)
         for applies, reason in (
             (options.raw_input, "--raw-input: a Core ML package takes a pixel buffer already"),
-            (options.softmax, "--softmax: a Core ML package gives logits and probabilities"),
+            (
+                options.activation == "softmax",
+                "--activation softmax: a Core ML package gives logits and probabilities",
+            ),
             (options.batch != 1, "--batch: Core ML takes one image per call"),
             (several, "--function-sizes with --flexible-sizes: choose one of the two"),
             (

@@ -68,6 +68,9 @@ def _constant_methods(job: ExportJob) -> dict[str, Any]:
         "input_is_bgr": contract.channel_order == "BGR",
         "input_is_bytes_nhwc": contract.dtype == "uint8",
         "input_scale": contract.scale,
-        "output_is_softmax": job.options.softmax,
+        "input_mean": list(contract.normalization.mean),
+        "input_std": list(contract.normalization.std),
+        "output_activation": job.activation,
+        "task": job.task,
         "num_outputs": job.source.outputs,
     }

@@ -37,7 +37,7 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
         module,
         (example_input(job),),
         input_names=[INPUT_NAME],
-        output_names=[output_name(softmax=options.softmax)],
+        output_names=[output_name(job.task, job.activation)],
         dynamic_batch=options.batch is None,
     )
     import onnx
@@ -126,6 +126,8 @@ def _metadata(job: ExportJob) -> dict[str, str]:
                 "layout": contract.layout,
                 "channel_order": contract.channel_order,
                 "scale": contract.scale,
+                "mean": contract.normalization.mean,
+                "std": contract.normalization.std,
             }
         ),
     }

@@ -39,7 +39,7 @@ SOURCE = SourceModel(
     preprocessing=Preprocessing("RGB", "stretch", "bilinear", 1.0, (SIZE, SIZE), "test"),
     labels=LABELS,
     labels_source="test",
-    origin=SourceInfo("test", None, "", None),
+    origin=SourceInfo("test", None, "", None, ()),
 )
 
 
@@ -48,7 +48,7 @@ def options(folder: Path, batch: int | None = 1, **more: Any) -> ExportOptions:
 
 
 def job(folder: Path, batch: int | None = 1, **more: Any) -> ExportJob:
-    return ExportJob(options(folder, batch, **more), SOURCE, takes_pixels=False)
+    return ExportJob(options(folder, batch, **more), SOURCE, takes_pixels=False, activation="none")
 
 
 def artifact(wrong: int = 0, batches: list[int] | None = None) -> LoadedModel:

@@ -171,7 +171,7 @@ def test_a_wrong_answer_is_refused(
 
 
 def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
-    job = with_options(random_job(), batch=2, softmax=True)
+    job = with_options(random_job(), batch=2, activation="softmax")
     case = list(verification_cases(job))[:1]
     reference = Reference(job)
     expected = reference(case[0].pixels)

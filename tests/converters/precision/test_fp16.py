@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from converters.job.wrapping import ExportableModel
+from converters.job.wrapping import ExportableModel, InputPreparation
 from converters.precision.fp16 import LIMIT, Fp32Region, find_fp32_regions, to_fp16
 from mobilevit_edge.errors import ConversionError
 from tests.conftest import random_images
@@ -32,9 +32,8 @@ class Sum(nn.Module):
 def exportable(*layers: nn.Module) -> ExportableModel:
     return ExportableModel(
         nn.Sequential(*layers).eval(),  # type: ignore[arg-type]
-        raw_input=False,
-        scaling=None,
-        softmax=False,
+        InputPreparation(channels_last=False, mean=None, scaling=None),
+        activation="none",
     )
 
 

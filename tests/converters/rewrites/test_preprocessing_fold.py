@@ -1,4 +1,4 @@
-"""Pixel scaling and channel order inside the stem."""
+"""Scaling, deviations and channel order of the input inside the stem."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.rewrites.base import Context, Outcome
+from converters.rewrites.base import Context, InputScaling, Outcome
 from mobilevit_edge.preprocess import ChannelOrder
 from tests.support.networks import FAMILIES, Family
 from tests.support.rewrites import EXACT, difference, few, rewritten, small_model
@@ -29,11 +29,15 @@ def test_rgb_bytes_give_what_scaled_and_ordered_pixels_give(
     names: list[str], order: ChannelOrder, family: Family, batch: int, height: int, width: int
 ) -> None:
     model = small_model(family)
-    context = Context((height, width), raw_channel_order=order)
+    std = (0.229, 0.224, 0.225)
+    factors = tuple(1 / 255 / value for value in std)
+    context = Context((height, width), InputScaling(factors, flip=order == "BGR"))
     changed, _ = rewritten(model, *names, context=context)
     random = torch.Generator().manual_seed(height)
     pixels = torch.randint(0, 256, (batch, 3, height, width), generator=random).double()
-    scaled = (pixels.flip(1) if order == "BGR" else pixels) / 255
+    # [3] -> [3, 1, 1], over [B, 3, H, W]
+    deviations = torch.tensor(std, dtype=torch.float64)[:, None, None]
+    scaled = (pixels.flip(1) if order == "BGR" else pixels) / 255 / deviations
     assert difference(changed(pixels), model(scaled)) < EXACT
 
 

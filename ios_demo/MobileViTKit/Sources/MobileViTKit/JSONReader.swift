@@ -66,6 +66,20 @@ struct JSONReader {
         return try found.map { $0 is NSNull ? nil : try whole($0, key, range) }
     }
 
+    /// Numbers of a list of known length.
+    func numbers(_ key: String, count: Int, _ range: ClosedRange<Double>) throws -> [Double] {
+        guard let found = try required(key) as? [Any], found.count == count else {
+            throw wrong(key, "needs \(count) numbers")
+        }
+        return try found.map {
+            // NaN is in no range.
+            guard let number = JSONReader.number($0), range.contains(number) else {
+                throw wrong(key, "holds no number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return number
+        }
+    }
+
     func children(_ key: String, most: Int) throws -> [JSONReader] {
         guard let found = try required(key) as? [Any], found.count <= most else {
             throw wrong(key, "is no list of at most \(most)")

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What an app needs of a bundle's `manifest.json`; `bundle.v1.json` is the definition.
+/// What an app needs of a bundle's `manifest.json`; `bundle.v2.json` is the definition.
 public struct Manifest: Equatable, Sendable {
     /// `height` and `width` are the image size in pixels.
     public struct Model: Equatable, Sendable {
@@ -10,12 +10,15 @@ public struct Manifest: Equatable, Sendable {
         public let width: Int
     }
 
-    /// `bytes`: uint8 NHWC pixels as they are; otherwise float32 NCHW, pixel * `scale`, in `order`.
+    /// `bytes`: uint8 NHWC pixels as they are; otherwise float32 NCHW, (pixel * `scale` - `mean`) / `std`,
+    /// with channels in `order`.
     public struct Input: Equatable, Sendable {
         public let name: String
         public let bytes: Bool
         public let order: ChannelOrder
         public let scale: Double
+        public let mean: [Double]
+        public let std: [Double]
         public let resize: Resize
     }
 
@@ -29,7 +32,7 @@ public struct Manifest: Equatable, Sendable {
 
     public struct Output: Equatable, Sendable {
         public let name: String
-        public let softmax: Bool
+        public let scores: Scores
     }
 
     /// A tiny RGB image of `rows` x `columns`, and the best classes that it must give.
@@ -79,6 +82,14 @@ public struct Manifest: Equatable, Sendable {
 public enum ChannelOrder: String, Sendable {
     case rgb = "RGB"
     case bgr = "BGR"
+}
+
+/// What outputs are: probabilities, logits of one class of many, logits of each class by itself, or no classes.
+public enum Scores: Sendable {
+    case probabilities
+    case logits
+    case independentLogits
+    case features
 }
 
 public enum Interpolation: String, Sendable {

@@ -2,23 +2,30 @@ import Foundation
 
 /// Reads `manifest.json`.
 public enum ManifestReader {
-    private static let schemaVersion = 1
+    private static let firstVersion = 1
+    private static let schemaVersion = 2
     private static let sides = 1...2048
     private static let classes = 1...1_000_000
     private static let mostFiles = 100
     private static let mostExpected = 5
     private static let goldenSides = 1...256
+    private static let channels = 3
+    private static let means = -255.0...255.0
+    private static let stds = (1 / 1024.0)...1024.0
 
-    /// - Throws: `BundleError` if the text is no manifest of version 1, or contradicts itself.
+    /// - Throws: `BundleError` if the text is no manifest of version 1 or 2, or contradicts itself.
     public static func read(_ text: String) throws -> Manifest {
         guard text.utf8.count <= Manifest.maxBytes else { throw BundleError("manifest: too large") }
         let root = try JSONReader(text)
         let version = try root.int("schema_version", 0...Int(Int32.max))
-        guard version == schemaVersion else {
+        guard (firstVersion...schemaVersion).contains(version) else {
             throw BundleError(
                 "manifest: version \(version), this app reads \(schemaVersion): export the bundle again, or update the app"
             )
         }
+        // Version 1 knew neither tasks nor normalization.
+        let isFirst = version == firstVersion
+        let task = isFirst ? "classification" : try root.oneOf("task", ["classification", "multilabel", "embedding"])
         let model = try model(root.child("model"))
         let labels = try root.child("labels").int("count", classes)
         guard labels == model.outputs else {
@@ -30,8 +37,8 @@ public enum ManifestReader {
             precision: try root.text("precision"),
             computeUnits: root.has("coreml")
                 ? try root.child("coreml").oneOf("compute_units", ["all", "cpuAndGPU"]) : nil,
-            input: try input(root.child("input"), model),
-            output: try output(root.child("output"), model),
+            input: try input(root.child("input"), model, isFirst: isFirst),
+            output: try output(root.child("output"), model, task),
             labelCount: labels,
             golden: try golden(root.child("golden"), model),
             files: try files(root)
@@ -44,7 +51,7 @@ public enum ManifestReader {
             name: try json.text("name"), outputs: try json.int("outputs", classes), height: height, width: width)
     }
 
-    private static func input(_ json: JSONReader, _ model: Manifest.Model) throws -> Manifest.Input {
+    private static func input(_ json: JSONReader, _ model: Manifest.Model, isFirst: Bool) throws -> Manifest.Input {
         let bytes = try json.oneOf("dtype", ["float32", "uint8"]) == "uint8"
         let last = try json.oneOf("layout", ["NCHW", "NHWC"]) == "NHWC"
         let shape = try json.ints("shape", count: 4, sides)
@@ -61,6 +68,10 @@ public enum ManifestReader {
             bytes: bytes,
             order: order == "BGR" ? .bgr : .rgb,
             scale: try json.positive("scale"),
+            mean: isFirst
+                ? [Double](repeating: 0, count: channels) : try json.numbers("mean", count: channels, means),
+            std: isFirst
+                ? [Double](repeating: 1, count: channels) : try json.numbers("std", count: channels, stds),
             resize: try resize(json.child("resize"))
         )
     }
@@ -76,12 +87,21 @@ public enum ManifestReader {
         )
     }
 
-    private static func output(_ json: JSONReader, _ model: Manifest.Model) throws -> Manifest.Output {
+    private static func output(
+        _ json: JSONReader, _ model: Manifest.Model, _ task: String
+    ) throws -> Manifest.Output {
         guard try json.ints("shape", count: 2, classes)[1] == model.outputs else {
             throw json.wrong("shape", "does not fit the model: export the bundle again")
         }
-        let activation = try json.oneOf("activation", ["none", "softmax"])
-        return Manifest.Output(name: try json.text("name"), softmax: activation == "softmax")
+        let activation = try json.oneOf("activation", ["none", "softmax", "sigmoid"])
+        let scores: Scores
+        switch (task, activation) {
+        case ("embedding", _): scores = .features
+        case (_, "softmax"), (_, "sigmoid"): scores = .probabilities
+        case ("multilabel", _): scores = .independentLogits
+        default: scores = .logits
+        }
+        return Manifest.Output(name: try json.text("name"), scores: scores)
     }
 
     private static func golden(_ json: JSONReader, _ model: Manifest.Model) throws -> Manifest.Golden {

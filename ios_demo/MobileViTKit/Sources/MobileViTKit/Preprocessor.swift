@@ -31,8 +31,8 @@ public struct Preprocessor: Sendable {
             .cropped(left: left, top: top, width: model.width, height: model.height)
     }
 
-    /// An image of the model's size as float32 `[3, H, W]`, channels ordered and scaled: for models
-    /// that take no pixels.
+    /// An image of the model's size as float32 `[3, H, W]`, channels ordered, scaled and
+    /// normalized: for models that take no pixels.
     public func tensor(_ image: Pixels) -> [Float] {
         precondition(image.width == model.width && image.height == model.height, "not of the model's size")
         let count = image.width * image.height
@@ -40,9 +40,10 @@ public struct Preprocessor: Sendable {
         var tensor = [Float](repeating: 0, count: 3 * count)
         for plane in 0..<3 {
             let channel = input.order == .bgr ? 2 - plane : plane
+            let (mean, std) = (Float(input.mean[plane]), Float(input.std[plane]))
             for pixel in 0..<count {
                 // A division, as in Python: times the reciprocal is off by one in the last place.
-                tensor[plane * count + pixel] = Float(image.rgb[pixel * 3 + channel]) / divisor
+                tensor[plane * count + pixel] = (Float(image.rgb[pixel * 3 + channel]) / divisor - mean) / std
             }
         }
         return tensor

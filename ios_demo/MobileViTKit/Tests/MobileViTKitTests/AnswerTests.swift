@@ -5,15 +5,17 @@ import XCTest
 
 final class AnswerTests: XCTestCase {
     private struct Case: Decodable {
+        let task: String
         let logits: [Double]
         let probabilities: [Double]
         let order: [Int]
     }
 
     func testProbabilitiesAndOrderAreThoseOfPython() throws {
-        for found in try JSONDecoder().decode([Case].self, from: Vectors.data("softmax.json")) {
+        for found in try JSONDecoder().decode([Case].self, from: Vectors.data("answers.json")) {
             let labels = found.logits.indices.map(String.init)
-            let classes = TopClasses.of(found.logits, labels: labels, isSoftmax: false, count: found.logits.count)
+            let scores: Scores = found.task == "multilabel" ? .independentLogits : .logits
+            let classes = TopClasses.of(found.logits, labels: labels, scores: scores, count: found.logits.count)
             XCTAssertEqual(classes.map(\.index), found.order)
             for score in classes { XCTAssertEqual(score.probability, found.probabilities[score.index], accuracy: 1e-6) }
         }

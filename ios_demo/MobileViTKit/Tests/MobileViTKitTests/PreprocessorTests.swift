@@ -13,6 +13,8 @@ final class PreprocessorTests: XCTestCase {
         let rule: String
         let interpolation: String
         let order: String
+        let mean: [Double]
+        let std: [Double]
         let tensor: Data
     }
 
@@ -28,7 +30,7 @@ final class PreprocessorTests: XCTestCase {
                 model: Manifest.Model(name: "m", outputs: 1, height: found.size[0], width: found.size[1]),
                 input: Manifest.Input(
                     name: "image", bytes: false, order: try XCTUnwrap(ChannelOrder(rawValue: found.order)),
-                    scale: 1 / 255, resize: resize))
+                    scale: 1 / 255, mean: found.mean, std: found.std, resize: resize))
             let tensor = preprocessor.tensor(preprocessor.resize(image))
             let expected = found.tensor.withUnsafeBytes { raw in
                 stride(from: 0, to: raw.count, by: 4).map {

@@ -48,6 +48,18 @@ internal class JsonReader private constructor(private val json: JSONObject, priv
         }
     }
 
+    /** Numbers of a list of known length. */
+    fun numbers(key: String, count: Int, range: ClosedFloatingPointRange<Double>): List<Double> {
+        val array = required(key, JSONArray::class.java)
+        if (array.length() != count) fail(key, "needs $count numbers")
+        return (0 until count).map { index ->
+            val value = (array.get(index) as? Number ?: fail(key, "holds no number")).toDouble()
+            // NaN is in no range.
+            if (value !in range) fail(key, "is not from ${range.start} to ${range.endInclusive}")
+            value
+        }
+    }
+
     fun children(key: String, most: Int): List<JsonReader> {
         val array = required(key, JSONArray::class.java)
         if (array.length() > most) fail(key, "holds more than $most")

@@ -1,6 +1,6 @@
 package org.mobilevitedge.core
 
-/** What an app needs of a bundle's `manifest.json`; `bundle.v1.json` is the definition. */
+/** What an app needs of a bundle's `manifest.json`; `bundle.v2.json` is the definition. */
 data class Manifest(
     val model: Model,
     val target: String,
@@ -14,13 +14,18 @@ data class Manifest(
     /** [height] and [width] are the image size in pixels. */
     data class Model(val name: String, val outputs: Int, val height: Int, val width: Int)
 
-    /** [bytes]: uint8 NHWC pixels as they are; otherwise float32 NCHW, pixel * [scale], in [order]. */
+    /**
+     * [bytes]: uint8 NHWC pixels as they are; otherwise float32 NCHW, (pixel * [scale] - [mean]) / [std],
+     * with channels in [order].
+     */
     data class Input(
         val name: String,
         val bytes: Boolean,
         val batch: Int,
         val order: ChannelOrder,
         val scale: Double,
+        val mean: List<Double>,
+        val std: List<Double>,
         val resize: Resize,
     ) {
         /** Of the tensor that [Preprocessor.tensor] makes: one image, NHWC bytes or NCHW floats. */
@@ -38,7 +43,7 @@ data class Manifest(
         val coverWidth: Int,
     )
 
-    data class Output(val name: String, val softmax: Boolean)
+    data class Output(val name: String, val scores: Scores)
 
     /** A tiny RGB image of [rows] x [columns], and the best classes that it must give. */
     class Golden(
@@ -68,3 +73,6 @@ data class Manifest(
 enum class ChannelOrder { RGB, BGR }
 
 enum class Interpolation { BILINEAR, BICUBIC }
+
+/** What outputs are: probabilities, logits of one class of many, logits of each class by itself, or no classes. */
+enum class Scores { PROBABILITIES, LOGITS, INDEPENDENT_LOGITS, FEATURES }

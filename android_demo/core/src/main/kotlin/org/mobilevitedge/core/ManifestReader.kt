@@ -4,32 +4,39 @@ import kotlin.io.encoding.Base64
 
 /** Reads `manifest.json`. */
 object ManifestReader {
-    private const val SCHEMA_VERSION = 1
+    private const val SCHEMA_VERSION = 2
+    private const val FIRST_VERSION = 1
     private const val LARGEST_SIDE = 2048
     private const val MOST_CLASSES = 1_000_000
     private const val MOST_FILES = 100
     private const val MOST_EXPECTED = 5
     private const val LARGEST_GOLDEN = 256
+    private const val CHANNELS = 3
+    private val MEANS = -255.0..255.0
+    private val STDS = 1 / 1024.0..1024.0
     internal val PATH = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
     private val SHA256 = Regex("[0-9a-f]{64}")
 
-    /** @throws BundleException if the text is no manifest of version 1, or contradicts itself. */
+    /** @throws BundleException if the text is no manifest of version 1 or 2, or contradicts itself. */
     fun read(text: String): Manifest {
         if (text.length > Manifest.MAX_BYTES) throw BundleException("manifest: too large")
         val root = JsonReader.parse(text)
         val version = root.int("schema_version", 0..Int.MAX_VALUE)
-        if (version != SCHEMA_VERSION) {
+        if (version !in FIRST_VERSION..SCHEMA_VERSION) {
             throw BundleException(
                 "manifest: version $version, this app reads $SCHEMA_VERSION: export the bundle again, or update the app",
             )
         }
+        // Version 1 knew neither tasks nor normalization.
+        val first = version == FIRST_VERSION
+        val task = if (first) "classification" else root.oneOf("task", "classification", "multilabel", "embedding")
         val model = model(root.child("model"))
         val manifest = Manifest(
             model = model,
             target = root.oneOf("target", "coreml", "onnx", "executorch"),
             precision = root.text("precision"),
-            input = input(root.child("input"), model),
-            output = output(root.child("output"), model),
+            input = input(root.child("input"), model, first),
+            output = output(root.child("output"), model, task),
             labelCount = root.child("labels").int("count", 1..MOST_CLASSES),
             golden = golden(root.child("golden"), model),
             files = root.children("files", MOST_FILES).map(::file),
@@ -43,7 +50,7 @@ object ManifestReader {
         return Manifest.Model(json.text("name"), json.int("outputs", 1..MOST_CLASSES), height, width)
     }
 
-    private fun input(json: JsonReader, model: Manifest.Model): Manifest.Input {
+    private fun input(json: JsonReader, model: Manifest.Model, first: Boolean): Manifest.Input {
         val bytes = json.oneOf("dtype", "float32", "uint8") == "uint8"
         val last = json.oneOf("layout", "NCHW", "NHWC") == "NHWC"
         val shape = json.ints("shape", 4, 1..LARGEST_SIDE)
@@ -57,6 +64,8 @@ object ManifestReader {
             batch = shape[0] ?: 1,
             order = ChannelOrder.valueOf(json.oneOf("channel_order", "RGB", "BGR")),
             scale = json.positive("scale"),
+            mean = if (first) List(CHANNELS) { 0.0 } else json.numbers("mean", CHANNELS, MEANS),
+            std = if (first) List(CHANNELS) { 1.0 } else json.numbers("std", CHANNELS, STDS),
             resize = resize(json.child("resize")),
         )
     }
@@ -71,11 +80,18 @@ object ManifestReader {
         )
     }
 
-    private fun output(json: JsonReader, model: Manifest.Model): Manifest.Output {
+    private fun output(json: JsonReader, model: Manifest.Model, task: String): Manifest.Output {
         if (json.ints("shape", 2, 1..MOST_CLASSES)[1] != model.outputs) {
             throw BundleException("manifest: output/shape does not fit the model: export the bundle again")
         }
-        return Manifest.Output(json.text("name"), json.oneOf("activation", "none", "softmax") == "softmax")
+        val activation = json.oneOf("activation", "none", "softmax", "sigmoid")
+        val scores = when {
+            task == "embedding" -> Scores.FEATURES
+            activation != "none" -> Scores.PROBABILITIES
+            task == "multilabel" -> Scores.INDEPENDENT_LOGITS
+            else -> Scores.LOGITS
+        }
+        return Manifest.Output(json.text("name"), scores)
     }
 
     private fun golden(json: JsonReader, model: Manifest.Model): Manifest.Golden {

@@ -47,7 +47,7 @@ class Preprocessor(private val model: Manifest.Model, private val input: Manifes
 
     /**
      * An image of the model's size as its input tensor, in native byte order: uint8 `[1, H, W, 3]`, or
-     * float32 `[1, 3, H, W]` with channels ordered and scaled.
+     * float32 `[1, 3, H, W]` with channels ordered, scaled and normalized.
      */
     fun tensor(image: Pixels): ByteBuffer {
         require(image.width == model.width && image.height == model.height) { "not of the model's size" }
@@ -62,9 +62,11 @@ class Preprocessor(private val model: Manifest.Model, private val input: Manifes
         val divisor = (1 / input.scale).toFloat()
         for (plane in 0 until 3) {
             val channel = if (input.order == ChannelOrder.BGR) 2 - plane else plane
+            val mean = input.mean[plane].toFloat()
+            val std = input.std[plane].toFloat()
             for (pixel in 0 until count / 3) {
                 // A division, as in Python: times the reciprocal is off by one in the last place.
-                floats.put((image.rgb[pixel * 3 + channel].toInt() and 0xff) / divisor)
+                floats.put(((image.rgb[pixel * 3 + channel].toInt() and 0xff) / divisor - mean) / std)
             }
         }
         return buffer

@@ -16,7 +16,7 @@ class Recognizer private constructor(private val bundle: Bundle, val classifier:
         val start = System.nanoTime()
         val outputs = classifier.run(input)
         val elapsed = System.nanoTime() - start
-        return Answer(TopClasses.of(outputs, bundle.labels, manifest.output.softmax, count), elapsed)
+        return Answer(TopClasses.of(outputs, bundle.labels, manifest.output.scores, count), elapsed)
     }
 
     override fun close() = classifier.close()
@@ -28,6 +28,9 @@ class Recognizer private constructor(private val bundle: Bundle, val classifier:
          * @throws BundleException if it cannot be loaded, or does not answer as when it was exported.
          */
         fun open(bundle: Bundle, load: (Bundle) -> Classifier): Recognizer {
+            if (bundle.manifest.output.scores == Scores.FEATURES) {
+                throw BundleException("the model gives features, and this app shows classes: it can only be measured")
+            }
             val classifier = load(bundle)
             var passed = false
             try {

@@ -33,7 +33,7 @@ class PreprocessorTest {
             val (height, width) = Pair(32 * random.nextInt(1, 4), 32 * random.nextInt(1, 4))
             val cover = Pair(height + random.nextInt(40), width + random.nextInt(40))
             val resize = Manifest.Resize(random.nextBoolean(), Interpolation.entries.random(random), cover.first, cover.second)
-            val input = Manifest.Input("image", random.nextBoolean(), 1, ChannelOrder.entries.random(random), 1 / 255.0, resize)
+            val input = Manifest.Input("image", random.nextBoolean(), 1, ChannelOrder.entries.random(random), 1 / 255.0, List(3) { 0.5 }, List(3) { 0.5 }, resize)
             val model = Manifest.Model("m", 1, height, width)
             val preprocessor = Preprocessor(model, input)
             val tensor = preprocessor.tensor(preprocessor.resize(image))
@@ -47,9 +47,16 @@ class PreprocessorTest {
         val interpolation = Interpolation.valueOf(case.getString("interpolation").uppercase())
         val resize = Manifest.Resize(case.getString("rule") == "crop", interpolation, cover[0], cover[1])
         val order = ChannelOrder.valueOf(case.getString("order"))
-        return Preprocessor(
-            Manifest.Model("m", 1, size[0], size[1]),
-            Manifest.Input("image", bytes = false, batch = 1, order = order, scale = 1 / 255.0, resize = resize),
+        val input = Manifest.Input(
+            name = "image",
+            bytes = false,
+            batch = 1,
+            order = order,
+            scale = 1 / 255.0,
+            mean = Vectors.doubles(case, "mean").toList(),
+            std = Vectors.doubles(case, "std").toList(),
+            resize = resize,
         )
+        return Preprocessor(Manifest.Model("m", 1, size[0], size[1]), input)
     }
 }

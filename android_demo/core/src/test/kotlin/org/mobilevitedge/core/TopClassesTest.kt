@@ -9,10 +9,11 @@ import kotlin.test.assertTrue
 class TopClassesTest {
     @Test
     fun `probabilities and order are Python's`() {
-        for (case in Vectors.cases("softmax.json")) {
+        for (case in Vectors.cases("answers.json")) {
             val logits = Vectors.doubles(case, "logits").map { it.toFloat() }.toFloatArray()
             val labels = logits.indices.map { "class $it" }
-            val classes = TopClasses.of(logits, labels, isSoftmax = false, count = logits.size)
+            val scores = if (case.getString("task") == "multilabel") Scores.INDEPENDENT_LOGITS else Scores.LOGITS
+            val classes = TopClasses.of(logits, labels, scores, count = logits.size)
             val probabilities = Vectors.doubles(case, "probabilities")
             assertEquals(Vectors.doubles(case, "order").map { it.toInt() }, classes.map { it.index })
             for (score in classes) assertEquals(probabilities[score.index], score.probability, 1e-6)

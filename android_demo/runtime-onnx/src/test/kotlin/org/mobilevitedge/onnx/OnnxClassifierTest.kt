@@ -31,7 +31,7 @@ class OnnxClassifierTest {
         val expected = photo.getJSONObject("answers").getJSONObject(name)
         OnnxClassifier(bundle, threads = 1).use { classifier ->
             val outputs = classifier.run(preprocessor.tensor(preprocessor.resize(image)))
-            val top = TopClasses.of(outputs, bundle.labels, bundle.manifest.output.softmax, 5)
+            val top = TopClasses.of(outputs, bundle.labels, bundle.manifest.output.scores, 5)
             assertEquals(List(5) { expected.getJSONArray("top5").getInt(it) }, top.map { it.index })
             // The same library, the same threads: only the order of sums may differ.
             val worst = outputs.indices.maxOf { abs(outputs[it] - expected.getJSONArray("outputs").getDouble(it)) }
