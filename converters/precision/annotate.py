@@ -176,9 +176,12 @@ def _annotate_product(node: fx.Node) -> None:
 
 
 def _is_image(node: fx.Node) -> bool:
-    """Whether a node is the network's input, cast, scaled or its axes moved."""
-    while node.op == "call_function" and len(node.all_input_nodes) == 1:
-        (node,) = node.all_input_nodes
+    """Whether a node is the network's input, cast, scaled, less a mean, or its axes moved."""
+    while node.op == "call_function":
+        sources = [source for source in node.all_input_nodes if source.op != "get_attr"]
+        if len(sources) != 1:
+            return False
+        (node,) = sources
     return node.op == "placeholder"
 
 

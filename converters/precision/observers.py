@@ -70,19 +70,20 @@ class ClipSearchObserver(Int8Observer):
 
 
 class PixelObserver(Int8Observer):
-    """The network's input, whose 256 levels int8 holds exactly."""
+    """The network's input: see :func:`converters.precision.ranges.pixel_range`."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.highest = 0.0
+        self.lowest = self.highest = 0.0
 
     def watch(self, x: Tensor) -> None:
-        """Whether these are bytes or scaled ones."""
+        """Whether these are bytes, scaled ones, or normalized."""
+        self.lowest = min(self.lowest, float(x.min()))
         self.highest = max(self.highest, float(x.max()))
 
     def calculate_qparams(self) -> tuple[Tensor, Tensor]:
         """Scale and zero point, one element each."""
-        low, high = (torch.tensor(bound) for bound in pixel_range(self.highest))
+        low, high = (torch.tensor(bound) for bound in pixel_range(self.lowest, self.highest))
         return self._calculate_qparams(low, high)  # type: ignore[no-any-return]
 
 

@@ -87,11 +87,14 @@ class Histogram:
         return float(lows[index // len(highs)]), float(highs[index % len(highs)])
 
 
-def pixel_range(highest: float) -> tuple[float, float]:
-    """The range that holds an image's 256 levels exactly, by the highest value seen.
+def pixel_range(lowest: float, highest: float) -> tuple[float, float]:
+    """The range of an image's values, by those seen.
 
-    Images come as bytes, or as bytes scaled to 0..1.
+    Bytes, and bytes scaled to 0..1, have 256 levels, which their whole range holds exactly. Where a
+    mean was subtracted, each channel has its own levels: all that was seen, and nothing clipped.
     """
+    if lowest < 0:
+        return lowest, max(highest, 0.0)
     return 0.0, 1.0 if highest <= 1.0 else float(LEVELS)
 
 

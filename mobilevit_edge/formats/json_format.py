@@ -68,7 +68,7 @@ class JsonFormat(Generic[Content]):
         # True == 1 would find an upgrade, and a list has no hash.
         if type(version) is int and version in self.upgrades:
             plain = self.upgrades[version](plain)
-        elif version != self.version:
+        elif type(version) is not int or version != self.version:
             raise self.error(
                 f"{origin} has schema version {version!r:.60}, this version reads {self.version}: "
                 f"{self.remedy}, or update mobilevit-edge"

@@ -210,7 +210,7 @@ def only_file(name: str) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(put("schema_version", 2), id="a later schema"),
+        pytest.param(put("schema_version", 3), id="a later schema"),
         pytest.param(put("schema_version", None), id="no schema version"),
         pytest.param(put("model/outputs", 11), id="eleven outputs, ten labels"),
         pytest.param(put("model/outputs", "ten"), id="outputs in words"),

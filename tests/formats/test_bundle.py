@@ -169,7 +169,7 @@ def test_the_dataclasses_mirror_the_schema_field_by_field() -> None:
         ("input.channel_order", "GRB"),
         ("input.resize.antialias", False),
         ("input.resize.rule", "squash"),
-        ("output.activation", "sigmoid"),
+        ("output.activation", "tanh"),
         ("labels.file", "../labels.txt"),
         ("labels.count", -1),
         ("rewrites", {}),
@@ -194,6 +194,20 @@ def test_what_the_schema_forbids_is_refused_with_its_place(path: str, value: obj
     with pytest.raises(BundleError, match="here is not valid at ") as caught:
         manifest_from_json(with_value(path, value), "here")
     assert path.split(".")[0] in str(caught.value)
+
+
+def test_a_manifest_of_the_first_version_is_a_classifier_without_normalization() -> None:
+    content = as_json(schema_version=1)
+    del content["task"], content["source"]["left_out"]
+    del content["input"]["mean"], content["input"]["std"]
+    read = manifest_from_json(json.dumps(content))
+    assert (read.schema_version, read.task) == (2, "classification")
+    assert (read.input.mean, read.input.std) == ((0, 0, 0), (1, 1, 1))
+    assert read.source.left_out == ()
+    # What was damaged then is damaged now.
+    for broken in ({"input": None}, {"source": 5}, {"input": {"mean": "x"}}):
+        with pytest.raises(BundleError, match="here is not valid at"):
+            manifest_from_json(json.dumps(content | broken), "here")
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Manifest)])

@@ -47,6 +47,8 @@ TINY: Final[Mapping[str, ModelSpec]] = {
     "v2_wide": _wide(tiny_spec("v2")),
 }
 """Tiny networks by the names of their checkpoints."""
+OUTPUTS: Final[Mapping[str, int]] = {"one": 1, "embedding": 0}
+"""Classes of networks that are no classifiers of several, by the names of their checkpoints."""
 REAL: Final[Mapping[str, tuple[str, str]]] = {
     "real_v1": ("cvnets", "mobilevit_xxs"),
     "real_v2": ("cvnets", "mobilevitv2_050"),
@@ -61,6 +63,12 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
     "onnx": {
         "v1": ("v1", ("--image-size", "64")),
         "v1_raw": ("v1", ("--image-size", "64", "--raw-input")),
+        "v1_mean": ("v1", ("--image-size", "64", "--normalize", "imagenet")),
+        "v1_mean_raw": ("v1", ("--image-size", "64", "--normalize", "imagenet", "--raw-input")),
+        "v2_std_raw": ("v2", ("--image-size", "64", "--std", "0.2,0.3,0.4", "--raw-input")),
+        "one": ("one", ("--image-size", "64")),
+        "sigmoid": ("v1", ("--image-size", "64", "--activation", "sigmoid")),
+        "embedding": ("embedding", ("--image-size", "64")),
         "v2": ("v2", ("--image-size", "64", "--batch", "dynamic")),
         "v2_raw": ("v2", ("--image-size", "64", "--batch", "dynamic", "--raw-input")),
         "v2_softmax": ("v2", ("--image-size", "64", "--batch", "3", "--softmax")),
@@ -75,7 +83,7 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
     "executorch": {
         "v1_fp16": ("v1_wide", ("--image-size", "64", "--softmax", "--precision", "fp16")),
         "v1": ("v1_lean", ("--image-size", "72x64")),
-        "v2_raw": ("v2_lean", ("--image-size", "72", "--raw-input")),
+        "v2_raw": ("v2_lean", ("--image-size", "72", "--raw-input", "--normalize", "imagenet")),
         "v3_tokens": ("v3_tokens_lean", ("--image-size", "64")),
         "v3_batch": ("v3_maps_lean", ("--image-size", "64", "--batch", "2")),
         "coreml": ("v1_lean", ("--image-size", "32", "--backend", "coreml", "--etrecord")),
@@ -91,6 +99,9 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "v2_fp16": ("v2", ("--image-size", "64", "--precision", "fp16")),
         "v3_tokens": ("v3_tokens", ("--image-size", "72x104")),
         "v3_maps": ("v3_maps", ("--image-size", "64")),
+        "mean": ("v1_lean", ("--image-size", "64", "--normalize", "imagenet")),
+        "one": ("one", ("--image-size", "64")),
+        "embedding": ("embedding", ("--image-size", "64")),
         "flexible": ("v2", ("--image-size", "128", "--flexible-sizes", "192x128")),
         "functions": ("v1", ("--image-size", "64", "--function-sizes", "72x56")),
         "wide_fp16": ("v2_wide", ("--image-size", "64", "--precision", "fp16")),
@@ -105,7 +116,13 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
 
 
 def state_of(name: str) -> dict[str, Tensor]:
-    """The state dict of a name in TINY or REAL, under its source's key names; 10 classes."""
+    """The state dict of a name in TINY, OUTPUTS or REAL, under its source's key names.
+
+    With 10 classes, but for those in OUTPUTS.
+    """
+    if name in OUTPUTS:
+        model = calibrated_model(TINY["v1_lean"], num_classes=OUTPUTS[name])
+        return named_weights(model, "cvnets")
     if name in TINY:
         return named_weights(calibrated_model(TINY[name]), "cvnets")
     state = deterministic_state(conformance_keys(*REAL[name]))

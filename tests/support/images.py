@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from converters.targets.loaded import Array
+from mobilevit_edge.normalization import PRESETS, NormalizationName
 
 
 def noise(batch: int, height: int = 64, width: int = 64) -> Array:
@@ -20,6 +21,16 @@ def as_float(pixels: Array, order: str) -> Array:
     """``[B, H, W, 3]`` RGB bytes -> ``[B, 3, H, W]`` in 0..1, in ``order``."""
     ordered = pixels[..., ::-1] if order == "BGR" else pixels
     return np.ascontiguousarray(ordered.transpose(0, 3, 1, 2).astype(np.float32) / 255)
+
+
+def normalized(x: Array, name: NormalizationName) -> Array:
+    """``[B, 3, H, W]`` RGB in 0..1 -> the same, normalized by a preset."""
+    found = PRESETS[name]
+    # [3] -> [1, 3, 1, 1]
+    mean, std = (
+        np.array(values, np.float32)[None, :, None, None] for values in (found.mean, found.std)
+    )
+    return np.asarray((x - mean) / std)
 
 
 def relative_error(actual: Array, expected: Array) -> float:

@@ -79,4 +79,9 @@ def test_values_below_the_floor_count_as_the_floor() -> None:
 
 @pytest.mark.parametrize(("highest", "expected"), [(1.0, 1.0), (0.4, 1.0), (255.0, 255.0)])
 def test_an_images_levels_are_held_exactly(highest: float, expected: float) -> None:
-    assert pixel_range(highest) == (0.0, expected)
+    assert pixel_range(0.0, highest) == (0.0, expected)
+
+
+def test_nothing_of_a_normalized_image_is_clipped() -> None:
+    assert pixel_range(-2.1, 2.6) == (-2.1, 2.6)
+    assert pixel_range(-2.1, -0.1) == (-2.1, 0.0)

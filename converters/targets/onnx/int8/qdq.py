@@ -90,10 +90,14 @@ def _calibrate(
         progress(f"calibrating on batch {index} of {len(batches)}")
         if image.name in histograms:
             histograms[image.name].add(torch.from_numpy(batch))
-        for name, values in zip(wanted, session.run(wanted, {image.name: batch}), strict=True):
+        # Asked for nothing, it would give every output.
+        found = session.run(wanted, {image.name: batch}) if wanted else ()
+        for name, values in zip(wanted, found, strict=True):
             histograms[name].add(torch.from_numpy(values))
     scales = {
-        name: _scale_of(*(pixel_range(seen.high) if name == plan.image else seen.best_range()))
+        name: _scale_of(
+            *(pixel_range(seen.low, seen.high) if name == plan.image else seen.best_range())
+        )
         for name, seen in histograms.items()
     }
     return scales | dict.fromkeys(plan.sigmoids, SIGMOID)
