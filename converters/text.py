@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from converters.bundling.pipeline import Exported
     from converters.classifier import Prediction
     from converters.explanation import Explanation
-    from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest
+    from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest, Verification
 
 _MEGA = 1e6
 _FIRST_NUMBERS = 6
@@ -145,8 +145,14 @@ def _verification_line(manifest: Manifest) -> str:
         classes = "" if PRECISIONS[manifest.precision].quantized else ", same top class"
     return (
         f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
-        f"of the largest output (allowed {check.max_relative_error:.0e}){classes}"
+        f"of the largest output (allowed {check.max_relative_error:.0e}){_noise(check)}{classes}"
     )
+
+
+def _noise(check: Verification) -> str:
+    if check.sqnr_db is None or check.min_sqnr_db is None:
+        return ""
+    return f", {check.sqnr_db:.1f} dB above its noise (at least {check.min_sqnr_db:g})"
 
 
 def _accuracy_line(accuracy: Accuracy) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,15 @@ from mobilevit_edge.formats.bundle import Verification, VerificationCase
 from mobilevit_edge.input_contract import Pixels
 
 _CASES_PER_OUTLIER: Final = 10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What artifact and reference say about one input: ``[num_outputs]`` each, in float64."""
+
+    name: str
+    actual: Array
+    expected: Array
 
 
 class Reference:
@@ -51,10 +61,9 @@ def verify(
             quantized artifact may be beyond in one of ten cases: there are photos of which the
             model itself is unsure, and their largest output is small.
     """
-    threshold = job.precision.max_error
     # A dynamic batch is tried with two different images: one would hide a mixed-up batch.
     size = job.options.batch or 2
-    results = []
+    answers = []
     for start in range(0, len(cases), size):
         batch = [cases[(start + i) % len(cases)] for i in range(size)]
         outputs = loaded.run(job.artifact_input.batch_of([case.pixels for case in batch]))
@@ -63,21 +72,60 @@ def verify(
                 f"the artifact's output has shape {outputs.shape}, "
                 f"expected {(size, job.source.outputs)}"
             )
-        for case, actual in zip(batch, outputs, strict=True):
-            results.append(compare(case.name, actual, reference(case.pixels), threshold))
+        answers += [
+            Answer(case.name, actual.astype(np.float64), reference(case.pixels))
+            for case, actual in zip(batch, outputs, strict=True)
+        ]
+    precision = job.precision
+    scale = _scale(job, answers)
+    results = [compare(a.name, a.actual, a.expected, precision.max_error, scale) for a in answers]
     # The last batch may be filled up with cases that were seen before: judged, not reported.
-    _judge(results, job.precision)
+    _judge(results, precision)
+    ratio = sqnr_db(answers[: len(cases)])
+    _judge_noise(ratio, precision)
     return Verification(
         by="reference" if loaded.is_reference else "runtime",
         runtime=loaded.runtime,
-        max_relative_error=threshold,
+        max_relative_error=precision.max_error,
+        sqnr_db=ratio,
+        min_sqnr_db=precision.min_sqnr_db,
         cases=tuple(results[: len(cases)]),
     )
 
 
+def _scale(job: ExportJob, answers: Sequence[Answer]) -> float:
+    """The least that errors are related to.
+
+    A classifier's largest output is far from zero. An output that stands for itself crosses it:
+    there, what outputs are over all inputs counts, and in any case 1, the unit of a logit and of a
+    probability.
+    """
+    if job.task != "multilabel":
+        return 0.0
+    return max(1.0, *(float(np.abs(answer.expected).max()) for answer in answers))
+
+
+def sqnr_db(answers: Sequence[Answer]) -> float | None:
+    """Signal-to-quantization-noise ratio in decibels, all outputs of all inputs together.
+
+    The signal is how the reference's outputs vary, so that a constant that all of them have counts
+    for nothing. ``None`` if nothing varies, or nothing differs.
+    """
+    expected = np.stack([answer.expected for answer in answers])
+    noise = float(np.square(np.stack([answer.actual for answer in answers]) - expected).mean())
+    signal = float(expected.var())
+    if not (signal > 0 and noise > 0):
+        return None
+    return 10 * math.log10(signal / noise)
+
+
 def outliers(cases: Sequence[VerificationCase], threshold: float) -> list[VerificationCase]:
     """Those beyond the threshold or of another top class, the worst first."""
-    found = [case for case in cases if case.relative_error > threshold or not case.same_top1]
+    found = [
+        case
+        for case in cases
+        if case.relative_error > threshold or not (case.same_top1 or case.tied)
+    ]
     return sorted(found, key=lambda case: -case.relative_error)
 
 
@@ -105,6 +153,15 @@ def _judge(results: Sequence[VerificationCase], precision: PrecisionSpec) -> Non
     )
 
 
+def _judge_noise(ratio: float | None, precision: PrecisionSpec) -> None:
+    if ratio is None or precision.min_sqnr_db is None or ratio >= precision.min_sqnr_db:
+        return
+    raise VerificationError(
+        f"the artifact's outputs stand only {ratio:.1f} dB above the noise of {precision.name}, "
+        f"and at least {precision.min_sqnr_db:g} dB are expected. {next_step(precision)}"
+    )
+
+
 def next_step(precision: PrecisionSpec) -> str:
     """What to try where an artifact's precision costs too much."""
     if precision.calibrated:
@@ -114,17 +171,20 @@ def next_step(precision: PrecisionSpec) -> str:
     return "Export with a higher precision"
 
 
-def compare(name: str, actual: Array, expected: Array, threshold: float) -> VerificationCase:
-    """Errors of one output vector.
+def compare(
+    name: str, actual: Array, expected: Array, threshold: float, scale: float = 0.0
+) -> VerificationCase:
+    """Errors of one output vector, related to its largest output, or to ``scale`` if that is more.
 
-    ``same_top1`` asks for the same best class, unless the reference's lead over its second is
-    within twice the ``threshold``: there, allowed rounding may exchange them.
+    ``tied`` says that the best classes differ where the reference's lead over its second is within
+    twice the ``threshold``: there, allowed rounding may exchange them.
     """
     absolute = float(np.abs(actual.astype(np.float64) - expected).max())
-    largest = float(np.abs(expected).max())
+    largest = max(float(np.abs(expected).max()), scale)
     relative = absolute / largest if largest > 0 else absolute
     same = int(actual.argmax()) == int(expected.argmax())
-    if not same and expected.size > 1:
+    tied = False
+    if not same:
         second, first = np.sort(expected)[-2:]
-        same = bool(first - second <= 2 * threshold * largest)
-    return VerificationCase(name, relative, absolute, same)
+        tied = bool(first - second <= 2 * threshold * largest)
+    return VerificationCase(name, relative, absolute, same, tied)

@@ -27,6 +27,8 @@ class PrecisionSpec:
         calibrated: whether images set its ranges.
         oldest_ios: the first iOS whose Core ML has it.
         palette_bits: bits of a weight's place in its palette.
+        min_sqnr_db: the least signal-to-quantization-noise ratio over all inputs; ``None`` where
+            ``max_error`` is stricter.
     """
 
     name: Precision
@@ -36,6 +38,7 @@ class PrecisionSpec:
     calibrated: bool = False
     oldest_ios: int = 15
     palette_bits: int | None = None
+    min_sqnr_db: float | None = None
 
     @property
     def device_tolerance(self) -> float:
@@ -63,17 +66,37 @@ PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
                 quantized=True,
                 calibrated=True,
                 oldest_ios=17,
+                min_sqnr_db=10.0,
             ),
-            PrecisionSpec("int8-dynamic", ("onnx", "executorch"), 0.5, quantized=True),
             PrecisionSpec(
-                "int8-weight-only", ("onnx", "coreml"), 0.1, quantized=True, oldest_ios=16
+                "int8-dynamic", ("onnx", "executorch"), 0.5, quantized=True, min_sqnr_db=10.0
+            ),
+            PrecisionSpec(
+                "int8-weight-only",
+                ("onnx", "coreml"),
+                0.1,
+                quantized=True,
+                oldest_ios=16,
+                min_sqnr_db=20.0,
             ),
             # Sixteen or 64 values for a whole tensor: labeled photos judge them.
             PrecisionSpec(
-                "palette-6bit", ("coreml",), 0.5, quantized=True, oldest_ios=16, palette_bits=6
+                "palette-6bit",
+                ("coreml",),
+                0.5,
+                quantized=True,
+                oldest_ios=16,
+                palette_bits=6,
+                min_sqnr_db=12.0,
             ),
             PrecisionSpec(
-                "palette-4bit", ("coreml",), 1.5, quantized=True, oldest_ios=16, palette_bits=4
+                "palette-4bit",
+                ("coreml",),
+                1.5,
+                quantized=True,
+                oldest_ios=16,
+                palette_bits=4,
+                min_sqnr_db=3.0,
             ),
         )
     }

@@ -127,6 +127,7 @@ class VerificationCase:
     relative_error: float
     absolute_error: float
     same_top1: bool
+    tied: bool
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class Verification:
     by: Literal["runtime", "reference"]
     runtime: str
     max_relative_error: float
+    sqnr_db: float | None
+    min_sqnr_db: float | None
     cases: tuple[VerificationCase, ...]
 
 
@@ -242,11 +245,22 @@ def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
     It was written when every model was a classifier whose input was not normalized.
     """
     changed: dict[str, Any] = {**content, "schema_version": 2, "task": "classification"}
+    for whole, key in ((changed, "verification"), (content.get("coreml"), "core_ml_verification")):
+        if isinstance(whole, dict) and isinstance(whole.get(key), dict):
+            whole[key] = _verification_from_version_1(whole[key])
     if isinstance(content.get("source"), dict):
         changed["source"] = {"left_out": [], **content["source"]}
     if isinstance(content.get("input"), dict):
         changed["input"] = {"mean": [0, 0, 0], "std": [1, 1, 1], **content["input"]}
     return changed
+
+
+def _verification_from_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """Without a noise ratio; where classes were too close to tell, it said that they were alike."""
+    cases = content.get("cases")
+    if isinstance(cases, list):
+        cases = [{"tied": False, **case} if isinstance(case, dict) else case for case in cases]
+    return {"sqnr_db": None, "min_sqnr_db": None, **content, "cases": cases}
 
 
 _FORMAT: Final = JsonFormat(

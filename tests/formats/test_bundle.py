@@ -48,7 +48,7 @@ from mobilevit_edge.formats.bundle import (
 from tests.formats.schemas import differences, read_schema
 
 VERIFICATION = Verification(
-    "runtime", "onnxruntime", 1e-5, (VerificationCase("noise", 0, 0, True),)
+    "runtime", "onnxruntime", 1e-5, 31.5, 10.0, (VerificationCase("noise", 0, 0, True, False),)
 )
 
 
@@ -200,10 +200,14 @@ def test_a_manifest_of_the_first_version_is_a_classifier_without_normalization()
     content = as_json(schema_version=1)
     del content["task"], content["source"]["left_out"]
     del content["input"]["mean"], content["input"]["std"]
+    for check in (content["verification"], content["coreml"]["core_ml_verification"]):
+        del check["sqnr_db"], check["min_sqnr_db"], check["cases"][0]["tied"]
     read = manifest_from_json(json.dumps(content))
     assert (read.schema_version, read.task) == (2, "classification")
     assert (read.input.mean, read.input.std) == ((0, 0, 0), (1, 1, 1))
     assert read.source.left_out == ()
+    assert read.verification is not None
+    assert (read.verification.sqnr_db, read.verification.cases[0].tied) == (None, False)
     # What was damaged then is damaged now.
     for broken in ({"input": None}, {"source": 5}, {"input": {"mean": "x"}}):
         with pytest.raises(BundleError, match="here is not valid at"):

@@ -59,9 +59,10 @@ def test_compare_reports_another_top_class() -> None:
 
 
 def test_compare_lets_rounding_exchange_classes_that_tie() -> None:
-    assert compare(
+    case = compare(
         "x", np.array([1, 1.0000001], np.float32), np.array([1.0000001, 1], np.float32), THRESHOLD
-    ).same_top1
+    )
+    assert (case.same_top1, case.tied) == (False, True)
 
 
 def test_compare_measures_small_errors_of_large_outputs_in_double_precision() -> None:
