@@ -17,6 +17,7 @@ from converters.job.options import GROUPS, ExportOptions, flag_of, option_of
 from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
+from mobilevit_edge.formats.bundle import TARGET_NAMES
 
 if TYPE_CHECKING:
     from converters.bundling.pipeline import Exported
@@ -45,6 +46,12 @@ def _export_parser() -> ArgumentParser:
         "--explain",
         action="store_true",
         help="show what each rewrite of the target does to the model, and exit",
+    )
+    parser.add_argument(
+        "--diagnose",
+        action="store_true",
+        help="show which preprocessing fits the checkpoint, by the labeled photos of --verify, and "
+        "exit",
     )
     groups: dict[str, Any] = {"": parser}
     for name, description in GROUPS.items():
@@ -115,12 +122,18 @@ def _export(arguments: Namespace) -> None:
 
         print_models(as_json=arguments.json)
         return
+    if arguments.diagnose and arguments.target is None:
+        # The reference model answers, whatever the target.
+        arguments.target = TARGET_NAMES[0]
     if arguments.target is None or arguments.weights is None:
         raise UsageError("--target and --weights are needed; --list shows the models, --help all")
     given = {entry.name: getattr(arguments, entry.name) for entry in fields(ExportOptions)}
     options = ExportOptions(**given | {"no_rewrite": tuple(arguments.no_rewrite)})
     if arguments.explain:
         _explain(options, as_json=arguments.json)
+        return
+    if arguments.diagnose:
+        _diagnose(options, as_json=arguments.json)
         return
     from converters.bundling.apps import (
         add_to_android,
@@ -161,13 +174,28 @@ def _explain(options: ExportOptions, *, as_json: bool) -> None:
     print_explanation(explanation)
 
 
+def _diagnose(options: ExportOptions, *, as_json: bool) -> None:
+    with progress() as show:
+        show("loading PyTorch")
+        from converters.checks.diagnosis import diagnose_checkpoint
+
+        found = diagnose_checkpoint(options, show)
+    from converters.text import diagnosis_as_json, print_diagnosis
+
+    if as_json:
+        print(json.dumps(diagnosis_as_json(found)))
+    else:
+        print_diagnosis(found)
+
+
 def _print_exported(exported: Exported, *, as_json: bool) -> None:
     from mobilevit_edge.formats.bundle import manifest_to_json
 
     manifest = exported.manifest
     if as_json:
         content = json.loads(manifest_to_json(manifest))
-        print(json.dumps({"bundle": str(exported.path), "manifest": content}))
+        found = {} if exported.diagnosis is None else {"options": exported.diagnosis.options}
+        print(json.dumps({"bundle": str(exported.path), "manifest": content} | found))
         return
     from converters.text import print_export
 

@@ -18,6 +18,7 @@ from mobilevit_edge.terminal import PlainConsole
 
 if TYPE_CHECKING:
     from converters.bundling.pipeline import Exported
+    from converters.checks.diagnosis import Diagnosis
     from converters.classifier import Prediction
     from converters.explanation import Explanation
     from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest, Verification
@@ -119,8 +120,72 @@ def print_export(exported: Exported) -> None:
     )
     console.print(str(exported.path))
     console.print(table)
+    if exported.diagnosis is not None and exported.diagnosis.clearly_better is not None:
+        console.print(_advice(exported.diagnosis))
     if runs:
         console.print(f"next: mobilevit-predict {exported.path} IMAGE")
+
+
+def print_diagnosis(diagnosis: Diagnosis) -> None:
+    """Every preprocessing that was tried, the best first, and what that says."""
+    from converters.checks.diagnosis import normalization_name
+
+    table = Table(
+        title=f"{diagnosis.images} labeled photos, answered by the reference model",
+        title_justify="left",
+    )
+    for heading in ("channel order", "normalization", "resize"):
+        table.add_column(heading)
+    for heading in ("right", "log-likelihood"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for trial in diagnosis.trials:
+        preprocessing = trial.preprocessing
+        table.add_row(
+            preprocessing.channel_order,
+            normalization_name(preprocessing),
+            preprocessing.resize,
+            str(sum(trial.right)),
+            f"{trial.log_likelihood:.3f}",
+            "as given" if trial is diagnosis.given else "",
+        )
+    console = PlainConsole(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    console.print(_advice(diagnosis))
+
+
+def _advice(diagnosis: Diagnosis) -> str:
+    """What the photos say, in a sentence."""
+    right = sum(diagnosis.given.right)
+    as_given = f"as given, {right} of {diagnosis.images} labeled photos are answered rightly"
+    better = diagnosis.clearly_better
+    if better is not None:
+        return f"{as_given}; {sum(better.right)} with: {diagnosis.options}"
+    if diagnosis.is_better_than_chance:
+        return f"{as_given}; nothing else is clearly better"
+    return f"{as_given}, which is no better than chance, and nothing else is clearly better"
+
+
+def diagnosis_as_json(diagnosis: Diagnosis) -> dict[str, object]:
+    """The same for programs."""
+    from converters.checks.diagnosis import normalization_name
+
+    return {
+        "images": diagnosis.images,
+        "options": diagnosis.options,
+        "better_than_chance": diagnosis.is_better_than_chance,
+        "trials": [
+            {
+                "channel_order": trial.preprocessing.channel_order,
+                "normalization": normalization_name(trial.preprocessing),
+                "resize": trial.preprocessing.resize,
+                "right": sum(trial.right),
+                "log_likelihood": trial.log_likelihood,
+                "given": trial is diagnosis.given,
+            }
+            for trial in diagnosis.trials
+        ],
+    }
 
 
 def _calibration_line(calibration: Calibration) -> str:

@@ -77,6 +77,10 @@ class CalibrationError(InputError):
     """The images for int8 calibration are missing, unreadable or unsuitable."""
 
 
+class PreprocessingError(InputError):
+    """Labeled photos show that a model does not get the inputs it was trained on."""
+
+
 class LabelsError(InputError):
     """A labels file cannot be used."""
 

@@ -17,6 +17,7 @@ from converters.checks.accuracy import (
     measure_accuracy,
 )
 from converters.checks.cases import Case, cases_at_other_sizes, verification_cases
+from converters.checks.diagnosis import Diagnosis, check_preprocessing
 from converters.checks.graph_contract import check_contract, contract_for
 from converters.checks.numerics import Reference, verify
 from converters.checks.self_test import make_golden
@@ -43,10 +44,11 @@ from mobilevit_edge.formats.bundle import (
 
 @dataclass(frozen=True)
 class Exported:
-    """A finished export."""
+    """A finished export; labeled photos may have said something about its preprocessing."""
 
     path: Path
     manifest: Manifest
+    diagnosis: Diagnosis | None = None
 
 
 def export_bundle(options: ExportOptions, progress: Progress = no_progress) -> Exported:
@@ -76,6 +78,9 @@ def export_source(
     check_output(output)
     labeled = find_labeled(Path(options.verify), source.labels) if options.verify else ()
     check_gate(options, labeled)
+    diagnosis = None
+    if labeled and job.task == "classification":
+        diagnosis = check_preprocessing(job, labeled, progress)
     batches: tuple[torch.Tensor, ...] = ()
     calibration = None
     if options.calibration is not None:
@@ -120,7 +125,7 @@ def export_source(
             folder,
         )
         (folder / MANIFEST_FILE).write_text(manifest_to_json(manifest), encoding="utf-8")
-    return Exported(output, manifest)
+    return Exported(output, manifest, diagnosis)
 
 
 def _check_answers(

@@ -160,6 +160,12 @@ class ExportOptions:
             parse=arguments.number("a number of percentage points, 0 to 100", most=100, zero=True),
         ),
     )
+    trust_preprocessing: bool = field(
+        default=False,
+        metadata=_shown(
+            "export although the model answers --verify's labeled photos no better than chance"
+        ),
+    )
     calibration: str | Path | None = field(
         default=None,
         metadata=_shown(
@@ -306,8 +312,12 @@ def check_options(options: ExportOptions) -> None:
     _check_groups(options)
     if options.normalize is not None and (options.mean, options.std) != (None, None):
         raise UsageError("--normalize stands for a --mean and a --std: leave one or the other out")
-    if options.max_accuracy_drop is not None and options.verify is None:
-        raise UsageError("--max-accuracy-drop needs --verify DIR with a folder for every class")
+    for name, needed in (
+        ("max_accuracy_drop", options.max_accuracy_drop is not None),
+        ("trust_preprocessing", options.trust_preprocessing),
+    ):
+        if needed and options.verify is None:
+            raise UsageError(f"{flag_of(name)} needs --verify DIR with a folder for every class")
 
 
 def _check_groups(options: ExportOptions) -> None:
