@@ -132,13 +132,13 @@ def _content(path: Path) -> bytes:
 
 def _decoded(content: bytes, path: Path) -> str:
     """Text in UTF-8, UTF-16 with a byte order mark, or GBK."""
-    encoding = "utf-8"
+    encoding = "utf-8-sig"
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        if encoding == "utf-8" and _MAYBE_GBK.fullmatch(content):
+        if encoding == "utf-8-sig" and _MAYBE_GBK.fullmatch(content):
             with suppress(UnicodeDecodeError):
                 return content.decode("gbk")
         raise LabelsError(

@@ -161,19 +161,19 @@ def _unwrap(content: Mapping[Any, Any], *, origin: str, naming: Naming | str) ->
     if not candidates:
         raise _not_recognized(content, found_tensors, origin=origin, naming=naming)
     # If a training checkpoint has both, its averaged weights are those to evaluate.
-    path, tensors, found = next(
+    path, chosen, found = next(
         (c for c in candidates if _is_average(f"{c[0]}.{c[2].prefix}")), candidates[0]
     )
-    other = recognition.kind_of_keys(tensors)
+    other = recognition.kind_of_keys(chosen)
     if other is not None:
         raise CheckpointError(f"{origin} is {other}")
-    split = _split(tensors, found, origin)
+    split = _split(chosen, found, origin)
     return Checkpoint(
         origin=origin,
         naming=found.naming,
         tensors=split.inside,
         wrapper=".".join(part for part in (path, found.prefix.rstrip(".")) if part),
-        ignored=tuple(key for key in tensors if key in split.outside),
+        ignored=tuple(key for key in chosen if key in split.outside),
         labels=labels,
     )
 

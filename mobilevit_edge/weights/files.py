@@ -20,6 +20,7 @@ MAX_CHECKPOINT_BYTES: Final = 2 * 1024**3
 """The largest model has 74 MB in fp32; a training checkpoint with optimizer and EMA has 300 MB."""
 MAX_CONFIG_BYTES: Final = 4 * 1024**2
 
+_PICKLE: Final = b"\x80"
 _PADDLE_KEY: Final = "StructuredToParameterName@@"
 
 
@@ -50,15 +51,17 @@ def read_weights_file(path: Path) -> Mapping[str, Any]:
     """
     size = _checked_size(path)
     head = _head(path)
-    # A header's length may look like the beginning of another kind of file.
-    other = None if _is_safetensors(head, size) else recognition.kind_of_head(head)
-    if other is not None:
+    content: object
+    # This comes first: a header's length may look like the beginning of another kind of file.
+    if _is_safetensors(head, size):
+        content = _read_safetensors(path)
+    elif (other := recognition.kind_of_head(head)) is not None:
         raise CheckpointError(f"{path} is not a checkpoint but {other}")
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    elif head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         content = _read_zip(path)
     elif torch_files.is_old_file(head):
         content = _read_old(path)
-    elif path.suffix == ".safetensors" or _is_safetensors(head, size):
+    elif path.suffix == ".safetensors" and not head.startswith(_PICKLE):
         content = _read_safetensors(path)
     else:
         raise CheckpointError(f"{path} is not a readable checkpoint: {_unknown(path, head)}")
@@ -184,7 +187,7 @@ def _module_state(path: Path, module: Inert) -> Mapping[str, Any]:
 def _unknown(path: Path, head: bytes) -> str:
     """What a file of no other known kind is, and the way out."""
     unreadable = "it may be truncated or another kind of file; download or copy it again"
-    if not head.startswith(b"\x80"):
+    if not head.startswith(_PICKLE):
         return unreadable
     try:
         content = interpret(BytesIO(path.read_bytes()), CONTAINERS, lambda _: None)

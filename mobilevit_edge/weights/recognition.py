@@ -112,9 +112,11 @@ def kind_of_keys(names: _Names) -> str | None:
 
 def kind_of_content(content: Mapping[Any, Any]) -> str | None:
     """The same for what a file holds besides networks, if there is none in it."""
-    if "param_groups" in content or any(str(key).startswith("optimizer") for key in content):
+    near = [content, *(value for value in content.values() if isinstance(value, Mapping))]
+    if any(str(key).startswith(("optimizer", "param_groups")) for part in near for key in part):
         return "an optimizer's state without a model beside it; pass the model's own weights"
-    foreign = sorted({value.name for value in _leaves(content) if isinstance(value, Inert)})
+    values = [content, *(value for part in near for value in part.values())]
+    foreign = sorted({value.name for value in values if isinstance(value, Inert)})
     if any(re.match(r"numpy\.(_?core\.)", name) for name in foreign):
         return (
             "a mapping to NumPy arrays in place of tensors; convert them with torch.from_numpy "
@@ -126,14 +128,6 @@ def kind_of_content(content: Mapping[Any, Any]) -> str | None:
             f"executed here; {RESAVE}"
         )
     return None
-
-
-def _leaves(content: Mapping[Any, Any]) -> Iterable[object]:
-    yield content
-    for value in content.values():
-        yield value
-        if isinstance(value, Mapping):
-            yield from value.values()
 
 
 def _first(table: Iterable[tuple[Callable[[Any], bool], str, str]], value: object) -> str | None:

@@ -287,7 +287,7 @@ def attacks(marker: Path) -> dict[str, object]:
         ),
         "load_from_bytes": Attack(
             torch.storage._load_from_bytes,
-            (pickle.dumps(call),),  # type: ignore[attr-defined]
+            (pickle.dumps(call),),
         ),
         "numpy": Attack(np.load, (io.BytesIO(pickle.dumps(call)),)),
     }
