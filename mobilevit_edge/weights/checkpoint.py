@@ -31,6 +31,7 @@ __all__ = ["DEMO", "HUB_PREFIX", "Checkpoint", "Source", "StateDict", "read_chec
 DEMO: Final = "demo"
 """The source that stands for the checkpoint in this package: ``docs/demo_model.md``."""
 _MAX_NESTING: Final = 3
+_WEIGHTS: Final = (".weight", ".bias", ".running_mean", ".running_var")
 
 StateDict: TypeAlias = Mapping[str, Tensor]
 
@@ -145,37 +146,69 @@ def _is_average(path: str) -> bool:
     return "ema" in words and "non" not in words
 
 
+@dataclass(frozen=True)
+class _Network:
+    """A network found in a file: the mapping that holds it, and the mapping's path."""
+
+    path: str
+    content: Mapping[Any, Any]
+    tensors: StateDict
+    found: FoundNaming
+
+
 def _unwrap(content: Mapping[Any, Any], *, origin: str, naming: Naming | str) -> Checkpoint:
-    candidates: list[tuple[str, StateDict, FoundNaming]] = []
-    found_tensors: list[StateDict] = []
+    networks: list[_Network] = []
+    others: dict[str, StateDict] = {}
     labels = None
     for path, mapping in _mappings(content, origin):
         labels = labels or find_labels(mapping)
         tensors = files.tensors_of(mapping)
-        found_tensors += [tensors] if tensors else []
-        candidates += [
-            (path, tensors, found)
-            for found in detect_naming(tensors)
-            if naming in ("auto", found.naming)
+        found = detect_naming(tensors)
+        if tensors and not found:
+            others[path] = tensors
+        networks += [
+            _Network(path, mapping, tensors, one) for one in found if naming in ("auto", one.naming)
         ]
-    if not candidates:
-        raise _not_recognized(content, found_tensors, origin=origin, naming=naming)
+    if not networks:
+        raise _not_recognized(content, list(others.values()), origin=origin, naming=naming)
     # If a training checkpoint has both, its averaged weights are those to evaluate.
-    path, chosen, found = next(
-        (c for c in candidates if _is_average(f"{c[0]}.{c[2].prefix}")), candidates[0]
-    )
-    other = recognition.kind_of_keys(chosen)
-    if other is not None:
-        raise CheckpointError(f"{origin} is {other}")
-    split = _split(chosen, found, origin)
+    network = next((n for n in networks if _is_average(f"{n.path}.{n.found.prefix}")), networks[0])
+    _refuse_other_kinds(network, origin)
+    beside = _beside(network, others)
+    split = _split(network, beside, origin)
     return Checkpoint(
         origin=origin,
-        naming=found.naming,
+        naming=network.found.naming,
         tensors=split.inside,
-        wrapper=".".join(part for part in (path, found.prefix.rstrip(".")) if part),
-        ignored=tuple(key for key in chosen if key in split.outside),
+        wrapper=".".join(part for part in (network.path, network.found.prefix[:-1]) if part),
+        ignored=tuple(key for key in {**network.tensors, **beside} if key in split.outside),
         labels=labels,
     )
+
+
+def _beside(network: _Network, others: Mapping[str, StateDict]) -> StateDict:
+    """Tensors in mappings next to the network's: a classifier may have a state dict of its own."""
+    folder = network.path.rpartition(".")[0]
+    return {
+        f"{path.removeprefix(f'{folder}.').removesuffix('_state_dict')}.{name}": tensor
+        for path, tensors in others.items()
+        if network.path and path and path.rpartition(".")[0] == folder
+        for name, tensor in tensors.items()
+    }
+
+
+def _refuse_other_kinds(network: _Network, origin: str) -> None:
+    """Refuse adapters, quantized weights, and anything but tensors in the place of weights."""
+    kind = recognition.kind_of_keys([key for key in network.content if isinstance(key, str)])
+    if kind is not None:
+        raise CheckpointError(f"{origin} is {kind}")
+    for key, value in network.content.items():
+        if isinstance(key, str) and key.endswith(_WEIGHTS) and not isinstance(value, Tensor):
+            kind = value.name if isinstance(value, Inert) else type(value).__name__
+            raise CheckpointError(
+                f"{origin}: {key[:200]} is no plain tensor but {kind}; convert it to a "
+                f"torch.Tensor of floats, and save the state dict again"
+            )
 
 
 def _not_recognized(
@@ -196,13 +229,14 @@ def _not_recognized(
     )
 
 
-def _split(tensors: StateDict, found: FoundNaming, origin: str) -> Split:
+def _split(network: _Network, beside: StateDict, origin: str) -> Split:
     """The tensors of the network and those beside it; other networks play no part."""
-    others = [other for other in detect_naming(tensors) if other != found]
+    found = network.found
+    others = [other for other in detect_naming(network.tensors) if other != found]
     inside: dict[str, Tensor] = {}
-    outside: dict[str, Tensor] = {}
+    outside: dict[str, Tensor] = dict(beside)
     foreign: dict[str, Tensor] = {}
-    for key, tensor in tensors.items():
+    for key, tensor in network.tensors.items():
         name = found.strip(key)
         if any(belongs_to(key, other) for other in others):
             foreign[key] = tensor

@@ -77,8 +77,10 @@ def read_weights_file(path: Path) -> Mapping[str, Any]:
 def _checked_size(path: Path) -> int:
     try:
         size = path.stat().st_size
-    except OSError as error:
-        raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"cannot read the checkpoint {str(path)[:300]}: {getattr(error, 'strerror', error)}"
+        ) from error
     if not path.is_file():
         raise CheckpointError(f"{path} is not a file")
     if size == 0:

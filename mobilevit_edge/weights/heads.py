@@ -24,6 +24,7 @@ _HEAD: Final = re.compile(rf"(?:{'|'.join(_ROOTS)})(?:\.(?:fc|\d+))*")
 """Paths of a linear layer in one of them."""
 _TOKENS, _MAPS = SPECS["mobilevit_xxs"], SPECS["mobilevitv2_050"]
 _MAX_SHOWN: Final = 6
+_MAX_NAME: Final = 100
 _WAY_OUT: Final = (
     "put the one classifier under the name {name}.weight and {name}.bias, remove the others from "
     "the state dict, and save it again"
@@ -60,7 +61,7 @@ class _Stray:
 
     @property
     def shown(self) -> str:
-        return f"{self.key} {list(self.tensor.shape)}"
+        return f"{self.key[:_MAX_NAME]} {list(self.tensor.shape)}"
 
 
 def with_found_classifier(split: Split, *, naming: Naming, prefix: str, origin: str) -> Split:
@@ -80,7 +81,7 @@ def with_found_classifier(split: Split, *, naming: Naming, prefix: str, origin: 
     if target is None:
         return split
     canonical, features = target
-    strays = list(_strays(split, naming, prefix))
+    strays = [stray for stray in _strays(split, naming, prefix) if stray.tensor.ndim > 0]
     linear = [stray for stray in strays if stray.is_linear and _HEAD.fullmatch(stray.module)]
     fitting = [stray for stray in linear if _fits(stray, features)]
     unnamed = [
@@ -88,7 +89,7 @@ def with_found_classifier(split: Split, *, naming: Naming, prefix: str, origin: 
         for stray in strays
         if stray.tensor.ndim == 2 and stray not in linear and _fits(stray, features)
     ]
-    way_out = _WAY_OUT.format(name=prefix + canonical)
+    way_out = _WAY_OUT.format(name=prefix[:_MAX_NAME] + canonical)
     if len(fitting) + len(unnamed) > 1:
         raise CheckpointError(
             f"{origin} has several tensors that could be the classifier: "
@@ -100,11 +101,12 @@ def with_found_classifier(split: Split, *, naming: Naming, prefix: str, origin: 
             f"is none of a classifier (head, head.fc, classifier, fc, ...); if it is one, {way_out}"
         )
     if not fitting:
-        lost = [stray for stray in linear if not stray.is_inside]
+        lost = [s for s in linear if s.tensor.ndim == 2 and s.tensor.shape[1] != features]
         if lost:
             raise CheckpointError(
-                f"{origin}: {_listed(lost)} does not take the {features} features of the network "
-                f"beside it; a MobileViT ends in one linear layer on its pooled features"
+                f"{origin}: {_listed(lost)} does not take the network's {features} features; a "
+                f"MobileViT ends in one linear layer on its pooled features: train such a one, or "
+                f"remove these names from the state dict to export the features"
             )
         return split
     (chosen,) = fitting

@@ -17,7 +17,9 @@ from mobilevit_edge.specs import INPUT_CHANNELS, SPECS, ModelSpec, with_in_chann
 from mobilevit_edge.weights.checkpoint import Checkpoint, Source, read_checkpoint
 from mobilevit_edge.weights.naming import NAMINGS, Naming, source_keys
 
-_MAX_LISTED: Final = 8
+_MAX_LISTED: Final = 4
+"""Names of each sort in a message."""
+_MAX_NAME: Final = 100
 _MAX_CLASSES: Final = 100_000
 _WEIGHT_DTYPES: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _HEAD_WEIGHT: Final = "head.weight"
@@ -237,22 +239,23 @@ def _difference(
     """A list of what is missing, unexpected or misshapen, with nearest names."""
     missing = [key for key in expected if key not in found]
     unexpected = [key for key in found if key not in expected]
+    misshapen = [key for key in expected if key in found and found[key] != expected[key]]
     lines = [
-        f"  wrong shape: {key} is {list(found[key])}, expected {list(shape)}"
-        for key, shape in expected.items()
-        if key in found and found[key] != shape
+        f"  wrong shape: {key} is {_shape(found[key])}, expected {_shape(expected[key])}"
+        for key in misshapen[:_MAX_LISTED]
     ]
     for key in missing[:_MAX_LISTED]:
         near = difflib.get_close_matches(key, unexpected, n=1)
-        hint = f"; nearest is {near[0]} {list(found[near[0]])}" if near else ""
-        lines.append(f"  missing: {key} {list(expected[key])}{hint}")
-    lines += [f"  unexpected: {key} {list(found[key])}" for key in unexpected[:_MAX_LISTED]]
-    total = (
-        len(missing)
-        + len(unexpected)
-        + sum(key in found and found[key] != shape for key, shape in expected.items())
-    )
-    shown = lines[: 3 * _MAX_LISTED]
-    if total > len(shown):
-        shown.append(f"  ... and {total - len(shown)} more")
-    return "\n".join(shown)
+        hint = f"; nearest is {near[0]} {_shape(found[near[0]])}" if near else ""
+        lines.append(f"  missing: {key} {_shape(expected[key])}{hint}")
+    lines += [
+        f"  unexpected: {key[:_MAX_NAME]} {_shape(found[key])}" for key in unexpected[:_MAX_LISTED]
+    ]
+    total = len(missing) + len(unexpected) + len(misshapen)
+    if total > len(lines):
+        lines.append(f"  ... and {total - len(lines)} more")
+    return "\n".join(lines)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return str(list(shape))[:_MAX_NAME]

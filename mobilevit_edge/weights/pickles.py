@@ -29,8 +29,6 @@ _LITERALS: Final = frozenset(
     }
 )
 _IGNORED: Final = frozenset({"PROTO", "FRAME"})
-_KEY_TYPES: Final = (str, int, float, bytes, type(None))
-"""Keys that are kept; others play no part here, and hashing a deeply nested one crashes Python."""
 
 
 class PickleError(Exception):
@@ -90,7 +88,7 @@ class Inert(dict[Any, Any]):
             for kind in ("_parameters", "_buffers"):
                 tensors = attributes.get(kind)
                 for name, tensor in tensors.items() if isinstance(tensors, dict) else ():
-                    if name not in left_out:
+                    if tensor is not None and name not in left_out:
                         found[f"{prefix}{name}"] = tensor
             for name, child in attributes["_modules"].items():
                 if isinstance(child, Inert) and len(prefix) < _MAX_NAME:
@@ -253,8 +251,15 @@ def _with_entries(target: dict[Any, Any], flat: list[Any]) -> dict[Any, Any]:
     if len(flat) % 2:
         raise PickleError("a key has no value")
     pairs = zip(flat[::2], flat[1::2], strict=True)
-    target.update({key: value for key, value in pairs if isinstance(key, _KEY_TYPES)})
+    target.update({key: value for key, value in pairs if _is_plain(key)})
     return target
+
+
+def _is_plain(key: object) -> bool:
+    """Whether a dict's key is kept: others play no part, and hashing a nested one can crash."""
+    if isinstance(key, int):
+        return key.bit_length() < 64
+    return key is None or isinstance(key, str | bytes | float)
 
 
 def _dict(*pairs: object) -> dict[Any, Any]:

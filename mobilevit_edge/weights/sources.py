@@ -14,6 +14,7 @@ from mobilevit_edge.weights.folders import WEIGHT_SUFFIXES
 HUB_PREFIX: Final = "hub:"
 _PREFIXES: Final = (HUB_PREFIX, "hf-hub:", "hf_hub:", "hf://")
 _HUB_SITES: Final = ("huggingface.co", "www.huggingface.co", "hf.co")
+_MAX_NAME: Final = 300
 _REPOSITORY: Final = re.compile(r"\w[\w.-]*/\w[\w.-]*(?:@[\w./-]+)?", re.ASCII)
 
 
@@ -46,14 +47,21 @@ def find_source(text: str) -> Path | HubSource:
     if re.match(r"https?://", text):
         return _address(text)
     path = Path(text)
-    if path.exists() or path.suffix in WEIGHT_SUFFIXES:
+    if _exists(path) or path.suffix in WEIGHT_SUFFIXES:
         return path
     if _REPOSITORY.fullmatch(text):
         return _repository(text)
     raise CheckpointError(
-        f"cannot read the checkpoint {text}: No such file or directory, and it is not the name of "
-        f"a repository on the Hugging Face Hub (ORG/REPO, or hub:ORG/REPO@revision) either"
+        f"cannot read the checkpoint {text[:_MAX_NAME]}: No such file or directory, and it is not "
+        f"the name of a repository on the Hugging Face Hub (ORG/REPO or hub:ORG/REPO@revision)"
     )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return False
 
 
 def _repository(text: str) -> HubSource:

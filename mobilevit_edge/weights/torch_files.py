@@ -45,6 +45,10 @@ _STORAGES: Final[Mapping[str, torch.dtype]] = {
     "ComplexFloatStorage": torch.complex64,
     "ComplexDoubleStorage": torch.complex128,
     "UntypedStorage": torch.uint8,
+    # The integers of quantized tensors, which themselves stay inert.
+    "QInt8Storage": torch.int8,
+    "QUInt8Storage": torch.uint8,
+    "QInt32Storage": torch.int32,
 }
 
 

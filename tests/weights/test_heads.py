@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +44,9 @@ def prefixed(prefix: str, state: State) -> State:
     return {prefix + key: tensor for key, tensor in state.items()}
 
 
-def is_original(source: State, name: str = "mobilevit_xxs", naming: Naming = "timm") -> bool:
+def is_original(
+    source: Mapping[str, Any], name: str = "mobilevit_xxs", naming: Naming = "timm"
+) -> bool:
     """Whether the checkpoint holds the network and its classifier under the scheme's names."""
     body, weight, bias = parts(name, naming)
     (head,) = source_keys("head.weight", SPECS[name], naming)
@@ -181,7 +185,28 @@ def test_what_cannot_be_the_classifier_is_refused_with_names_and_the_way_out(
 def test_a_classifier_beside_that_takes_other_features_is_refused() -> None:
     body, _, _ = parts("mobilevit_xxs", "timm")
     state = prefixed("backbone.", body) | {"fc.weight": torch.zeros(5, 64 * F)}
-    assert re.search(r"fc\.weight \[5, 20480\] does not take the 320 features", refusal(state))
+    message = refusal(state)
+    assert "fc.weight [5, 20480] does not take the network's 320 features" in message
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
+@pytest.mark.parametrize("name", ["classifier", "head", "fc", "classifier_state_dict"])
+@pytest.mark.parametrize("outer", [False, True])
+def test_a_classifier_with_a_state_dict_of_its_own_belongs_to_the_network_beside_it(
+    naming: Naming, name: str, outer: bool
+) -> None:
+    body, weight, bias = parts("mobilevit_xxs", naming)
+    content = {"encoder": body, name: {"weight": weight, "bias": bias}, "epoch": 3}
+    source = {"state": content} if outer else content
+    assert is_original(source, naming=naming)
+    assert me.read_checkpoint(source).ignored == ()
+
+
+def test_a_projection_with_a_state_dict_of_its_own_is_not_dropped_without_a_word() -> None:
+    body, weight, bias = parts("mobilevit_xxs", "timm")
+    content = {"encoder": body, "metric_head": {"weight": weight, "bias": bias}}
+    with pytest.raises(CheckpointError, match=r"metric_head\.weight \[3, 320\] takes"):
+        me.read_checkpoint(content)
 
 
 def test_a_long_list_of_candidates_stays_short() -> None:

@@ -187,6 +187,29 @@ def test_a_state_dict_of_another_kind_is_named_with_the_way_out(
         me.read_checkpoint(path)
 
 
+ODD_WEIGHTS: dict[str, tuple[Callable[[Tensor], object], str]] = {
+    "quantized": (lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8), "_rebuild_qtensor"),
+    "sparse": (Tensor.to_sparse, "_rebuild_sparse_tensor"),
+    "meta": (lambda t: t.to("meta"), "_rebuild_meta_tensor"),
+    "numpy": (lambda t: t.numpy(), "numpy.*_reconstruct"),
+    "number": (lambda t: 3.0, "float"),
+    "list": (lambda t: t.tolist(), "list"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*quantiz.*", "ignore:.*QTensor.*")
+@pytest.mark.parametrize("key", ["head.fc.weight", "stem.bn.bias"])
+@pytest.mark.parametrize("kind", ODD_WEIGHTS)
+def test_what_is_no_tensor_in_the_place_of_a_weight_is_not_taken_for_missing(
+    tmp_path: Path, kind: str, key: str
+) -> None:
+    change, name = ODD_WEIGHTS[kind]
+    path = tmp_path / "weights.pt"
+    torch.save(weights() | {key: change(weights()[key])}, path)
+    with pytest.raises(CheckpointError, match=rf"{key} is no plain tensor but .*{name}"):
+        me.read_checkpoint(path)
+
+
 def test_another_network_with_its_optimizer_is_called_no_optimizer(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     torch.save({"optimizer": optimizer(), "model": {"conv1.weight": torch.ones(2)}}, path)
