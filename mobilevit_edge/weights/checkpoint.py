@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from torch import Tensor
 
-from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.errors import CheckpointError, MissingPackageError
 from mobilevit_edge.labels import find_labels
 from mobilevit_edge.weights import files, recognition
 from mobilevit_edge.weights.folders import find_weights_file, read_weights
@@ -100,10 +100,12 @@ def _downloaded(found: HubSource, given: str) -> Path:
 
     try:
         return hub.download(found)
-    except CheckpointError as error:
-        if given != found.repository:
+    except (CheckpointError, MissingPackageError) as error:
+        if f"{HUB_PREFIX}{given}" != str(found):
             raise
-        raise CheckpointError(f"{error}; nor is there a file or folder {given}") from error
+        raise CheckpointError(
+            f"there is no file or folder {given}; as a repository on the hub: {error}"
+        ) from error
 
 
 def _read_path(path: Path, naming: Naming | str) -> Checkpoint:

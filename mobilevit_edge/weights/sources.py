@@ -47,7 +47,7 @@ def find_source(text: str) -> Path | HubSource:
     if re.match(r"https?://", text):
         return _address(text)
     path = Path(text)
-    if _exists(path) or path.suffix in WEIGHT_SUFFIXES:
+    if _exists(path) or not set(WEIGHT_SUFFIXES).isdisjoint(path.suffixes):
         return path
     if _REPOSITORY.fullmatch(text):
         return _repository(text)
