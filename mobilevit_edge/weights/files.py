@@ -197,7 +197,10 @@ def _unknown(path: Path, head: bytes) -> str:
         return unreadable
     if isinstance(content, dict) and _PADDLE_KEY in content:
         return f"it holds PaddlePaddle's parameters (.pdparams); {recognition.CONVERT}"
-    return f"it is a pickle that torch.save did not write; {recognition.RESAVE}"
+    return (
+        f"it is a pickle that torch.save did not write, and code in it is never executed here; "
+        f"{recognition.RESAVE}"
+    )
 
 
 def tensors_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
