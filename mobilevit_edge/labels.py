@@ -18,6 +18,7 @@ from mobilevit_edge.errors import LabelsError
 IMAGENET: Final = "imagenet"
 _IMAGENET_CLASSES: Final = 1000
 _MAX_LABELS_BYTES: Final = 4 * 1024**2
+_MAX_LABELS: Final = 100_000
 _LABEL_KEYS: Final = (
     *("class_to_idx", "idx_to_class", "id2label", "label2id"),
     *("label_names", "class_names", "classes", "CLASSES"),
@@ -105,8 +106,9 @@ def find_labels(content: Mapping[Any, Any]) -> tuple[str, ...] | None:
 def _names_of(value: object) -> tuple[str, ...] | None:
     """Names by index from a list, or from a mapping in either direction."""
     if isinstance(value, list | tuple):
-        return tuple(value) if all(isinstance(name, str) for name in value) else None
-    if not isinstance(value, Mapping):
+        usable = len(value) <= _MAX_LABELS and all(isinstance(name, str) for name in value)
+        return tuple(value) if usable else None
+    if not isinstance(value, Mapping) or len(value) > _MAX_LABELS:
         return None
     for pairs in (value.items(), ((name, index) for index, name in value.items())):
         by_index = {_index(index): name for index, name in pairs if isinstance(name, str)}

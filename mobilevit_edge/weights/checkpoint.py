@@ -31,6 +31,8 @@ __all__ = ["DEMO", "HUB_PREFIX", "Checkpoint", "Source", "StateDict", "read_chec
 DEMO: Final = "demo"
 """The source that stands for the checkpoint in this package: ``docs/demo_model.md``."""
 _MAX_NESTING: Final = 3
+_MAX_MAPPINGS: Final = 10_000
+_MAX_NETWORKS: Final = 16
 _WEIGHTS: Final = (".weight", ".bias", ".running_mean", ".running_var")
 
 StateDict: TypeAlias = Mapping[str, Tensor]
@@ -124,7 +126,7 @@ def _mappings(content: Mapping[Any, Any], origin: str) -> Iterator[tuple[str, Ma
     """``content`` and every mapping nested in it, each once, with its path."""
     seen: set[int] = set()
     waiting: list[tuple[tuple[str, ...], Mapping[Any, Any]]] = [((), content)]
-    while waiting:
+    while waiting and len(seen) < _MAX_MAPPINGS:
         path, mapping = waiting.pop()
         if id(mapping) in seen:
             continue
@@ -171,6 +173,10 @@ def _unwrap(content: Mapping[Any, Any], *, origin: str, naming: Naming | str) ->
         networks += [
             _Network(path, mapping, tensors, one) for one in found if naming in ("auto", one.naming)
         ]
+    if len(networks) > _MAX_NETWORKS:
+        raise CheckpointError(
+            f"{origin} holds {len(networks)} networks: save the one you want by itself"
+        )
     if not networks:
         raise _not_recognized(content, list(others.values()), origin=origin, naming=naming)
     # If a training checkpoint has both, its averaged weights are those to evaluate.

@@ -81,12 +81,12 @@ def _shards(index: Path) -> dict[Path, list[str]]:
     if not isinstance(places, dict) or not all(isinstance(v, str) for v in places.values()):
         raise CheckpointError(f"{index} is not an index of weights: it has no weight_map")
     shards: dict[Path, list[str]] = {}
-    for file in sorted(set(places.values())):
+    for name, file in sorted(places.items(), key=lambda place: place[1]):
         if file != Path(file).name or "\\" in file or file in ("", ".", ".."):
             raise CheckpointError(
                 f"{index} names the file {file[:200]!r}; its files must lie beside it"
             )
-        shards[index.parent / file] = [name for name, place in places.items() if place == file]
+        shards.setdefault(index.parent / file, []).append(name)
     return shards
 
 

@@ -84,10 +84,11 @@ def with_found_classifier(split: Split, *, naming: Naming, prefix: str, origin: 
     strays = [stray for stray in _strays(split, naming, prefix) if stray.tensor.ndim > 0]
     linear = [stray for stray in strays if stray.is_linear and _HEAD.fullmatch(stray.module)]
     fitting = [stray for stray in linear if _fits(stray, features)]
+    known = {stray.key for stray in linear}
     unnamed = [
         stray
         for stray in strays
-        if stray.tensor.ndim == 2 and stray not in linear and _fits(stray, features)
+        if stray.tensor.ndim == 2 and stray.key not in known and _fits(stray, features)
     ]
     way_out = _WAY_OUT.format(name=prefix[:_MAX_NAME] + canonical)
     if len(fitting) + len(unnamed) > 1:

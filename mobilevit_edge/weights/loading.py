@@ -20,6 +20,7 @@ from mobilevit_edge.weights.naming import NAMINGS, Naming, source_keys
 _MAX_LISTED: Final = 4
 """Names of each sort in a message."""
 _MAX_NAME: Final = 100
+_MAX_COMPARED: Final = 1000
 _MAX_CLASSES: Final = 100_000
 _WEIGHT_DTYPES: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _HEAD_WEIGHT: Final = "head.weight"
@@ -240,12 +241,13 @@ def _difference(
     missing = [key for key in expected if key not in found]
     unexpected = [key for key in found if key not in expected]
     misshapen = [key for key in expected if key in found and found[key] != expected[key]]
+    candidates = [key for key in unexpected if len(key) < _MAX_NAME][:_MAX_COMPARED]
     lines = [
         f"  wrong shape: {key} is {_shape(found[key])}, expected {_shape(expected[key])}"
         for key in misshapen[:_MAX_LISTED]
     ]
     for key in missing[:_MAX_LISTED]:
-        near = difflib.get_close_matches(key, unexpected, n=1)
+        near = difflib.get_close_matches(key, candidates, n=1)
         hint = f"; nearest is {near[0]} {_shape(found[near[0]])}" if near else ""
         lines.append(f"  missing: {key} {_shape(expected[key])}{hint}")
     lines += [

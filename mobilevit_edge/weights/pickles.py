@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 MAX_STEPS: Final = 2_000_000
 """Opcodes in a pickle; a training checkpoint with optimizer and EMA has some 100,000."""
-_MAX_MODULES: Final = 100_000
+_MAX_ENTRIES: Final = 100_000
 _MAX_NAME: Final = 200
 
 _MARK: Final = object()
@@ -77,23 +77,28 @@ class Inert(dict[Any, Any]):
         """
         found: dict[str, Any] = {}
         waiting: list[tuple[str, Inert]] = [("", self)]
-        for _ in range(_MAX_MODULES):
-            if not waiting:
-                return found
+        entries = 0
+        while waiting:
             prefix, module = waiting.pop()
-            attributes = module.state
-            if not module.is_module or not isinstance(attributes, dict):
-                continue
-            left_out = attributes.get("_non_persistent_buffers_set") or ()
-            for kind in ("_parameters", "_buffers"):
-                tensors = attributes.get(kind)
-                for name, tensor in tensors.items() if isinstance(tensors, dict) else ():
-                    if tensor is not None and name not in left_out:
-                        found[f"{prefix}{name}"] = tensor
-            for name, child in attributes["_modules"].items():
-                if isinstance(child, Inert) and len(prefix) < _MAX_NAME:
-                    waiting.append((f"{prefix}{name}.", child))
-        raise PickleError(f"it has more than {_MAX_MODULES} modules")
+            parts = module.state if isinstance(module.state, dict) else {}
+            tensors, buffers, children = (
+                part if isinstance(part := parts.get(kind), dict) else {}
+                for kind in ("_parameters", "_buffers", "_modules")
+            )
+            # A file can hold the same module many times over: what it claims to be is counted.
+            entries += 1 + len(tensors) + len(buffers) + len(children)
+            if entries > _MAX_ENTRIES or len(prefix) > _MAX_NAME:
+                raise PickleError(f"it has more than {_MAX_ENTRIES} parts, or too long names")
+            left_out = parts.get("_non_persistent_buffers_set")
+            for name, tensor in (*tensors.items(), *buffers.items()):
+                if tensor is not None and not (isinstance(left_out, list) and name in left_out):
+                    found[f"{prefix}{name}"] = tensor
+            waiting += [
+                (f"{prefix}{name}.", child)
+                for name, child in children.items()
+                if isinstance(child, Inert)
+            ]
+        return found
 
 
 Rebuild: TypeAlias = Callable[..., object]
@@ -262,19 +267,13 @@ def _is_plain(key: object) -> bool:
     return key is None or isinstance(key, str | bytes | float)
 
 
-def _dict(*pairs: object) -> dict[Any, Any]:
-    """An ordered dict, of a list of pairs or of nothing."""
-    flat = [part for pair in (pairs[0] if pairs else ()) for part in pair]  # type: ignore[attr-defined]
-    return _with_entries({}, flat)
-
-
-def _members(*items: object) -> list[Any]:
-    """A set, as a list."""
-    return list(items[0]) if items and isinstance(items[0], list | tuple) else []
+def _members(*items: object) -> object:
+    """A set, as the list of its members."""
+    return items[0] if items else []
 
 
 CONTAINERS: Final[Mapping[str, Rebuild]] = {
-    "collections.OrderedDict": _dict,
+    "collections.OrderedDict": lambda *_: {},
     "collections.defaultdict": lambda *_: {},
     "builtins.set": _members,
     "builtins.frozenset": _members,

@@ -112,7 +112,8 @@ def kind_of_keys(names: _Names) -> str | None:
 
 def kind_of_content(content: Mapping[Any, Any]) -> str | None:
     """The same for what a file holds besides networks, if there is none in it."""
-    near = [content, *(value for value in content.values() if isinstance(value, Mapping))]
+    inner = {id(value): value for value in content.values() if isinstance(value, Mapping)}
+    near = [content, *inner.values()]
     if any(str(key).startswith(("optimizer", "param_groups")) for part in near for key in part):
         return "an optimizer's state without a model beside it; pass the model's own weights"
     values = [content, *(value for part in near for value in part.values())]
