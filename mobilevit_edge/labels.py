@@ -46,10 +46,7 @@ def parse_labels(text: str, origin: str) -> tuple[str, ...]:
     """
     labels = _lines(text, origin)
     _refuse_controls(labels, origin)
-    duplicates = [label for label, count in Counter(labels).items() if count > 1]
-    if duplicates:
-        shown = ", ".join(repr(label) for label in duplicates[:5])
-        raise LabelsError(f"{origin}: duplicate labels {shown}; every class needs its own name")
+    _refuse_duplicates(labels, origin)
     return tuple(labels)
 
 
@@ -169,19 +166,28 @@ def _refuse_controls(labels: Sequence[str], origin: str) -> None:
             )
 
 
+def _refuse_duplicates(labels: Sequence[str], origin: str) -> None:
+    duplicates = [label for label, count in Counter(labels).items() if count > 1]
+    if duplicates:
+        shown = ", ".join(repr(label[:50]) for label in duplicates[:5])
+        raise LabelsError(f"{origin}: duplicate labels {shown}; every class needs its own name")
+
+
 def made_unique(names: Sequence[str], origin: str) -> tuple[str, ...]:
     """Names, with their index where two classes share one, as ImageNet's two cranes do.
 
     Raises:
-        LabelsError: a name holds a control character.
+        LabelsError: a name holds a control character, or is one that another got with its index.
     """
     cleaned = [" ".join(name.split()) for name in names]
     _refuse_controls(cleaned, origin)
     counts = Counter(cleaned)
-    return tuple(
+    unique = tuple(
         name if name and counts[name] == 1 else f"{name or 'class'} ({index})"
         for index, name in enumerate(cleaned)
     )
+    _refuse_duplicates(unique, origin)
+    return unique
 
 
 def resolve_labels(

@@ -206,6 +206,11 @@ def test_imagenets_two_cranes_get_their_index_from_a_file_too(tmp_path: Path) ->
     )
 
 
+def test_a_name_that_another_class_got_with_its_index_is_refused() -> None:
+    with pytest.raises(LabelsError, match=r"duplicate labels 'a \(0\)'"):
+        resolve_labels(None, ("a", "a", "a (0)"), 3)
+
+
 @pytest.mark.parametrize("odd", ["\u2028", "\x85", "\x0b", "\t", "\u3000"])
 def test_odd_blanks_inside_a_label_become_a_space_and_never_a_line(
     tmp_path: Path, odd: str

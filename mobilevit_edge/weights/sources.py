@@ -73,7 +73,8 @@ def _address(text: str) -> HubSource:
     """A page of the hub: a repository, its files at a revision, or one file."""
     parts = urlsplit(text)
     words = [unquote(word) for word in parts.path.split("/") if word]
-    if parts.hostname not in _HUB_SITES or len(words) < 2 or ".." in words:
+    is_model = len(words) >= 2 and words[0] not in ("datasets", "spaces") and ".." not in words
+    if parts.hostname not in _HUB_SITES or not is_model:
         raise CheckpointError(
             f"{text} is not a model's page on huggingface.co; download the file and pass its path"
         )
