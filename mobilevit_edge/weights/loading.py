@@ -21,6 +21,8 @@ _MAX_LISTED: Final = 4
 """Names of each sort in a message."""
 _MAX_NAME: Final = 100
 _MAX_COMPARED: Final = 1000
+_OTHER_MODEL: Final = "choose another model, or let it be recognized from the checkpoint"
+_OTHER_STATE: Final = "remove from the state dict what is not the network's, or use a complete one"
 _MAX_CLASSES: Final = 100_000
 _WEIGHT_DTYPES: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _HEAD_WEIGHT: Final = "head.weight"
@@ -54,8 +56,11 @@ def load_weights(
         CheckpointError: unreadable, or names or shapes do not fit; the message lists them with
             both shapes and the nearest names.
     """
-    checkpoint = read_checkpoint(source, naming=naming)
-    state = _translated_state(checkpoint, model.spec, model.state_dict())
+    return _load(model, read_checkpoint(source, naming=naming), way_out=_OTHER_MODEL)
+
+
+def _load(model: MobileViT, checkpoint: Checkpoint, *, way_out: str) -> WeightsReport:
+    state = _translated_state(checkpoint, model.spec, model.state_dict(), way_out)
     assign = any(parameter.is_meta for parameter in model.parameters())
     model.load_state_dict(state, assign=assign)
     return WeightsReport(
@@ -83,11 +88,11 @@ def load_model(source: Source, *, model: str = "auto") -> MobileViT:
     """
     checkpoint = read_checkpoint(source)
     if model == "auto":
-        spec = detect_spec(checkpoint)
+        spec, way_out = detect_spec(checkpoint), _OTHER_STATE
     else:
-        spec = with_in_channels(find_spec(model), channel_count(checkpoint))
+        spec, way_out = with_in_channels(find_spec(model), channel_count(checkpoint)), _OTHER_MODEL
     built = create_meta_model(spec, class_count(checkpoint, spec))
-    load_weights(built, checkpoint)
+    _load(built, checkpoint, way_out=way_out)
     return built.requires_grad_(True)
 
 
@@ -186,7 +191,7 @@ def _shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
 
 
 def _translated_state(
-    checkpoint: Checkpoint, spec: ModelSpec, wanted: Mapping[str, Tensor]
+    checkpoint: Checkpoint, spec: ModelSpec, wanted: Mapping[str, Tensor], way_out: str
 ) -> dict[str, Tensor]:
     """The checkpoint's tensors under our names, checked against the shapes of ``wanted``."""
     sources = {key: source_keys(key, spec, checkpoint.naming) for key in wanted}
@@ -199,7 +204,7 @@ def _translated_state(
     if found != expected:
         raise CheckpointError(
             f"{checkpoint.origin} ({checkpoint.naming} naming) does not fit {spec.name}:\n"
-            f"{_difference(expected, found)}"
+            f"{_difference(expected, found)}\n{way_out}"
         )
     state = {}
     for key, tensor in wanted.items():

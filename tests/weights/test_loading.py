@@ -202,6 +202,15 @@ def test_a_missing_tensor_is_reported_with_the_nearest_name(state: State) -> Non
     assert "unexpected: stages.2.1.conv_3x3.conv.weight" in message
 
 
+def test_a_recognized_model_is_not_called_the_wrong_one(state: State) -> None:
+    extra = state | {"stages.9.weight": torch.zeros(5)}
+    assert "choose another model" in refusal(extra, "mobilevit_xxs")
+    message = refusal(extra)
+    assert "choose another model" not in message
+    assert "unexpected: stages.9.weight [5]" in message
+    assert "remove from the state dict" in message
+
+
 def test_a_truncated_head_is_refused(state: State) -> None:
     del state["head.fc.bias"]
     assert "missing: head.fc.bias [4]" in refusal(state)
