@@ -51,7 +51,7 @@ def complexity(model: MobileViT, image_size: ImageSize = 256) -> Complexity:
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     shape_only = create_meta_model(model.spec, model.num_classes)
     with FlopCounterMode(display=False, depth=_DEPTH) as counter:
-        shape_only(torch.empty(1, 3, *size, device="meta"))
+        shape_only(torch.empty(1, model.spec.in_channels, *size, device="meta"))
     flops = counter.get_flop_counts()
     blocks = tuple(
         BlockComplexity(

@@ -22,6 +22,8 @@ PATCH: Final = 2
 """Side of the square patch: 2x2 pixels in every released model."""
 HEADS: Final = 4
 """Heads of multi-head attention in every released model."""
+INPUT_CHANNELS: Final = (1, 3, 4)
+"""Channels that an image can have: gray, RGB or BGR, and either with a fourth one."""
 MIN_IMAGE_SIZE: Final = 32
 """The last stage has stride 32: a smaller side would leave it no pixel."""
 
@@ -91,7 +93,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A whole network: stem, five stages, an optional 1x1 expansion before the pooled head."""
+    """A whole network: stem, five stages, an optional 1x1 expansion before the pooled head.
+
+    ``in_channels`` are those of an image, one of :data:`INPUT_CHANNELS`.
+    """
 
     name: str
     generation: Generation
@@ -100,6 +105,7 @@ class ModelSpec:
     stages: tuple[StageSpec, StageSpec, StageSpec, StageSpec, StageSpec]
     pre_head_channels: int | None
     published: Published | None = None
+    in_channels: int = 3
 
     @property
     def layout(self) -> Layout | None:
@@ -360,6 +366,13 @@ def with_blocks(spec: ModelSpec, name: str, **changes: object) -> ModelSpec:
         for stage in spec.stages
     )
     return replace(spec, name=name, stages=stages, published=None)  # type: ignore[arg-type]
+
+
+def with_in_channels(spec: ModelSpec, channels: int) -> ModelSpec:
+    """``spec`` for images of ``channels`` channels; published figures hold for 3 of them only."""
+    if spec.in_channels == channels:
+        return spec
+    return replace(spec, in_channels=channels, published=None)
 
 
 def with_attention(spec: ModelSpec, attention: Attention) -> ModelSpec:

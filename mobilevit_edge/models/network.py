@@ -48,18 +48,18 @@ def _stage(spec: StageSpec, in_channels: int, *, expansion: int, out_stride: int
 
 
 class MobileViT(nn.Module):
-    """A MobileViT classifier of any generation. ``[B, 3, H, W] -> [B, num_classes]`` logits.
+    """A MobileViT classifier of any generation. ``[B, C, H, W] -> [B, num_classes]`` logits.
 
-    Pixels are expected in 0..1 without mean subtraction, in the channel order that the weights'
-    source used. With ``num_classes=0`` there is no classifier, and the output is the pooled feature
-    vector.
+    C is the spec's ``in_channels``, 3 in every published model. Pixels are expected in 0..1 without
+    mean subtraction, in the channel order that the weights' source used. With ``num_classes=0``
+    there is no classifier, and the output is the pooled feature vector.
     """
 
     def __init__(self, spec: ModelSpec, num_classes: int) -> None:
         super().__init__()
         self.spec = spec
         self.num_classes = num_classes
-        self.stem = ConvNormAct(3, spec.stem_channels, 3, stride=2)
+        self.stem = ConvNormAct(spec.in_channels, spec.stem_channels, 3, stride=2)
         channels, stride = spec.stem_channels, 2
         for index, stage in enumerate(spec.stages, start=1):
             stride *= stage.stride
@@ -90,7 +90,7 @@ class MobileViT(nn.Module):
         return outputs
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """``[B, 3, H, W] -> [B, C, H / 32, W / 32]``: the last map before pooling."""
+        """The last map before pooling, of stride 32."""
         for _, stage in self.stages():
             x = stage(x)
         return self.pre_head(x)  # type: ignore[no-any-return]

@@ -1,1 +1,1 @@
-"""Reading checkpoints of four origins, writing them in three naming schemes."""
+"""Reading checkpoints of five origins, writing them in four naming schemes."""

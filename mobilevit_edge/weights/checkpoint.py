@@ -11,15 +11,29 @@ from typing import Any, Final, TypeAlias
 
 from torch import Tensor
 
-from mobilevit_edge.errors import CheckpointError
-from mobilevit_edge.files import sha256_of
-from mobilevit_edge.weights import files
-from mobilevit_edge.weights.naming import NAMINGS, FoundNaming, Naming, detect_naming
+from mobilevit_edge.errors import CheckpointError, MissingPackageError
+from mobilevit_edge.labels import find_labels
+from mobilevit_edge.weights import files, recognition
+from mobilevit_edge.weights.folders import find_weights_file, read_weights
+from mobilevit_edge.weights.heads import Split, with_found_classifier
+from mobilevit_edge.weights.naming import (
+    NAMINGS,
+    FoundNaming,
+    Naming,
+    belongs_to,
+    detect_naming,
+)
+from mobilevit_edge.weights.pickles import Inert, PickleError
+from mobilevit_edge.weights.sources import HUB_PREFIX, HubSource, find_source
 
-HUB_PREFIX: Final = "hub:"
+__all__ = ["DEMO", "HUB_PREFIX", "Checkpoint", "Source", "StateDict", "read_checkpoint"]
+
 DEMO: Final = "demo"
 """The source that stands for the checkpoint in this package: ``docs/demo_model.md``."""
 _MAX_NESTING: Final = 3
+_MAX_MAPPINGS: Final = 10_000
+_MAX_NETWORKS: Final = 16
+_WEIGHTS: Final = (".weight", ".bias", ".running_mean", ".running_var")
 
 StateDict: TypeAlias = Mapping[str, Tensor]
 
@@ -28,9 +42,11 @@ StateDict: TypeAlias = Mapping[str, Tensor]
 class Checkpoint:
     """Weights under their source's names, without wrappers and prefixes.
 
+    The classifier has the name that the naming scheme gives it, whatever it is called in the file.
     ``ignored`` lists the file's tensors outside the network (a segmentation head, an optimizer);
     ``wrapper`` is the path of the state dict inside the file, such as ``"ema"``. ``config`` and
-    ``processor`` are the JSON files of a Hugging Face folder, empty elsewhere.
+    ``processor`` are the JSON files of a Hugging Face folder, empty elsewhere; ``labels`` are class
+    names that lie beside the weights in the file.
     """
 
     origin: str
@@ -41,6 +57,7 @@ class Checkpoint:
     sha256: str | None = None
     config: Mapping[str, Any] | None = None
     processor: Mapping[str, Any] | None = None
+    labels: tuple[str, ...] | None = None
 
 
 Source: TypeAlias = str | Path | Mapping[Any, Any] | Checkpoint
@@ -51,15 +68,17 @@ def read_checkpoint(source: Source, *, naming: Naming | str = "auto") -> Checkpo
     """Read a checkpoint without executing anything inside it.
 
     Args:
-        source: a ``.pt``, ``.pth``, ``.bin`` or ``.safetensors`` file, a Hugging Face folder,
-            ``hub:ORG/REPO``, ``demo``, or a state dict. Wrappers (``state_dict``, ``model``,
-            ``ema`` ...) and prefixes (``module.``, ``encoder.`` ...) are removed; an EMA copy is
-            preferred.
+        source: a file written by ``torch.save`` or safetensors, a folder or an index of such files,
+            a repository on the Hugging Face Hub (``ORG/REPO``, ``hub:ORG/REPO@revision``, or its
+            address), ``demo``, or a state dict. A path that exists comes before a repository of
+            that name. Wrappers (``state_dict``, ``model``, ``ema`` ...) and prefixes (``module.``,
+            ``encoder.`` ...) are removed; an EMA copy is preferred.
         naming: the scheme of the names, or ``"auto"``.
 
     Raises:
-        CheckpointError: unreadable, or not a MobileViT under a known naming scheme.
-        MissingPackageError: ``hub:`` without huggingface_hub.
+        CheckpointError: unreadable, not a MobileViT under a known naming scheme, or with a
+            classifier that is none, or one of several.
+        MissingPackageError: a repository without huggingface_hub.
     """
     if naming != "auto" and naming not in NAMINGS:
         raise ValueError(f"unknown naming {naming!r}; choose auto or one of {', '.join(NAMINGS)}")
@@ -67,40 +86,62 @@ def read_checkpoint(source: Source, *, naming: Naming | str = "auto") -> Checkpo
         return source
     if isinstance(source, Mapping):
         return _unwrap(source, origin="state dict", naming=naming)
-    if str(source).startswith(HUB_PREFIX):
-        from mobilevit_edge.weights.hub import download
-
-        repository = str(source).removeprefix(HUB_PREFIX)
-        return replace(_read_path(download(repository), naming), origin=str(source))
+    if isinstance(source, Path):
+        return _read_path(source, naming)
     if source == DEMO:
         with resources.as_file(resources.files("mobilevit_edge") / "data" / "demo") as folder:
             return replace(_read_path(folder, naming), origin=DEMO)
-    return _read_path(Path(source), naming)
+    found = find_source(source)
+    if isinstance(found, Path):
+        return _read_path(found, naming)
+    return replace(_read_path(_downloaded(found, source), naming), origin=str(found))
+
+
+def _downloaded(found: HubSource, given: str) -> Path:
+    from mobilevit_edge.weights import hub
+
+    try:
+        return hub.download(found)
+    except (CheckpointError, MissingPackageError) as error:
+        if f"{HUB_PREFIX}{given}" != str(found):
+            raise
+        raise CheckpointError(
+            f"there is no file or folder {given}; as a repository on the hub: {error}"
+        ) from error
 
 
 def _read_path(path: Path, naming: Naming | str) -> Checkpoint:
-    weights = files.find_weights_file(path) if path.is_dir() else path
-    checkpoint = _unwrap(files.read_weights_file(weights), origin=str(path), naming=naming)
+    content, sha256 = read_weights(find_weights_file(path) if path.is_dir() else path)
+    checkpoint = _unwrap(content, origin=str(path), naming=naming)
     config = processor = None
     if path.is_dir():
         config, processor = (
             files.read_json(path / name) if (path / name).is_file() else None
             for name in ("config.json", "preprocessor_config.json")
         )
-    return replace(checkpoint, sha256=sha256_of(weights), config=config, processor=processor)
+    return replace(checkpoint, sha256=sha256, config=config, processor=processor)
 
 
-def _mappings(
-    content: Mapping[Any, Any], path: tuple[str, ...] = ()
-) -> Iterator[tuple[str, StateDict]]:
-    """Every nested mapping that holds tensors, with its path."""
-    tensors = files.tensors_of(content)
-    if tensors:
-        yield ".".join(path), tensors
-    if len(path) < _MAX_NESTING:
-        for key, value in content.items():
-            if isinstance(value, Mapping):
-                yield from _mappings(value, (*path, str(key)))
+def _mappings(content: Mapping[Any, Any], origin: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """``content`` and every mapping nested in it, each once, with its path."""
+    seen: set[int] = set()
+    waiting: list[tuple[tuple[str, ...], Mapping[Any, Any]]] = [((), content)]
+    while waiting and len(seen) < _MAX_MAPPINGS:
+        path, mapping = waiting.pop()
+        if id(mapping) in seen:
+            continue
+        seen.add(id(mapping))
+        if isinstance(mapping, Inert) and mapping.is_module:
+            try:
+                mapping = mapping.module_state()
+            except PickleError as error:
+                raise CheckpointError(
+                    f"{origin} holds a whole model, but {error}; {recognition.RESAVE}"
+                ) from error
+        yield ".".join(path), mapping
+        if len(path) < _MAX_NESTING:
+            inner = [(k, v) for k, v in mapping.items() if isinstance(v, Mapping)]
+            waiting += [((*path, str(key)), value) for key, value in reversed(inner)]
 
 
 def _is_average(path: str) -> bool:
@@ -109,39 +150,109 @@ def _is_average(path: str) -> bool:
     return "ema" in words and "non" not in words
 
 
+@dataclass(frozen=True)
+class _Network:
+    """A network found in a file: the mapping that holds it, and the mapping's path."""
+
+    path: str
+    content: Mapping[Any, Any]
+    tensors: StateDict
+    found: FoundNaming
+
+
 def _unwrap(content: Mapping[Any, Any], *, origin: str, naming: Naming | str) -> Checkpoint:
-    candidates: list[tuple[str, StateDict, FoundNaming]] = []
-    sample: list[str] = []
-    for path, tensors in _mappings(content):
-        sample = sample or list(tensors)[:3]
-        candidates += [
-            (path, tensors, found)
-            for found in detect_naming(tensors)
-            if naming in ("auto", found.naming)
+    networks: list[_Network] = []
+    others: dict[str, StateDict] = {}
+    labels = None
+    for path, mapping in _mappings(content, origin):
+        labels = labels or find_labels(mapping)
+        tensors = files.tensors_of(mapping)
+        found = detect_naming(tensors)
+        if tensors and not found:
+            others[path] = tensors
+        networks += [
+            _Network(path, mapping, tensors, one) for one in found if naming in ("auto", one.naming)
         ]
-    if not candidates:
-        what = "a MobileViT" if naming == "auto" else f"a MobileViT in {naming} naming"
-        names = f"its first names are {', '.join(sample)}" if sample else "it holds no tensors"
+    if len(networks) > _MAX_NETWORKS:
         raise CheckpointError(
-            f"{origin} is not a checkpoint of {what}: none of the naming schemes "
-            f"({', '.join(NAMINGS)}) fits; {names}"
+            f"{origin} holds {len(networks)} networks: save the one you want by itself"
         )
+    if not networks:
+        raise _not_recognized(content, list(others.values()), origin=origin, naming=naming)
     # If a training checkpoint has both, its averaged weights are those to evaluate.
-    path, tensors, found = next(
-        (c for c in candidates if _is_average(f"{c[0]}.{c[2].prefix}")), candidates[0]
-    )
-    inside: dict[str, Tensor] = {}
-    ignored: list[str] = []
-    for key, tensor in tensors.items():
-        name = found.strip(key)
-        if name is None:
-            ignored.append(key)
-        else:
-            inside[name] = tensor
+    network = next((n for n in networks if _is_average(f"{n.path}.{n.found.prefix}")), networks[0])
+    _refuse_other_kinds(network, origin)
+    beside = _beside(network, others)
+    split = _split(network, beside, origin)
     return Checkpoint(
         origin=origin,
-        naming=found.naming,
-        tensors=inside,
-        wrapper=".".join(part for part in (path, found.prefix.rstrip(".")) if part),
-        ignored=tuple(ignored),
+        naming=network.found.naming,
+        tensors=split.inside,
+        wrapper=".".join(part for part in (network.path, network.found.prefix[:-1]) if part),
+        ignored=tuple(key for key in {**network.tensors, **beside} if key in split.outside),
+        labels=labels,
     )
+
+
+def _beside(network: _Network, others: Mapping[str, StateDict]) -> StateDict:
+    """Tensors in mappings next to the network's: a classifier may have a state dict of its own."""
+    folder = network.path.rpartition(".")[0]
+    return {
+        f"{path.removeprefix(f'{folder}.').removesuffix('_state_dict')}.{name}": tensor
+        for path, tensors in others.items()
+        if network.path and path and path.rpartition(".")[0] == folder
+        for name, tensor in tensors.items()
+    }
+
+
+def _refuse_other_kinds(network: _Network, origin: str) -> None:
+    """Refuse adapters, quantized weights, and anything but tensors in the place of weights."""
+    kind = recognition.kind_of_keys([key for key in network.content if isinstance(key, str)])
+    if kind is not None:
+        raise CheckpointError(f"{origin} is {kind}")
+    for key, value in network.content.items():
+        if isinstance(key, str) and key.endswith(_WEIGHTS) and not isinstance(value, Tensor):
+            kind = value.name if isinstance(value, Inert) else type(value).__name__
+            raise CheckpointError(
+                f"{origin}: {key[:200]} is no plain tensor but {kind}; convert it to a "
+                f"torch.Tensor of floats, and save the state dict again"
+            )
+
+
+def _not_recognized(
+    content: Mapping[Any, Any], found: list[StateDict], *, origin: str, naming: Naming | str
+) -> CheckpointError:
+    # A network's names have dots; an optimizer's tensors are called "exp_avg" and the like.
+    network = next((names for names in found if any("." in name for name in names)), None)
+    kind = recognition.kind_of_keys(network) if network else recognition.kind_of_content(content)
+    if kind is not None:
+        return CheckpointError(f"{origin} is not a checkpoint of a MobileViT but {kind}")
+    what = "a MobileViT" if naming == "auto" else f"a MobileViT in {naming} naming"
+    sample = network or next(iter(found), {})
+    names = ", ".join(name[:100] for name in list(sample)[:3])
+    return CheckpointError(
+        f"{origin} is not a checkpoint of {what}: none of the naming schemes "
+        f"({', '.join(NAMINGS)}) fits; "
+        f"{f'its first names are {names}' if names else 'it holds no tensors'}"
+    )
+
+
+def _split(network: _Network, beside: StateDict, origin: str) -> Split:
+    """The tensors of the network and those beside it; other networks play no part."""
+    found = network.found
+    others = [other for other in detect_naming(network.tensors) if other != found]
+    inside: dict[str, Tensor] = {}
+    outside: dict[str, Tensor] = dict(beside)
+    foreign: dict[str, Tensor] = {}
+    for key, tensor in network.tensors.items():
+        name = found.strip(key)
+        if any(belongs_to(key, other) for other in others):
+            foreign[key] = tensor
+        elif name is None:
+            outside[key] = tensor
+        else:
+            inside[name] = tensor
+    split = with_found_classifier(
+        Split(inside, outside), naming=found.naming, prefix=found.prefix, origin=origin
+    )
+    return Split(split.inside, {**split.outside, **foreign})

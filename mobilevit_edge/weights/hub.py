@@ -6,16 +6,24 @@ from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.errors import CheckpointError, MissingPackageError
+from mobilevit_edge.weights.folders import INDEX_SUFFIX
+from mobilevit_edge.weights.sources import HubSource
 
 _CONFIGS: Final = ("config.json", "preprocessor_config.json")
-_WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
+_WEIGHTS: Final = (
+    ("model.safetensors",),
+    (f"model.safetensors{INDEX_SUFFIX}", "model-*-of-*.safetensors"),
+    ("pytorch_model.bin",),
+    (f"pytorch_model.bin{INDEX_SUFFIX}", "pytorch_model-*-of-*.bin"),
+)
+"""What to look for, in this order: the first of each row, with the others of the row."""
 
 
-def download(repository: str) -> Path:
-    """The local folder of ``ORG/REPO`` with its configs and one weights file, cached if possible.
+def download(source: HubSource) -> Path:
+    """The local folder of a repository with its configs and weights, cached if possible.
 
-    The endpoint, the token and the cache folder are huggingface_hub's own settings
-    (``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``).
+    Where ``source`` names a file, that file's path instead. The endpoint, the token and the cache
+    folder are huggingface_hub's own settings (``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``).
 
     Raises:
         MissingPackageError: huggingface_hub is not installed.
@@ -28,23 +36,27 @@ def download(repository: str) -> Path:
     except ImportError as error:
         raise MissingPackageError("huggingface_hub") from error
 
+    rows = _WEIGHTS if source.file is None else ((source.file,),)
     try:
-        for weights in _WEIGHTS:
+        for row in rows:
             # This uses the cache when the hub cannot be reached.
-            folder = Path(snapshot_download(repository, allow_patterns=[weights, *_CONFIGS]))
-            if (folder / weights).is_file():
-                return folder
+            folder = snapshot_download(
+                source.repository, revision=source.revision, allow_patterns=[*row, *_CONFIGS]
+            )
+            found = Path(folder) / row[0]
+            if found.is_file():
+                return found.parent if source.file is None else found
     except HFValidationError as error:
         raise CheckpointError(
-            f"{repository!r} is not a repository name: expected hub:ORG/REPO"
+            f"{source.repository!r} is not a repository name: expected hub:ORG/REPO"
         ) from error
     except (HTTPError, OSError) as error:
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise CheckpointError(
-            f"cannot download hub:{repository}: {first_line}; "
+            f"cannot download {source}: {first_line[:500]}; "
             f"check the name and the network, or download the folder and pass its path"
         ) from error
+    wanted = [row[0] for row in rows if not row[0].endswith(INDEX_SUFFIX)]
     raise CheckpointError(
-        f"hub:{repository} holds neither {' nor '.join(_WEIGHTS)}; "
-        f"download the file you want and pass its path"
+        f"{source} holds no {' and no '.join(wanted)}; download the file you want and pass its path"
     )

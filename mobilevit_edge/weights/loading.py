@@ -13,14 +13,21 @@ from torch import Tensor
 
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
-from mobilevit_edge.specs import SPECS, ModelSpec
+from mobilevit_edge.specs import INPUT_CHANNELS, SPECS, ModelSpec, with_in_channels
 from mobilevit_edge.weights.checkpoint import Checkpoint, Source, read_checkpoint
 from mobilevit_edge.weights.naming import NAMINGS, Naming, source_keys
 
-_MAX_LISTED: Final = 8
+_MAX_LISTED: Final = 4
+"""Names of each sort in a message."""
+_MAX_NAME: Final = 100
+_MAX_COMPARED: Final = 1000
+_OTHER_MODEL: Final = "choose another model, or let it be recognized from the checkpoint"
+_OTHER_STATE: Final = "remove from the state dict what is not the network's, or use a complete one"
 _MAX_CLASSES: Final = 100_000
 _WEIGHT_DTYPES: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _HEAD_WEIGHT: Final = "head.weight"
+_STEM_WEIGHT: Final = "stem.conv.weight"
+_COUNTER: Final = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -42,15 +49,18 @@ def load_weights(
     """Load ``source`` into ``model``, bit for bit; every parameter must be there and fit.
 
     Values are never changed: channel order and scale belong to preprocessing. Half-precision
-    weights are widened to fp32. A missing ``num_batches_tracked``, which inference does not use,
-    becomes 0.
+    weights are widened to fp32. ``num_batches_tracked``, which inference does not use, becomes 0
+    where it is missing or no whole number.
 
     Raises:
         CheckpointError: unreadable, or names or shapes do not fit; the message lists them with
             both shapes and the nearest names.
     """
-    checkpoint = read_checkpoint(source, naming=naming)
-    state = _translated_state(checkpoint, model.spec, model.state_dict())
+    return _load(model, read_checkpoint(source, naming=naming), way_out=_OTHER_MODEL)
+
+
+def _load(model: MobileViT, checkpoint: Checkpoint, *, way_out: str) -> WeightsReport:
+    state = _translated_state(checkpoint, model.spec, model.state_dict(), way_out)
     assign = any(parameter.is_meta for parameter in model.parameters())
     model.load_state_dict(state, assign=assign)
     return WeightsReport(
@@ -69,16 +79,20 @@ def load_model(source: Source, *, model: str = "auto") -> MobileViT:
 
     Args:
         source: see :func:`read_checkpoint`.
-        model: a model name, or ``"auto"`` to recognize it by names and shapes.
+        model: a model name, or ``"auto"`` to recognize it by names and shapes. The channels of its
+            images and the class count follow from the checkpoint in either case.
 
     Raises:
         CheckpointError: unreadable, not a known architecture, or it does not fit ``model``.
         ValueError: no model is called ``model``.
     """
     checkpoint = read_checkpoint(source)
-    spec = detect_spec(checkpoint) if model == "auto" else find_spec(model)
+    if model == "auto":
+        spec, way_out = detect_spec(checkpoint), _OTHER_STATE
+    else:
+        spec, way_out = with_in_channels(find_spec(model), channel_count(checkpoint)), _OTHER_MODEL
     built = create_meta_model(spec, class_count(checkpoint, spec))
-    load_weights(built, checkpoint)
+    _load(built, checkpoint, way_out=way_out)
     return built.requires_grad_(True)
 
 
@@ -99,13 +113,40 @@ def class_count(checkpoint: Checkpoint, spec: ModelSpec) -> int:
     return classes
 
 
+def channel_count(checkpoint: Checkpoint) -> int:
+    """Channels of the images that the checkpoint's stem takes; 3 if it has no such stem.
+
+    Raises:
+        CheckpointError: images cannot have that many.
+    """
+    # The stem is called the same in all architectures.
+    (key,) = source_keys(_STEM_WEIGHT, next(iter(SPECS.values())), checkpoint.naming)
+    weight = checkpoint.tensors.get(key)
+    if weight is None or weight.ndim != 4:
+        return 3
+    channels = int(weight.shape[1])
+    if channels not in INPUT_CHANNELS:
+        counts = ", ".join(str(count) for count in INPUT_CHANNELS)
+        raise CheckpointError(
+            f"{checkpoint.origin}: {key} {list(weight.shape)} takes images of {channels} channels; "
+            f"only images of {counts} channels are supported"
+        )
+    return channels
+
+
 def detect_spec(checkpoint: Checkpoint) -> ModelSpec:
     """The one architecture whose names and shapes the checkpoint has.
+
+    For images of 1 or 4 channels it is a variant of that name with such a stem.
 
     Raises:
         CheckpointError: none fits; the message shows how the closest one differs.
     """
-    found = {key: tuple(tensor.shape) for key, tensor in checkpoint.tensors.items()}
+    channels = channel_count(checkpoint)
+    found = _shapes(checkpoint)
+    (stem,) = source_keys(_STEM_WEIGHT, next(iter(SPECS.values())), checkpoint.naming)
+    if channels != 3:
+        found[stem] = (found[stem][0], 3, *found[stem][2:])
     best: tuple[float, ModelSpec | None] = (-1.0, None)
     for spec in SPECS.values():
         expected = _expected_shapes(spec, checkpoint.naming)
@@ -116,7 +157,7 @@ def detect_spec(checkpoint: Checkpoint) -> ModelSpec:
     assert best[1] is not None
     expected = _expected_shapes(best[1], checkpoint.naming)
     if all(found.get(key, shape) == shape for key, shape in expected.items()) and best[0] > 0.5:
-        return best[1]
+        return with_in_channels(best[1], channels)
     difference = _difference(expected, found)
     raise CheckpointError(
         f"{checkpoint.origin} ({checkpoint.naming} naming) fits none of the {len(SPECS)} models; "
@@ -129,7 +170,7 @@ def _expected_shapes(spec: ModelSpec, naming: Naming) -> Mapping[str, tuple[int,
     """Shapes under ``naming`` of everything but the classifier and the batch counters."""
     shapes: dict[str, tuple[int, ...]] = {}
     for key, tensor in create_meta_model(spec, 0).state_dict().items():
-        if not key.endswith("num_batches_tracked"):
+        if not key.endswith(_COUNTER):
             names = source_keys(key, spec, naming)
             shapes |= dict.fromkeys(names, _slice_shape(tensor, len(names)))
     return shapes
@@ -140,42 +181,54 @@ def _slice_shape(tensor: Tensor, slices: int) -> tuple[int, ...]:
     return shape if slices == 1 else (shape[0] // slices, *shape[1:])
 
 
+def _shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors but the batch counters, which play no part."""
+    return {
+        key: tuple(tensor.shape)
+        for key, tensor in checkpoint.tensors.items()
+        if not key.endswith(_COUNTER)
+    }
+
+
 def _translated_state(
-    checkpoint: Checkpoint, spec: ModelSpec, wanted: Mapping[str, Tensor]
+    checkpoint: Checkpoint, spec: ModelSpec, wanted: Mapping[str, Tensor], way_out: str
 ) -> dict[str, Tensor]:
     """The checkpoint's tensors under our names, checked against the shapes of ``wanted``."""
+    sources = {key: source_keys(key, spec, checkpoint.naming) for key in wanted}
     expected: dict[str, tuple[int, ...]] = {}
-    sources: dict[str, tuple[str, ...]] = {}
     for key, tensor in wanted.items():
-        names = source_keys(key, spec, checkpoint.naming)
-        if key.endswith("num_batches_tracked") and names[0] not in checkpoint.tensors:
-            continue
-        sources[key] = names
-        expected |= dict.fromkeys(names, _slice_shape(tensor, len(names)))
-    found = {key: tuple(tensor.shape) for key, tensor in checkpoint.tensors.items()}
+        if not key.endswith(_COUNTER):
+            shape = _slice_shape(tensor, len(sources[key]))
+            expected |= dict.fromkeys(sources[key], shape)
+    found = _shapes(checkpoint)
     if found != expected:
         raise CheckpointError(
             f"{checkpoint.origin} ({checkpoint.naming} naming) does not fit {spec.name}:\n"
-            f"{_difference(expected, found)}\n"
-            f"choose another model, or let it be recognized from the checkpoint"
+            f"{_difference(expected, found)}\n{way_out}"
         )
     state = {}
     for key, tensor in wanted.items():
-        if key in sources:
+        if key.endswith(_COUNTER):
+            state[key] = _as_counter(checkpoint.tensors.get(sources[key][0]), tensor)
+        else:
             parts = [_as_parameter(name, checkpoint, tensor) for name in sources[key]]
             state[key] = parts[0] if len(parts) == 1 else torch.cat(parts)
-        else:
-            state[key] = torch.zeros((), dtype=tensor.dtype)
     return state
+
+
+def _as_counter(tensor: Tensor | None, like: Tensor) -> Tensor:
+    usable = tensor is not None and tensor.dtype in (torch.int64, torch.int32)
+    if tensor is None or not usable or tensor.shape != like.shape or tensor.is_meta:
+        return torch.zeros((), dtype=like.dtype)
+    return tensor.detach().to(dtype=like.dtype, copy=True)
 
 
 def _as_parameter(name: str, checkpoint: Checkpoint, like: Tensor) -> Tensor:
     tensor = checkpoint.tensors[name]
-    wanted = _WEIGHT_DTYPES if like.is_floating_point() else (torch.int64, torch.int32)
-    if tensor.layout != torch.strided or tensor.is_meta or tensor.dtype not in wanted:
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.dtype not in _WEIGHT_DTYPES:
         raise CheckpointError(
             f"{checkpoint.origin}: {name} is a {tensor.layout} {tensor.dtype} tensor on "
-            f"{tensor.device}; plain {', '.join(str(dtype) for dtype in wanted)} are expected"
+            f"{tensor.device}; plain {', '.join(map(str, _WEIGHT_DTYPES))} are expected"
         )
     if not torch.isfinite(tensor).all():
         raise CheckpointError(
@@ -192,22 +245,24 @@ def _difference(
     """A list of what is missing, unexpected or misshapen, with nearest names."""
     missing = [key for key in expected if key not in found]
     unexpected = [key for key in found if key not in expected]
+    misshapen = [key for key in expected if key in found and found[key] != expected[key]]
+    candidates = [key for key in unexpected if len(key) < _MAX_NAME][:_MAX_COMPARED]
     lines = [
-        f"  wrong shape: {key} is {list(found[key])}, expected {list(shape)}"
-        for key, shape in expected.items()
-        if key in found and found[key] != shape
+        f"  wrong shape: {key} is {_shape(found[key])}, expected {_shape(expected[key])}"
+        for key in misshapen[:_MAX_LISTED]
     ]
     for key in missing[:_MAX_LISTED]:
-        near = difflib.get_close_matches(key, unexpected, n=1)
-        hint = f"; nearest is {near[0]} {list(found[near[0]])}" if near else ""
-        lines.append(f"  missing: {key} {list(expected[key])}{hint}")
-    lines += [f"  unexpected: {key} {list(found[key])}" for key in unexpected[:_MAX_LISTED]]
-    total = (
-        len(missing)
-        + len(unexpected)
-        + sum(key in found and found[key] != shape for key, shape in expected.items())
-    )
-    shown = lines[: 3 * _MAX_LISTED]
-    if total > len(shown):
-        shown.append(f"  ... and {total - len(shown)} more")
-    return "\n".join(shown)
+        near = difflib.get_close_matches(key, candidates, n=1)
+        hint = f"; nearest is {near[0]} {_shape(found[near[0]])}" if near else ""
+        lines.append(f"  missing: {key} {_shape(expected[key])}{hint}")
+    lines += [
+        f"  unexpected: {key[:_MAX_NAME]} {_shape(found[key])}" for key in unexpected[:_MAX_LISTED]
+    ]
+    total = len(missing) + len(unexpected) + len(misshapen)
+    if total > len(lines):
+        lines.append(f"  ... and {total - len(lines)} more")
+    return "\n".join(lines)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return str(list(shape))[:_MAX_NAME]

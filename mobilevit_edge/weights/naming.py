@@ -2,22 +2,23 @@
 
 A scheme is a table from a part of the network to the module path that the other code uses for it.
 Translation goes one way, from our names to theirs, for a known architecture; loading inverts the
-resulting table. MobileViTv3's authors use CVNets' names. timm and transformers have no MobileViTv3;
-their names for the same parts of V1 and V2 are used for it, so that such files can be written and
-read here, though nothing else reads them.
+resulting table. MobileViTv3's authors use CVNets' names. timm and transformers have no MobileViTv3,
+OpenMMLab (mmpretrain) has V1 alone; their names for the same parts are used for the others, so that
+such files can be written and read here, though nothing else reads them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
-from mobilevit_edge.specs import BlockSpec, ModelSpec
+from mobilevit_edge.specs import BlockSpec, Layout, ModelSpec
 
-Naming: TypeAlias = Literal["cvnets", "timm", "transformers"]
-NAMINGS: Final[tuple[Naming, ...]] = ("cvnets", "timm", "transformers")
+Naming: TypeAlias = Literal["cvnets", "timm", "transformers", "openmmlab"]
+NAMINGS: Final[tuple[Naming, ...]] = ("cvnets", "timm", "transformers", "openmmlab")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class _Scheme:
     """``parts`` are the same for both layouts of blocks; ``tokens`` and ``maps`` add what differs.
 
     ``stem`` is the name of the first convolution's weight, by which a scheme is recognized, and
-    ``conv``, ``norm`` the names inside a convolution with batch norm.
+    ``conv``, ``norm`` the names inside a convolution with batch norm. ``beside`` is a name that
+    tells the scheme from another one with the same stem, and ``base`` the prefix of all but the
+    classifier in a full model, by layout.
     """
 
     stem: str
@@ -34,6 +37,8 @@ class _Scheme:
     parts: Mapping[str, str]
     tokens: Mapping[str, str]
     maps: Mapping[str, str]
+    beside: str | None = None
+    base: Mapping[Layout, str] | None = None
 
 
 _CVNETS_BLOCK: Final = "layer_{stage}.{unit}"
@@ -145,12 +150,46 @@ _TRANSFORMERS: Final = _Scheme(
         "ffn_in": _HF_LAYER + ".ffn.conv1.convolution",
         "ffn_out": _HF_LAYER + ".ffn.conv2.convolution",
     },
+    base={"tokens": "mobilevit.", "maps": "mobilevitv2."},
+)
+
+_MM_BLOCK: Final = "layers.{stage0}.{unit}"
+_MM_LAYER: Final = _MM_BLOCK + ".global_rep.{layer}"
+_OPENMMLAB: Final = _Scheme(
+    stem="stem.conv.weight",
+    beside="layers.0.0.conv.0.conv.weight",
+    conv="conv",
+    norm="bn",
+    parts={
+        "stem": "stem",
+        "expand": _MM_BLOCK + ".conv.0",
+        "depthwise": _MM_BLOCK + ".conv.1",
+        "project": _MM_BLOCK + ".conv.2",
+        "local.spatial": _MM_BLOCK + ".local_rep.0",
+        "local.pointwise": _MM_BLOCK + ".local_rep.1.conv",
+        "attention_norm": _MM_LAYER + ".ln1",
+        "attention": _MM_LAYER + ".attn",
+        "attention.qkv": _MM_LAYER + ".attn.qkv",
+        "attention.out": _MM_LAYER + ".attn.proj",
+        "ffn_norm": _MM_LAYER + ".ln2",
+        "ffn_in": _MM_LAYER + ".ffn.layers.0.0",
+        "ffn_out": _MM_LAYER + ".ffn.layers.1",
+        "norm": _MM_BLOCK + ".global_rep.{depth}",
+        "projection": _MM_BLOCK + ".conv_proj",
+        "fusion": _MM_BLOCK + ".conv_fusion",
+        "pre_head": "conv_1x1_exp",
+        "head": "head.fc",
+    },
+    tokens={},
+    maps={},
+    base={"tokens": "backbone.", "maps": "backbone."},
 )
 
 _SCHEMES: Final[Mapping[Naming, _Scheme]] = {
     "cvnets": _CVNETS,
     "timm": _TIMM,
     "transformers": _TRANSFORMERS,
+    "openmmlab": _OPENMMLAB,
 }
 
 _OUR_KEY: Final = re.compile(
@@ -205,14 +244,20 @@ def source_keys(key: str, spec: ModelSpec, naming: Naming) -> tuple[str, ...]:
     )
 
 
-_BASE_PREFIXES: Final = {"tokens": "mobilevit.", "maps": "mobilevitv2."}
-
-
 def with_base_prefix(name: str, spec: ModelSpec, naming: Naming) -> str:
-    """``name`` as in a full model of ``naming``: transformers nests all but the classifier."""
-    if naming != "transformers" or name.startswith(f"{_TRANSFORMERS.parts['head']}."):
+    """``name`` as in a full model of ``naming``: some nest all but the classifier."""
+    scheme = _SCHEMES[naming]
+    if scheme.base is None or name.startswith(f"{scheme.parts['head']}."):
         return name
-    return _BASE_PREFIXES[_block_of(spec, None).layout] + name
+    return scheme.base[_block_of(spec, None).layout] + name
+
+
+@lru_cache(maxsize=len(NAMINGS))
+def body_names(naming: Naming) -> frozenset[str]:
+    """The first word of every name outside the classifier: ``stem``, ``stages``, ..."""
+    scheme = _SCHEMES[naming]
+    first = {path.split(".")[0] for part, path in scheme.parts.items() if part != "head"}
+    return frozenset(word.format(stage=stage) for word in first for stage in range(1, 6))
 
 
 @dataclass(frozen=True)
@@ -227,24 +272,47 @@ class FoundNaming:
         if not key.startswith(self.prefix):
             return None
         key = key.removeprefix(self.prefix)
-        if self.naming == "transformers":
-            if key.startswith("segmentation_head."):
-                return None
-            for base in _BASE_PREFIXES.values():
-                key = key.removeprefix(base)
+        if self.naming == "transformers" and key.startswith("segmentation_head."):
+            return None
+        for base in _bases(self.naming):
+            key = key.removeprefix(base)
         return key
 
 
-def detect_naming(keys: Iterable[str]) -> tuple[FoundNaming, ...]:
+def _bases(naming: Naming) -> Iterable[str]:
+    return set((_SCHEMES[naming].base or {}).values())
+
+
+def detect_naming(keys: Collection[str]) -> tuple[FoundNaming, ...]:
     """Every network of a known scheme among ``keys``, found by the name of its stem."""
-    found = []
-    for key in keys:
-        for naming, scheme in _SCHEMES.items():
-            if key != scheme.stem and not key.endswith(f".{scheme.stem}"):
-                continue
-            prefix = key.removesuffix(scheme.stem)
-            if naming == "transformers":
-                for base in _BASE_PREFIXES.values():
-                    prefix = prefix.removesuffix(base)
-            found.append(FoundNaming(naming, prefix))
-    return tuple(found)
+    return tuple(found for key in keys if (found := _with_stem(key, keys)) is not None)
+
+
+def _with_stem(key: str, keys: Collection[str]) -> FoundNaming | None:
+    """The network whose stem is called ``key``; what is told by one name more comes first."""
+    for naming in sorted(NAMINGS, key=lambda naming: _SCHEMES[naming].beside is None):
+        scheme = _SCHEMES[naming]
+        prefix = key.removesuffix(scheme.stem)
+        if prefix == key or not (prefix == "" or prefix.endswith(".")):
+            continue
+        if scheme.beside is not None and prefix + scheme.beside not in keys:
+            continue
+        for base in _bases(naming):
+            if f".{prefix}".endswith(f".{base}"):
+                prefix = prefix.removesuffix(base)
+        return FoundNaming(naming, prefix)
+    return None
+
+
+def belongs_to(key: str, found: FoundNaming) -> bool:
+    """Whether ``key`` is the name of a tensor of this network, its classifier included."""
+    name = found.strip(key)
+    heads = {line["head"] for line in _lines(found.naming) if "head" in line}
+    return name is not None and (
+        name.split(".")[0] in body_names(found.naming) or name.rpartition(".")[0] in heads
+    )
+
+
+def _lines(naming: Naming) -> tuple[Mapping[str, str], ...]:
+    scheme = _SCHEMES[naming]
+    return scheme.parts, scheme.tokens, scheme.maps

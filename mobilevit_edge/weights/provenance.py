@@ -59,6 +59,10 @@ _TRANSFORMERS_V2: Final = replace(
     provenance="inferred (no preprocessor_config.json): CVNets v0.2's weights, RGB; a model "
     "fine-tuned with transformers' processor needs channel order BGR",
 )
+_OPENMMLAB: Final = replace(
+    _CVNETS_BGR,
+    provenance="mmpretrain: images read with OpenCV (BGR), resized to 288, cropped to 256",
+)
 _FLIPPED_V2_NOTE: Final = (
     "; it flips to BGR, while the original V2 weights were trained on RGB: right for a model "
     "fine-tuned with this processor, probably wrong for Apple's own"
@@ -87,6 +91,8 @@ def default_preprocessing(naming: Naming, spec: ModelSpec) -> Preprocessing:
             return _TIMM_V2 if on_maps else _TIMM
         case "transformers":
             return _TRANSFORMERS_V2 if on_maps else _TRANSFORMERS_V1
+        case "openmmlab":
+            return _OPENMMLAB
 
 
 def preprocessing_of(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
@@ -164,14 +170,14 @@ def _normalization(mean: Any, std: Any, *, scale: float = 1.0) -> Normalization:
 
 
 def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:
-    """Class labels in the checkpoint's config; ``None`` if there are none but generated ones."""
+    """Class labels in the checkpoint's config or beside its weights, unless they are generated."""
     config = checkpoint.config or {}
     names = config.get("label_names")
     if isinstance(names, list):
         return tuple(str(name) for name in names)
     by_index = config.get("id2label")
     if not isinstance(by_index, Mapping):
-        return None
+        return checkpoint.labels
     try:
         labels = tuple(str(by_index[key]) for key in sorted(by_index, key=int))
     except (TypeError, ValueError) as error:

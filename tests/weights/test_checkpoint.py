@@ -179,6 +179,45 @@ def test_label_indices_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         labels_of(checkpoint)
 
 
+CLASSES = ("cat", "dog", "eel")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"class_to_idx": {"dog": 1, "cat": 0, "eel": 2}},
+        {"idx_to_class": {0: "cat", 1: "dog", 2: "eel"}},
+        {"id2label": {"0": "cat", "1": "dog", "2": "eel"}},
+        {"classes": list(CLASSES)},
+        {"hyper_parameters": {"class_to_idx": {"dog": 1, "cat": 0, "eel": 2}}},
+        {"meta": {"dataset_meta": {"classes": CLASSES}}},
+        {"meta": {"CLASSES": CLASSES}},
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_class_names_beside_the_weights_are_its_labels(
+    tmp_path: Path, beside: dict[str, Any], first: bool
+) -> None:
+    path = tmp_path / "best.pt"
+    content = {"state_dict": weights()}
+    torch.save({**beside, **content} if first else {**content, **beside}, path)
+    assert labels_of(me.read_checkpoint(path)) == CLASSES
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"class_to_idx": None}, {"classes": 3}, {"class_to_idx": {"cat": 7}}, {"classes": []}],
+)
+def test_what_only_sounds_like_class_names_is_passed_over(beside: dict[str, Any]) -> None:
+    assert labels_of(me.read_checkpoint({**beside, "state_dict": weights()})) is None
+
+
+def test_a_configs_labels_come_before_those_beside_the_weights(tmp_path: Path) -> None:
+    torch.save({"classes": ["a", "b", "c"], "state_dict": weights()}, tmp_path / "best.pt")
+    (tmp_path / "config.json").write_text(json.dumps({"label_names": CLASSES}))
+    assert labels_of(me.read_checkpoint(tmp_path)) == CLASSES
+
+
 @pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json"])
 @pytest.mark.parametrize(
     ("text", "message"),

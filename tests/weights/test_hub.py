@@ -23,6 +23,7 @@ from mobilevit_edge.errors import CheckpointError, MissingPackageError
 from mobilevit_edge.weights import hub
 from mobilevit_edge.weights.provenance import labels_of
 from mobilevit_edge.weights.saving import named_weights
+from mobilevit_edge.weights.sources import HubSource
 from tests.conftest import filled_model
 
 huggingface_hub = pytest.importorskip("huggingface_hub", reason="hub: needs the extra of that name")
@@ -123,8 +124,9 @@ DOWNLOAD = """
 import sys
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.weights.hub import download
+from mobilevit_edge.weights.sources import find_source
 try:
-    print(download(sys.argv[1]))
+    print(download(find_source("hub:" + sys.argv[1])))
 except CheckpointError as error:
     print(f"CheckpointError: {error}")
 """
@@ -163,7 +165,7 @@ def test_a_repository_is_downloaded_once_and_then_read_without_network(
     assert downloaded(closed_port, "org/good", tmp_path, HF_HUB_OFFLINE="1") == folder
     assert len(server.asked) == 2
 
-    monkeypatch.setattr(hub, "download", {"org/good": Path(folder)}.__getitem__)
+    monkeypatch.setattr(hub, "download", {HubSource("org/good"): Path(folder)}.__getitem__)
     checkpoint = me.read_checkpoint("hub:org/good")
     assert (checkpoint.origin, checkpoint.naming) == ("hub:org/good", "transformers")
     assert labels_of(checkpoint) == ("cat", "dog")
@@ -185,7 +187,7 @@ def test_an_older_repository_with_a_bin_file_is_read(
     ("repository", "message"),
     [
         ("org/unknown", "cannot download hub:org/unknown"),
-        ("org/empty", "holds neither model.safetensors nor pytorch_model.bin"),
+        ("org/empty", "holds no model.safetensors and no pytorch_model.bin"),
         ("a/b/c", "'a/b/c' is not a repository name"),
     ],
 )
@@ -210,7 +212,7 @@ def test_a_malformed_name_never_reaches_the_network(
 ) -> None:
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("asked the network"))
     with pytest.raises(CheckpointError, match="not a repository name"):
-        hub.download(name)
+        hub.download(HubSource(name))
 
 
 @pytest.mark.parametrize("error", [OSError(), TimeoutError(), OSError("\n")])
@@ -222,10 +224,10 @@ def test_an_error_without_words_is_still_reported(
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises(CheckpointError, match="cannot download hub:org/good"):
-        hub.download("org/good")
+        hub.download(HubSource("org/good"))
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingPackageError, match=r"mobilevit-edge\[hub\]"):
-        hub.download("org/good")
+        hub.download(HubSource("org/good"))

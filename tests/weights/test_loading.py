@@ -18,6 +18,8 @@ from torch import Tensor
 import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess_image
+from mobilevit_edge.specs import SPECS, with_in_channels
+from mobilevit_edge.weights.naming import NAMINGS, Naming
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import filled_model, random_images
 
@@ -85,6 +87,24 @@ def test_missing_batch_counters_do_not_matter(state: State) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "counter",
+    [torch.tensor(7.0).half(), torch.tensor(float("nan")), torch.tensor([7]), torch.tensor(7.5)],
+    ids=["half", "nan", "one_dimension", "float"],
+)
+def test_a_batch_counter_of_another_kind_does_not_matter(state: State, counter: Tensor) -> None:
+    changed = {k: counter if k.endswith("num_batches_tracked") else t for k, t in state.items()}
+    loaded = me.load_model(changed).state_dict()
+    expected = me.load_model(state).state_dict()
+    assert all(torch.equal(loaded[key], expected[key]) for key in expected if "num_b" not in key)
+    assert all(loaded[key].dtype == torch.int64 for key in expected if "num_b" in key)
+
+
+def test_a_checkpoint_halved_entry_by_entry_loads(state: State) -> None:
+    model = me.load_model({key: tensor.half() for key, tensor in state.items()})
+    assert torch.equal(head_of(model), state[HEAD].half().float())
+
+
 def test_strided_views_and_parameters_load_like_plain_tensors(state: State) -> None:
     expected = state[HEAD].clone()
     wide = torch.zeros(4, 2 * expected.shape[1])
@@ -119,11 +139,56 @@ def refusal(state: State, model: str = "auto") -> str:
 
 
 def test_a_wrong_shape_is_reported_with_both_shapes(state: State) -> None:
-    state[STEM] = torch.zeros(16, 4, 3, 3)
+    state[STEM] = torch.zeros(16, 3, 5, 5)
     for model in ("auto", "mobilevit_xxs"):
         message = refusal(state, model)
-        assert f"wrong shape: {STEM} is [16, 4, 3, 3], expected [16, 3, 3, 3]" in message
+        assert f"wrong shape: {STEM} is [16, 3, 5, 5], expected [16, 3, 3, 3]" in message
         assert "mobilevit_xxs" in message
+
+
+def with_stem_of(state: State, channels: int) -> State:
+    return state | {STEM: torch.rand(16, channels, 3, 3)}
+
+
+@pytest.mark.parametrize("name", ["auto", "mobilevit_xxs"])
+@pytest.mark.parametrize("channels", [1, 4])
+@torch.inference_mode()
+def test_a_stem_of_another_channel_count_loads_and_runs(
+    state: State, channels: int, name: str
+) -> None:
+    state = with_stem_of(state, channels)
+    model = me.load_model(state, model=name)
+    assert (model.spec.name, model.spec.in_channels) == ("mobilevit_xxs", channels)
+    assert torch.equal(model.state_dict()["stem.conv.weight"], state[STEM])
+    assert model(torch.rand(1, channels, 64, 64)).shape == (1, 4)
+    assert me.complexity(model, 64).macs != me.complexity(me.load_model(original()), 64).macs
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
+@pytest.mark.parametrize("name", ["mobilevit_xxs", "mobilevitv2_050", "mobilevitv3_050"])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_the_channel_count_is_recognized_under_all_names(
+    naming: Naming, name: str, channels: int
+) -> None:
+    source = me.create_model(with_in_channels(SPECS[name], channels), num_classes=2)
+    model = me.load_model(named_weights(source, naming))
+    assert model.spec == with_in_channels(SPECS[name], channels)
+
+
+@pytest.mark.parametrize("channels", [2, 5, 6, 12])
+@pytest.mark.parametrize("model", ["auto", "mobilevit_xxs"])
+def test_a_channel_count_that_no_image_has_is_refused(
+    state: State, channels: int, model: str
+) -> None:
+    message = refusal(with_stem_of(state, channels), model)
+    assert f"{STEM} [16, {channels}, 3, 3] takes images of {channels} channels" in message
+    assert "1, 3, 4" in message
+
+
+def test_weights_of_another_channel_count_do_not_fit_a_model(state: State) -> None:
+    model = me.create_model("mobilevit_xxs", num_classes=4)
+    with pytest.raises(CheckpointError, match=r"\[16, 1, 3, 3\], expected \[16, 3, 3, 3\]"):
+        me.load_weights(model, with_stem_of(state, 1))
 
 
 def test_a_missing_tensor_is_reported_with_the_nearest_name(state: State) -> None:
@@ -135,6 +200,15 @@ def test_a_missing_tensor_is_reported_with_the_nearest_name(state: State) -> Non
     )
     assert expected in message
     assert "unexpected: stages.2.1.conv_3x3.conv.weight" in message
+
+
+def test_a_recognized_model_is_not_called_the_wrong_one(state: State) -> None:
+    extra = state | {"stages.9.weight": torch.zeros(5)}
+    assert "choose another model" in refusal(extra, "mobilevit_xxs")
+    message = refusal(extra)
+    assert "choose another model" not in message
+    assert "unexpected: stages.9.weight [5]" in message
+    assert "remove from the state dict" in message
 
 
 def test_a_truncated_head_is_refused(state: State) -> None:

@@ -105,6 +105,57 @@ def test_a_scheme_is_recognized_by_its_stem_with_the_prefix_before_it(
     assert detect_naming(["other.weight", key]) == (found,)
 
 
+@pytest.mark.parametrize(
+    ("before", "prefix"),
+    [
+        ("", ""),
+        ("backbone.", ""),
+        ("module.backbone.", "module."),
+        ("my_backbone.", "my_backbone."),
+    ],
+)
+def test_openmmlabs_stem_is_told_from_timms_by_the_layers_beside_it(
+    before: str, prefix: str
+) -> None:
+    stem, layer = f"{before}stem.conv.weight", f"{before}layers.0.0.conv.0.conv.weight"
+    assert detect_naming([stem, layer]) == (FoundNaming("openmmlab", prefix),)
+    assert detect_naming([stem]) == (FoundNaming("timm", before),)
+
+
+# As mmpretrain 1.x builds its ImageClassifier with MobileViT(arch="xx_small").
+OPENMMLAB_NAMES = {
+    "backbone.stem.conv.weight": (16, 3, 3, 3),
+    "backbone.stem.bn.running_mean": (16,),
+    "backbone.layers.0.0.conv.0.conv.weight": (32, 16, 1, 1),
+    "backbone.layers.1.2.conv.1.conv.weight": (48, 1, 3, 3),
+    "backbone.layers.2.0.conv.2.bn.weight": (48,),
+    "backbone.layers.2.1.local_rep.0.conv.weight": (48, 48, 3, 3),
+    "backbone.layers.2.1.local_rep.0.bn.bias": (48,),
+    "backbone.layers.2.1.local_rep.1.conv.weight": (64, 48, 1, 1),
+    "backbone.layers.2.1.global_rep.0.ln1.weight": (64,),
+    "backbone.layers.2.1.global_rep.1.attn.qkv.weight": (192, 64),
+    "backbone.layers.2.1.global_rep.1.attn.proj.bias": (64,),
+    "backbone.layers.2.1.global_rep.1.ln2.bias": (64,),
+    "backbone.layers.2.1.global_rep.1.ffn.layers.0.0.weight": (128, 64),
+    "backbone.layers.2.1.global_rep.1.ffn.layers.1.weight": (64, 128),
+    "backbone.layers.2.1.global_rep.2.weight": (64,),
+    "backbone.layers.3.1.global_rep.4.bias": (80,),
+    "backbone.layers.4.1.conv_proj.conv.weight": (80, 96, 1, 1),
+    "backbone.layers.4.1.conv_fusion.conv.weight": (80, 160, 3, 3),
+    "backbone.conv_1x1_exp.bn.running_var": (320,),
+    "head.fc.weight": (1000, 320),
+    "head.fc.bias": (1000,),
+}
+
+
+def test_openmmlabs_names_are_those_of_its_modules() -> None:
+    weights = named_weights(create_meta_model(SPECS["mobilevit_xxs"], 1000), "openmmlab")
+    written = {name: tuple(weights[name].shape) for name in OPENMMLAB_NAMES}
+    assert written == OPENMMLAB_NAMES
+    roots = {".".join(name.split(".")[:2]) for name in weights}
+    assert roots == {"backbone.stem", "backbone.layers", "backbone.conv_1x1_exp", "head.fc"}
+
+
 @pytest.mark.parametrize("key", ["xstem.conv.weight", "stem.conv.weight.0", "stem.0.weight"])
 def test_similar_names_are_not_taken_for_a_stem(key: str) -> None:
     assert detect_naming([key]) == ()

@@ -50,6 +50,7 @@ def of(
         ("timm", "mobilevitv2_200", "RGB", "bicubic", 0.888),
         ("transformers", "mobilevit_xs", "BGR", "bilinear", 256 / 288),
         ("transformers", "mobilevitv2_100", "RGB", "bicubic", 256 / 288),
+        ("openmmlab", "mobilevit_xxs", "BGR", "bilinear", 256 / 288),
     ],
 )
 def test_without_a_config_the_sources_own_evaluation_applies(
