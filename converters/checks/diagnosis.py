@@ -81,22 +81,39 @@ class Diagnosis:
     @property
     def is_better_than_chance(self) -> bool:
         """Whether the preprocessing as given answers better than by luck."""
-        return upper_tail(self.images, sum(self.given.right), self.chance) < _CHANCE
+        return self._beats_chance(self.given)
 
     @property
     def clearly_better(self) -> Trial | None:
-        """The best other preprocessing, if luck alone would not make it as good."""
+        """The best other preprocessing, if luck alone would not make it as good.
+
+        Photos often cannot tell whether images were cropped or stretched. Then it is the one that
+        stretches, as most code for fine-tuning does.
+        """
         best = self.trials[0]
-        won = sum(b and not g for b, g in zip(best.right, self.given.right, strict=True))
-        lost = sum(g and not b for b, g in zip(best.right, self.given.right, strict=True))
+        stretched = replace(best.preprocessing, resize="stretch")
+        for trial in self.trials:
+            if trial.preprocessing == stretched and _luck(best, trial) > _CHANCE:
+                best = trial
         comparisons = max(len(self.trials) - 1, 1)
-        return best if won and upper_tail(won + lost, won, 0.5) * comparisons < _LUCK else None
+        is_better = _luck(best, self.given) * comparisons < _LUCK
+        return best if is_better and self._beats_chance(best) else None
+
+    def _beats_chance(self, trial: Trial) -> bool:
+        return upper_tail(self.images, sum(trial.right), self.chance) < _CHANCE
 
     @property
     def options(self) -> str:
         """The options that make the clearly better one of the one as given; empty without one."""
         better = self.clearly_better
         return "" if better is None else " ".join(options_of(better.preprocessing, self.given))
+
+
+def _luck(one: Trial, other: Trial) -> float:
+    """Probability that luck lets the first win so many of the photos that only one has right."""
+    won = sum(a and not b for a, b in zip(one.right, other.right, strict=True))
+    lost = sum(b and not a for a, b in zip(one.right, other.right, strict=True))
+    return upper_tail(won + lost, won, 0.5)
 
 
 def upper_tail(trials: int, successes: int, probability: float) -> float:

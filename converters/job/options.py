@@ -79,10 +79,10 @@ class ExportOptions:
 
     weights: str | Path = field(
         metadata=_shown(
-            "checkpoint of CVNets, MobileViTv3, timm or transformers: a .pt, .pth, .bin or "
-            ".safetensors file, a Hugging Face folder, or a repository on the hub; demo is the "
+            "checkpoint of CVNets, MobileViTv3, timm, transformers or OpenMMLab: a .pt, .pth, .bin "
+            "or .safetensors file, a Hugging Face folder, or a repository on the hub; demo is the "
             "checkpoint in this package",
-            metavar="PATH|hub:ORG/REPO|demo|random",
+            metavar="PATH|ORG/REPO[@REVISION]|demo|random",
         )
     )
     target: TargetName = field(metadata=_shown("what to export to", choices=TARGET_NAMES))

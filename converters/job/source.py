@@ -32,6 +32,7 @@ RANDOM: Final = "random"
 RANDOM_SEED: Final = 0
 _CALIBRATION_SIZE: Final = 64
 _MAX_LEFT_OUT: Final = 16
+_CHANNELS: Final = 3
 _OVERRIDES: Final = ("channel_order", "resize", "interpolation")
 _NORMALIZATIONS: Final = ("normalize", "mean", "std")
 
@@ -87,6 +88,11 @@ def load_source(options: ExportOptions) -> SourceModel:
             spec = detect_spec(checkpoint) if options.model == "auto" else find_spec(options.model)
             preprocessing = preprocessing_of(checkpoint, spec)
             model = load_model(checkpoint, model=spec.name)
+            if model.spec.in_channels != _CHANNELS:
+                raise CheckpointError(
+                    f"{weights} takes images of {model.spec.in_channels} channels: only networks "
+                    f"for color images of {_CHANNELS} are exported"
+                )
             carried_labels = labels_of(checkpoint)
             multilabel = is_multilabel(checkpoint)
             origin = SourceInfo(
