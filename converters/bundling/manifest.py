@@ -58,6 +58,7 @@ def make_manifest(
     options, source = job.options, job.source
     return Manifest(
         schema_version=SCHEMA_VERSION,
+        task="classification",
         model=ModelInfo(
             name=source.spec.name,
             outputs=source.outputs,
