@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
@@ -9,10 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.errors import LabelsError
+from mobilevit_edge.reading import read_text
 
 IMAGENET: Final = "imagenet"
 _IMAGENET_CLASSES: Final = 1000
 _MAX_LABELS_BYTES: Final = 4 * 1024**2
+_MAX_LABEL: Final = 1000
+"""Characters of one label."""
+_BREAKS: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+"""Controls and separators of lines: some readers would see two labels. A tab is none."""
 
 
 def imagenet_labels() -> tuple[str, ...]:
@@ -22,41 +28,47 @@ def imagenet_labels() -> tuple[str, ...]:
 
 
 def parse_labels(text: str, origin: str) -> tuple[str, ...]:
-    """Labels from text with one per line; blank lines at the end are dropped.
+    r"""Labels from text with one per line; blank lines at the end are dropped.
+
+    Lines end with ``\n`` or ``\r\n`` and with nothing else, as in the apps.
 
     Raises:
-        LabelsError: there are no labels, an empty line between others, or duplicates.
+        LabelsError: there are no labels, an empty line between others, duplicates, or a label with
+            control characters or beyond all measure.
     """
-    labels = [line.strip() for line in text.removeprefix("\ufeff").rstrip().splitlines()]
+    labels = [line.strip(" \t\r") for line in text.removeprefix("\ufeff").rstrip().split("\n")]
+    if labels == [""]:
+        labels = []
     if not labels:
         raise LabelsError(f"{origin} holds no labels: expected one per line")
     if "" in labels:
         raise LabelsError(
             f"{origin}: line {labels.index('') + 1} is empty; every class needs a name"
         )
+    for number, label in enumerate(labels, 1):
+        if len(label) > _MAX_LABEL:
+            raise LabelsError(f"{origin}: line {number} has more than {_MAX_LABEL} characters")
+        if _BREAKS.search(label):
+            raise LabelsError(
+                f"{origin}: line {number} holds a control character ({label!r:.100}); save the "
+                f"list as plain text with one label on each line"
+            )
     duplicates = [label for label, count in Counter(labels).items() if count > 1]
     if duplicates:
-        shown = ", ".join(repr(label) for label in duplicates[:5])
+        shown = ", ".join(f"{label!r:.100}" for label in duplicates[:5])
         raise LabelsError(f"{origin}: duplicate labels {shown}; every class needs its own name")
     return tuple(labels)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Labels from a UTF-8 text file; see :func:`parse_labels`."""
-    try:
-        if path.stat().st_size > _MAX_LABELS_BYTES:
-            raise LabelsError(f"{path} is larger than {_MAX_LABELS_BYTES} bytes: not a labels file")
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise LabelsError(f"{path} is not UTF-8 text") from error
-    except OSError as error:
-        raise LabelsError(f"cannot read labels from {path}: {error.strerror}") from error
+    text = read_text(path, _MAX_LABELS_BYTES, LabelsError)
     return parse_labels(text, str(path))
 
 
 def _made_unique(names: Sequence[str]) -> tuple[str, ...]:
     """Names, with their index where two classes share one, as ImageNet's two cranes do."""
-    cleaned = [" ".join(name.split()) for name in names]
+    cleaned = [" ".join(_BREAKS.sub(" ", name).split())[:_MAX_LABEL] for name in names]
     counts = Counter(cleaned)
     return tuple(
         name if name and counts[name] == 1 else f"{name or 'class'} ({index})"
