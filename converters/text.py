@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from converters.job.precisions import PRECISIONS
+from mobilevit_edge.printable import one_line
 from mobilevit_edge.specs import COUNTS, SPECS
 from mobilevit_edge.terminal import PlainConsole
 
@@ -195,9 +196,9 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
     console = PlainConsole()
     block = "█" if console.encoding.startswith("utf") else "#"
     for prediction in predictions:
-        console.print(Text(prediction.image, "bold"))
+        console.print(Text(one_line(prediction.image), "bold"))
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
         for score in prediction.classes:
             bar = block * round(30 * score.probability)
-            table.add_row(f"{score.probability:6.1%}", Text(score.label), bar)
+            table.add_row(f"{score.probability:6.1%}", Text(one_line(score.label)), bar)
         console.print(table)
