@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 from converters.job.options import ExportOptions
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
-from mobilevit_edge.errors import MissingPackageError, UsageError
+from mobilevit_edge.errors import (
+    BundleError,
+    ConversionError,
+    MissingPackageError,
+    UsageError,
+)
 from mobilevit_edge.formats.bundle import (
     TARGET_NAMES,
     Bundle,
@@ -23,6 +28,7 @@ from mobilevit_edge.formats.bundle import (
 )
 from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
+from mobilevit_edge.temporary import require_temporary_folder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,6 +64,7 @@ class TargetInfo:
         phones: systems whose sample app runs its bundles.
         module_suffix: suffix of a file of any module; ``None`` where only whole models are made.
         takes_pixels: whether its format takes images and scales them itself.
+        needs_temporary_folder: whether what runs its artifacts writes temporary files.
     """
 
     name: TargetName
@@ -69,6 +76,7 @@ class TargetInfo:
     phones: tuple[Phone, ...]
     module_suffix: str | None = None
     takes_pixels: bool = False
+    needs_temporary_folder: bool = True
 
 
 @dataclass(frozen=True)
@@ -205,13 +213,29 @@ def load_bundle_model(bundle: Bundle) -> LoadedModel:
 
     Raises:
         UsageError: it was lowered for a delegate that runs only on devices.
+        MissingPackageError: its runtime is not installed.
+        BundleError: the runtime cannot load it, or it takes something else than its manifest says.
+        OutputError: the runtime needs a folder for temporary files, and there is none.
     """
-    if bundle.manifest.verification is None:
+    manifest = bundle.manifest
+    if manifest.verification is None:
         raise UsageError(
-            f"{bundle.path} was lowered for {bundle.manifest.backend}, which runs only on devices; "
+            f"{bundle.path} was lowered for {manifest.backend}, which runs only on devices; "
             f"export it with --backend xnnpack to run it here"
         )
-    return target_to_run(bundle.manifest.target).load(bundle.model_path)
+    target = target_to_run(manifest.target)
+    if target.info.needs_temporary_folder:
+        require_temporary_folder()
+    try:
+        loaded = target.load(bundle.model_path)
+    except ConversionError as error:
+        raise BundleError(f"{bundle.path}: its model cannot be loaded: {error}") from error
+    if loaded.takes not in (None, manifest.input.shape):
+        raise BundleError(
+            f"{bundle.path}: its manifest does not fit its model, which takes {loaded.takes}; "
+            f"export it again"
+        )
+    return loaded
 
 
 def output_name(*, softmax: bool) -> str:
