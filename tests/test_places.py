@@ -113,10 +113,15 @@ def test_what_comes_into_the_place_during_the_work_stays(tmp_path: Path) -> None
 
     with pytest.raises(OutputError, match="a named pipe"):
         write_atomically(file, write)
-    with pytest.raises(OutputError, match="not touched"), folder_transaction(folder) as fresh:
-        (fresh / "model").write_text("new")
-        folder.mkdir()
-        (folder / "notes.txt").write_text("mine")
+
+    def write_folder() -> None:
+        with folder_transaction(folder) as fresh:
+            (fresh / "model").write_text("new")
+            folder.mkdir()
+            (folder / "notes.txt").write_text("mine")
+
+    with pytest.raises(OutputError, match="not touched"):
+        write_folder()
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder", "notes.txt"]
 
 

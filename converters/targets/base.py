@@ -223,6 +223,9 @@ def load_bundle_model(bundle: Bundle) -> LoadedModel:
             f"{bundle.path} was lowered for {manifest.backend}, which runs only on devices; "
             f"export it with --backend xnnpack to run it here"
         )
+    expected = get_target(manifest.target).info.model_file
+    if bundle.model_path.name != expected:
+        raise BundleError(f"{bundle.path}: a model for {manifest.target} is called {expected}")
     target = target_to_run(manifest.target)
     if target.info.needs_temporary_folder:
         require_temporary_folder()

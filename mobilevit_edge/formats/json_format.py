@@ -26,8 +26,6 @@ Content = TypeVar("Content")
 _MAX_MESSAGE: Final = 300
 _MAX_PROBLEMS: Final = 50
 """Of a document, and of each list in it: a million wrong entries are as wrong as these."""
-_MAX_WHOLE: Final = 2**63 - 1
-_MAX_DIGITS: Final = len(str(-_MAX_WHOLE))
 _STANDARD: Final = jsonschema.Draft202012Validator
 _OBJECT_KEYWORDS: Final = ("additionalProperties", "propertyNames")
 
@@ -68,12 +66,7 @@ class JsonFormat(Generic[Content]):
                 allowed by the schema.
         """
         try:
-            plain = json.loads(
-                text,
-                parse_constant=_refuse_constant,
-                parse_int=_whole_number,
-                parse_float=_number,
-            )
+            plain = json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
         except (ValueError, RecursionError) as error:
             raise self.error(f"{origin} is not JSON: {error}") from error
         version = plain.get("schema_version") if isinstance(plain, dict) else None
@@ -86,7 +79,11 @@ class JsonFormat(Generic[Content]):
                 f"{self.remedy}, or update mobilevit-edge"
             )
         self._check(plain, origin)
-        return cattrs.structure(plain, self.content)
+        try:
+            return cattrs.structure(plain, self.content)
+        # A schema's numbers have no end, and Python's have one.
+        except (OverflowError, cattrs.BaseValidationError) as error:
+            raise self.error(f"{origin} holds a number that is too large for one") from error
 
     def _check(self, plain: object, origin: str) -> None:
         problems = islice(_validator(self.schema).iter_errors(plain), _MAX_PROBLEMS)
@@ -103,14 +100,6 @@ class JsonFormat(Generic[Content]):
 def _refuse_constant(name: str) -> float:
     """Refuse NaN and Infinity, which are not JSON: a NaN tolerance would let anything pass."""
     raise ValueError(f"{name} is not a number")
-
-
-def _whole_number(digits: str) -> int:
-    # Not all of the digits, of which there may be millions, become a number.
-    value = int(digits[:_MAX_DIGITS])
-    if len(digits) > _MAX_DIGITS or abs(value) > _MAX_WHOLE:
-        raise ValueError(f"{digits:.20} is too large for a number")
-    return value
 
 
 def _number(digits: str) -> float:

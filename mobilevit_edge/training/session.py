@@ -13,7 +13,7 @@ from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import write_atomically
 from mobilevit_edge.locks import only_writer
 from mobilevit_edge.models.network import MobileViT, create_model
-from mobilevit_edge.places import refuse_inputs
+from mobilevit_edge.places import check_folder_place, refuse_inputs
 from mobilevit_edge.training.checkpoint import FOLDER, read_start, starting_network
 from mobilevit_edge.training.data import (
     Images,
@@ -134,8 +134,9 @@ def _require_unused(folder: Path) -> None:
             f"{folder} already holds a run: continue it with --resume {folder}, or choose another "
             f"folder"
         )
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file: choose a folder for the run")
+    # A run is written into its folder, which may be behind a link; nothing of it is replaced.
+    if not folder.is_dir():
+        check_folder_place(folder)
 
 
 def _new(request: NewRun, machine: Machine, ranks: Ranks, display: Display) -> _Setup:
