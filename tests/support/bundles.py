@@ -27,11 +27,11 @@ SIDE: Final = 64
 LABELS: Final = ("red", "green", "blue")
 
 
-def write_bundle(folder: Path) -> None:
-    """Make the bundle in an empty folder."""
-    (folder / "model.onnx").write_bytes(_model().SerializeToString())
+def write_bundle(folder: Path, batch: int = 1) -> None:
+    """Make the bundle, for ``batch`` images per call, in an empty folder."""
+    (folder / "model.onnx").write_bytes(_model(batch).SerializeToString())
     (folder / "labels.txt").write_text("\n".join(LABELS) + "\n")
-    (folder / "manifest.json").write_text(_manifest(folder), encoding="utf-8")
+    (folder / "manifest.json").write_text(_manifest(folder, batch), encoding="utf-8")
 
 
 def rewrite(folder: Path, **changes: Any) -> None:
@@ -42,8 +42,8 @@ def rewrite(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps(content | {"files": files} | changes), encoding="utf-8")
 
 
-def _model() -> onnx.ModelProto:
-    shape = [1, len(LABELS), SIDE, SIDE]
+def _model(batch: int) -> onnx.ModelProto:
+    shape = [batch, len(LABELS), SIDE, SIDE]
     graph = helper.make_graph(
         [
             helper.make_node("GlobalAveragePool", ["image"], ["means"]),
@@ -57,7 +57,7 @@ def _model() -> onnx.ModelProto:
     return helper.make_model(graph, ir_version=8, opset_imports=opset)
 
 
-def _manifest(folder: Path) -> str:
+def _manifest(folder: Path, batch: int) -> str:
     given = manifest()
     pixels = enlarge(golden_pixels(), (SIDE, SIDE))
     means = scale_pixels(pixels, "RGB").mean((1, 2))
@@ -68,13 +68,13 @@ def _manifest(folder: Path) -> str:
             model=dataclasses.replace(given.model, outputs=len(LABELS), image_size=(SIDE, SIDE)),
             input=dataclasses.replace(
                 given.input,
-                shape=(1, 3, SIDE, SIDE),
+                shape=(batch, 3, SIDE, SIDE),
                 channel_order="RGB",
                 mean=(0.0, 0.0, 0.0),
                 std=(1.0, 1.0, 1.0),
                 resize=Resize("crop", "bilinear", True, (72, 72)),
             ),
-            output=dataclasses.replace(given.output, shape=(1, len(LABELS))),
+            output=dataclasses.replace(given.output, shape=(batch, len(LABELS))),
             labels=dataclasses.replace(given.labels, count=len(LABELS)),
             golden=dataclasses.replace(
                 given.golden,
