@@ -194,9 +194,11 @@ def _stopped(
     process.send_signal(number)
     printed = process.communicate(timeout=_PATIENCE_SECONDS)[1].decode(errors="replace")
     code = process.returncode
-    if code not in (0, _CODES[number]):
+    # Python gives signals their own way back as it ends: the command itself was over.
+    ended_before = code == 0 or (code == -number and number != signal.SIGKILL)
+    if not ended_before and code != _CODES[number]:
         return Stop(kind, number, ended_before=False, problem=describe_ending(code, printed))
-    return Stop(kind, number, ended_before=code == 0, problem=problem(number))
+    return Stop(kind, number, ended_before=ended_before, problem=problem(number))
 
 
 def _finish(kind: str, arguments: Sequence[str], begun: Callable[[], object]) -> float:
