@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Final
@@ -79,6 +80,8 @@ def check_outputs(arguments: Namespace) -> None:
     Raises:
         OutputError: it names the output.
     """
+    from mobilevit_edge.formats.bundle import MANIFEST_FILE
+
     given = vars(arguments)
     outputs = [given[name] for name in _OUTPUTS if given.get(name) is not None]
     inputs = [
@@ -93,7 +96,9 @@ def check_outputs(arguments: Namespace) -> None:
         others = [other.resolve() for other in outputs if other is not output]
         if output.resolve() in others:
             raise OutputError(f"{output} is named for two outputs: name another for one of them")
-        refuse_inputs(output, inputs, [path for path in inputs if path.is_dir()])
+        # A bundle holds what its manifest lists, and nothing else.
+        bundles = [path for path in inputs if os.path.lexists(path / MANIFEST_FILE)]
+        refuse_inputs(output, inputs, bundles)
 
 
 def model_name(text: str) -> str:
