@@ -181,10 +181,11 @@ def _predict(arguments: Namespace) -> None:
     classifier = Classifier(read_bundle(arguments.bundle))
     loaded = classifier.loaded
     answers = classifier.classify(paths, arguments.top_k)
-    if arguments.json:
-        print(json.dumps(_answers_as_json(arguments.bundle, loaded.runtime, answers)))
-    else:
-        _print_answers(classifier, answers)
+    if answers.predictions:
+        if arguments.json:
+            print(json.dumps(_answers_as_json(arguments.bundle, loaded.runtime, answers)))
+        else:
+            _print_answers(classifier, answers)
     answers.require_all()
 
 
@@ -193,7 +194,7 @@ def _print_answers(classifier: Classifier, answers: Answers) -> None:
     from converters.text import print_predictions
 
     loaded = classifier.loaded
-    if loaded.is_reference and answers.predictions:
+    if loaded.is_reference:
         native = get_target(classifier.bundle.manifest.target).info.runtime
         print(f"answered by the {loaded.runtime}, not by {native} itself", file=sys.stderr)
     print_predictions(answers.predictions)
