@@ -159,7 +159,7 @@ def _read_state(file: BinaryIO, path: Path, device: torch.device) -> State:
     except Exception as error:
         raise CheckpointError(
             f"{path} cannot be read: it is damaged, or not the state of a run; start a new run "
-            f"with --output, and with --weights {path.parent}/checkpoint to begin where this one was"
+            f"with --output, and with --weights {path.parent}/checkpoint to go on from its best"
         ) from error
 
 

@@ -93,7 +93,7 @@ def test_a_batch_is_filled_with_different_photos_and_answers_as_single_ones(
 
     def run(x: Array) -> Array:
         batches.append(x)
-        return np.mean(x, (2, 3), dtype=np.float32)
+        return np.asarray(np.mean(x, (2, 3)), np.float32)
 
     folder = tmp_path / "three"
     folder.mkdir()

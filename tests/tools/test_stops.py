@@ -13,8 +13,8 @@ def test_stopped_runs_keep_the_older_output_and_leave_nothing() -> None:
     assert finished.code == 0, finished.err
     rows = table_rows(finished.out)
     counted = dict.fromkeys(("export", "train"), 0)
-    for kind, _, stopped, ended, problems in rows:
-        counted[kind] += int(stopped) + int(ended)
+    for kind, _, stopped, ended, crashed, problems in rows:
+        counted[kind] += int(stopped) + int(ended) + int(crashed)
         assert problems == "0"
     assert counted == {"export": 2, "train": 2}
 
@@ -22,13 +22,13 @@ def test_stopped_runs_keep_the_older_output_and_leave_nothing() -> None:
 def test_a_problem_is_counted_by_run_and_signal() -> None:
     table = stops.stops_table(
         [
-            stops.Stop("export", signal.SIGKILL, ended_before=False, problem="left .bundle"),
-            stops.Stop("export", signal.SIGKILL, ended_before=True, problem=None),
-            stops.Stop("train", signal.SIGINT, ended_before=False, problem=None),
+            stops.Stop("export", signal.SIGKILL, "stopped", "left .bundle"),
+            stops.Stop("export", signal.SIGKILL, "ended before", None),
+            stops.Stop("train", signal.SIGINT, "crashed", None),
         ]
     )
     cells = [list(column.cells) for column in table.columns]
     assert list(zip(*cells, strict=True)) == [
-        ("export", "SIGKILL", "1", "1", "1"),
-        ("train", "SIGINT", "1", "0", "0"),
+        ("export", "SIGKILL", "1", "1", "0", "1"),
+        ("train", "SIGINT", "0", "0", "1", "0"),
     ]

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from PIL import Image
@@ -56,13 +56,20 @@ _EXPORT: Final = ("--target", "onnx", "--weights", "random", *_MODEL, "--json", 
 _TRAIN: Final = (*_MODEL, "--scales", "32", "--batch-size", "4", "--epochs", "3", "--threads", "1")
 
 
+Ending: TypeAlias = Literal["stopped", "ended before", "crashed"]
+ENDINGS: Final[tuple[Ending, ...]] = get_args(Ending)
+
+
 @dataclass(frozen=True)
 class Stop:
-    """One run that was stopped; ``problem`` is what was wrong afterwards."""
+    """One run that was sent a signal; ``problem`` is what was wrong afterwards.
+
+    A native library may crash where Python's interrupt meets it, which leaves what SIGKILL does.
+    """
 
     kind: str
     signal: signal.Signals
-    ended_before: bool
+    ending: Ending
     problem: str | None
 
 
@@ -108,17 +115,16 @@ def stopped_exports(folder: Path, count: int, moments: random.Random) -> list[St
     arguments = (*_EXPORT, str(output))
     seconds = _finish("export", arguments, lambda: _besides(output))
 
-    def problem(number: signal.Signals) -> str | None:
+    def problem(killed: bool) -> str | None:
         left = _besides(output)
-        if number == signal.SIGKILL and not output.exists() and left:
+        if killed and not output.exists() and left:
             # Stopped between two renames: the next run brings the older one back.
             return None
         try:
             read_bundle(output)
         except BundleError as error:
             return str(error)
-        allowed = 1 if number == signal.SIGKILL else 0
-        return f"left {', '.join(left)}" if len(left) > allowed else None
+        return f"left {', '.join(left)}" if len(left) > int(killed) else None
 
     stops = [
         _stopped("export", arguments, lambda: _besides(output), seconds, moments, problem)
@@ -142,9 +148,9 @@ def stopped_trainings(folder: Path, count: int, moments: random.Random) -> list[
     for number in track(range(count), "trainings", transient=True):
         run = folder / f"run {number}"
 
-        def problem(number: signal.Signals, run: Path = run) -> str | None:
+        def problem(killed: bool, run: Path = run) -> str | None:
             left = [path.name for path in run.iterdir() if path.name.startswith(".")]
-            if number != signal.SIGKILL and left:
+            if left and not killed:
                 return f"left {', '.join(left)}"
             _finish("train", ("--resume", str(run)), lambda: True)
             left = [path.name for path in run.iterdir() if path.name.startswith(".")]
@@ -159,21 +165,13 @@ def stopped_trainings(folder: Path, count: int, moments: random.Random) -> list[
 def stops_table(stops: Sequence[Stop]) -> Table:
     """A line for each kind of run and signal."""
     table = Table(title="runs stopped at random moments")
-    for heading in ("run", "signal", "stopped", "ended before", "problems"):
+    for heading in ("run", "signal", *ENDINGS, "problems"):
         table.add_column(heading)
-    counts = Counter(
-        (stop.kind, stop.signal.name, column)
-        for stop in stops
-        for column, holds in (
-            ("stopped", not stop.ended_before),
-            ("ended before", stop.ended_before),
-            ("problems", stop.problem is not None),
-        )
-        if holds
-    )
     for kind, name in dict.fromkeys((stop.kind, stop.signal.name) for stop in stops):
-        columns = ("stopped", "ended before", "problems")
-        table.add_row(kind, name, *(str(counts[kind, name, column]) for column in columns))
+        alike = [stop for stop in stops if (stop.kind, stop.signal.name) == (kind, name)]
+        endings = Counter(stop.ending for stop in alike)
+        problems = sum(stop.problem is not None for stop in alike)
+        table.add_row(kind, name, *(str(endings[ending]) for ending in ENDINGS), str(problems))
     return table
 
 
@@ -183,7 +181,7 @@ def _stopped(
     begun: Callable[[], object],
     seconds: float,
     moments: random.Random,
-    problem: Callable[[signal.Signals], str | None],
+    problem: Callable[[bool], str | None],
 ) -> Stop:
     """Start a run, stop it at a moment while it writes, and look at what is there."""
     number = moments.choice(_SIGNALS)
@@ -194,11 +192,14 @@ def _stopped(
     process.send_signal(number)
     printed = process.communicate(timeout=_PATIENCE_SECONDS)[1].decode(errors="replace")
     code = process.returncode
+    if code == _CODES[number]:
+        return Stop(kind, number, "stopped", problem(number == signal.SIGKILL))
+    if code == -signal.SIGABRT:
+        return Stop(kind, number, "crashed", problem(True))
     # Python gives signals their own way back as it ends: the command itself was over.
-    ended_before = code == 0 or (code == -number and number != signal.SIGKILL)
-    if not ended_before and code != _CODES[number]:
-        return Stop(kind, number, ended_before=False, problem=describe_ending(code, printed))
-    return Stop(kind, number, ended_before=ended_before, problem=problem(number))
+    if code in (0, -number):
+        return Stop(kind, number, "ended before", problem(False))
+    return Stop(kind, number, "stopped", describe_ending(code, printed))
 
 
 def _finish(kind: str, arguments: Sequence[str], begun: Callable[[], object]) -> float:
@@ -220,7 +221,7 @@ def _last(kind: str, left: Sequence[str]) -> list[Stop]:
     """What is left when the last run has ended undisturbed, as a stop with a problem."""
     if not left:
         return []
-    return [Stop(kind, signal.SIGKILL, ended_before=True, problem=f"left {', '.join(left)}")]
+    return [Stop(kind, signal.SIGKILL, "ended before", f"left {', '.join(left)}")]
 
 
 def _start(kind: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
