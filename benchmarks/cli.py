@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from benchmarks.commands import arm, attention, blocks, compare, device, models, report, run
+from benchmarks.commands.options import check_outputs
 from mobilevit_edge.console import run_command
 
 
@@ -29,6 +30,7 @@ def _parser() -> ArgumentParser:
 
 
 def _command(arguments: Namespace) -> None:
+    check_outputs(arguments)
     arguments.command(arguments)
 
 

@@ -92,4 +92,6 @@ def predict(
     from converters.classifier import Classifier
 
     opened = bundle if isinstance(bundle, Bundle) else read_bundle(Path(bundle))
-    return Classifier(opened).classify([Path(image) for image in images], top_k)
+    answers = Classifier(opened).classify([Path(image) for image in images], top_k)
+    answers.require_all()
+    return list(answers.predictions)

@@ -12,10 +12,9 @@ from PIL import Image
 from converters.checks.self_test import check_golden
 from converters.targets.base import load_bundle_model
 from converters.targets.loaded import Array, LoadedModel
-from mobilevit_edge.errors import BundleError, ConversionError
+from mobilevit_edge.errors import BundleError, ConversionError, ImageError
 from mobilevit_edge.formats.bundle import Bundle
 from mobilevit_edge.input_contract import InputContract, Pixels, contract_of
-from mobilevit_edge.preprocess import load_image
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,27 @@ class Prediction:
     embedding: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that cannot be read, and why."""
+
+    image: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What became of every image: answered, or not to be read; each in the given order."""
+
+    predictions: tuple[Prediction, ...]
+    unreadable: tuple[Unreadable, ...]
+
+    def require_all(self) -> None:
+        """Raises ImageError, with every reason, if an image cannot be read."""
+        if self.unreadable:
+            raise ImageError("\n".join(image.error for image in self.unreadable))
+
+
 class Classifier:
     """A bundle that has passed its self-test and answers images.
 
@@ -57,15 +77,24 @@ class Classifier:
         self.input: InputContract = contract_of(manifest.input, manifest.model.image_size)
         check_golden(bundle, self.outputs)
 
-    def classify(self, paths: Sequence[Path], top_k: int) -> list[Prediction]:
-        """The ``top_k`` best classes of every image file.
-
-        Raises:
-            ImageError: an image cannot be read.
-        """
-        return [
-            self.prediction(str(path), self.outputs_of(load_image(path)), top_k) for path in paths
-        ]
+    def classify(self, paths: Sequence[Path], top_k: int) -> Answers:
+        """The ``top_k`` best classes of every image file that can be read, in their order."""
+        predictions: list[Prediction] = []
+        unreadable: list[Unreadable] = []
+        readable: list[tuple[Path, Pixels]] = []
+        for number, path in enumerate(paths, 1):
+            try:
+                readable.append((path, self.input.load(path)))
+            except ImageError as error:
+                unreadable.append(Unreadable(str(path), str(error)))
+            if len(readable) == (self.input.batch or 1) or (readable and number == len(paths)):
+                outputs = self.outputs_of_all([pixels for _, pixels in readable])
+                predictions += [
+                    self.prediction(str(path), row, top_k)
+                    for (path, _), row in zip(readable, outputs, strict=True)
+                ]
+                readable = []
+        return Answers(tuple(predictions), tuple(unreadable))
 
     def prediction(self, image: str, outputs: Array, top_k: int) -> Prediction:
         """What ``[num_outputs]`` say about the image of this name."""
@@ -83,14 +112,23 @@ class Classifier:
         Raises:
             BundleError: the model does not take what its manifest says.
         """
+        return self.outputs_of_all([pixels])[0]  # type: ignore[no-any-return]
+
+    def outputs_of_all(self, images: Sequence[Pixels]) -> Array:
+        """The outputs for at most a batch of images as in :meth:`outputs`: ``[N, num_outputs]``.
+
+        Raises:
+            BundleError: the model does not take what its manifest says.
+        """
         path = self.bundle.path
+        missing = (self.input.batch or 1) - len(images)
         try:
-            outputs = self.loaded.run(self.input.repeated(pixels))
+            outputs = self.loaded.run(self.input.batch_of([*images, *([images[-1]] * missing)]))
         except ConversionError as error:
             raise BundleError(f"{path}: its manifest does not fit its model: {error}") from error
         if outputs.shape[1:] != (self.bundle.manifest.model.outputs,):
             raise BundleError(f"{path}: the model gives {outputs.shape}, not what it says")
-        return outputs[0]  # type: ignore[no-any-return]
+        return outputs[: len(images)]
 
     def top_classes(self, outputs: Array, top_k: int) -> tuple[ClassScore, ...]:
         """The ``top_k`` best classes of ``[num_outputs]``."""

@@ -21,7 +21,7 @@ from mobilevit_edge.formats.bundle import TARGET_NAMES
 
 if TYPE_CHECKING:
     from converters.bundling.pipeline import Exported
-    from converters.classifier import Prediction
+    from converters.classifier import Answers, Classifier
 
 
 def export_main(argv: Sequence[str] | None = None) -> int:
@@ -110,7 +110,9 @@ def _predict_parser() -> ArgumentParser:
         prog="mobilevit-predict", description="Classify images with a bundle of mobilevit-export."
     )
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    parser.add_argument(
+        "images", type=Path, nargs="+", metavar="IMAGE", help="an image, or a folder of images"
+    )
     parser.add_argument("--top-k", type=whole_number(1, 9999), default=5, metavar="K")
     add_common_arguments(parser)
     return parser
@@ -204,34 +206,47 @@ def _print_exported(exported: Exported, *, as_json: bool) -> None:
 
 def _predict(arguments: Namespace) -> None:
     from converters.classifier import Classifier
-    from converters.targets.base import get_target
     from mobilevit_edge.formats.bundle import read_bundle
+    from mobilevit_edge.image_files import find_images
 
+    # What is no folder is for the classifier to read, or to name.
+    paths = [
+        path
+        for given in arguments.images
+        for path in (find_images(given) if given.is_dir() else [given])
+    ]
     classifier = Classifier(read_bundle(arguments.bundle))
     loaded = classifier.loaded
-    predictions = classifier.classify(arguments.images, arguments.top_k)
-    if arguments.json:
-        print(json.dumps(_predictions_as_json(arguments.bundle, loaded.runtime, predictions)))
-        return
+    answers = classifier.classify(paths, arguments.top_k)
+    if answers.predictions:
+        if arguments.json:
+            print(json.dumps(_answers_as_json(arguments.bundle, loaded.runtime, answers)))
+        else:
+            _print_answers(classifier, answers)
+    answers.require_all()
+
+
+def _print_answers(classifier: Classifier, answers: Answers) -> None:
+    from converters.targets.base import get_target
+    from converters.text import print_predictions
+
+    loaded = classifier.loaded
     if loaded.is_reference:
         native = get_target(classifier.bundle.manifest.target).info.runtime
         print(f"answered by the {loaded.runtime}, not by {native} itself", file=sys.stderr)
-    from converters.text import print_predictions
-
-    print_predictions(predictions)
+    print_predictions(answers.predictions)
 
 
-def _predictions_as_json(
-    bundle: Path, runtime: str, predictions: Sequence[Prediction]
-) -> dict[str, object]:
+def _answers_as_json(bundle: Path, runtime: str, answers: Answers) -> dict[str, object]:
     return {
         "bundle": str(bundle),
         "runtime": runtime,
         "predictions": [
             {"image": p.image, "classes": [asdict(score) for score in p.classes]}
             | ({"embedding": list(p.embedding)} if p.embedding else {})
-            for p in predictions
+            for p in answers.predictions
         ],
+        "errors": [asdict(unreadable) for unreadable in answers.unreadable],
     }
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from converters.job.precisions import PRECISIONS
 from mobilevit_edge.normalization import Normalization
+from mobilevit_edge.printable import one_line
 from mobilevit_edge.specs import COUNTS, SPECS
 from mobilevit_edge.terminal import PlainConsole
 
@@ -275,11 +276,11 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
         return
     block = "█" if console.encoding.startswith("utf") else "#"
     for prediction in predictions:
-        console.print(Text(prediction.image, "bold"))
+        console.print(Text(one_line(prediction.image), "bold"))
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
         for score in prediction.classes:
             bar = block * round(30 * score.probability)
-            table.add_row(f"{score.probability:6.1%}", Text(score.label), bar)
+            table.add_row(f"{score.probability:6.1%}", Text(one_line(score.label)), bar)
         console.print(table)
 
 
@@ -292,7 +293,7 @@ def _print_embeddings(console: PlainConsole, predictions: Sequence[Prediction]) 
         values = prediction.embedding
         first = ", ".join(f"{value:.3g}" for value in values[:_FIRST_NUMBERS])
         norm = math.sqrt(math.fsum(value * value for value in values))
-        table.add_row(Text(prediction.image, "bold"), f"norm {norm:.3g}", f"{first}, ...")
+        table.add_row(Text(one_line(prediction.image), "bold"), f"norm {norm:.3g}", f"{first}, ...")
     console.print(table)
     if len(predictions) == 1:
         return
@@ -303,7 +304,8 @@ def _print_embeddings(console: PlainConsole, predictions: Sequence[Prediction]) 
     rows = zip(predictions, cosine_similarities(predictions), strict=True)
     for number, (prediction, row) in enumerate(rows, start=1):
         alike.add_row(
-            Text(f"{number} {prediction.image}"), *(f"{similarity:.3f}" for similarity in row)
+            Text(one_line(f"{number} {prediction.image}")),
+            *(f"{similarity:.3f}" for similarity in row),
         )
     console.print(alike)
 

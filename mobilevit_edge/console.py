@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import signal
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
-from mobilevit_edge.errors import OPTIONAL_PACKAGES, MissingPackageError, MobileViTEdgeError
+from mobilevit_edge.errors import (
+    OPTIONAL_PACKAGES,
+    MissingPackageError,
+    MobileViTEdgeError,
+    OutputError,
+)
+from mobilevit_edge.printable import message, one_line
+from mobilevit_edge.temporary import is_about_temporary_folder, no_temporary_folder
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 _UNEXPECTED: Final = 1
+_LONGEST_MESSAGE: Final = 1800
+"""Characters; a message may quote a file of any size."""
+_SYSTEM_ERRORS: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOSPC,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""What a full disk, a lack of permission and the like raise, wherever that is noticed."""
 
 
 def add_common_arguments(parser: ArgumentParser) -> None:
@@ -41,21 +66,25 @@ def run_command(
             stream.reconfigure(errors="replace")
     try:
         command(arguments)
+        # Now rather than at the interpreter's end: a full device is noticed only here.
+        sys.stdout.flush()
     except MobileViTEdgeError as error:
         _report(parser, str(error), debug=arguments.debug)
+        _discard_output()
         return error.exit_code
     except KeyboardInterrupt:
         _report(parser, "interrupted; nothing was written", debug=arguments.debug)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (head, less) has closed it, which is not an error.
-        sys.stderr.close()
+        _discard_output()
         return 0
     except Exception as error:
-        missing = _missing_package(error)
-        if missing is not None:
-            _report(parser, str(missing), debug=arguments.debug)
-            return missing.exit_code
+        known = _known(error)
+        if known is not None:
+            _report(parser, str(known), debug=arguments.debug)
+            _discard_output()
+            return known.exit_code
         _report(
             parser,
             f"unexpected {type(error).__name__}: {error} (a defect of this program; "
@@ -66,6 +95,18 @@ def run_command(
     return 0
 
 
+def _discard_output() -> None:
+    """Where output cannot be written, let it go nowhere: the interpreter would try once more."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        # A stand-in for standard output may have no descriptor.
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """A function that shows the current step on a terminal's stderr; silent when piped."""
@@ -73,26 +114,33 @@ def progress() -> Iterator[Callable[[str], None]]:
         yield lambda step: None
         return
     from rich.console import Console
+    from rich.text import Text
 
     with Console(stderr=True).status("starting") as status:
-        yield status.update
+        yield lambda step: status.update(Text(one_line(step)))
 
 
-def _missing_package(error: Exception) -> MissingPackageError | None:
-    """The error to report where an optional package could not be imported.
+def _known(error: Exception) -> MobileViTEdgeError | None:
+    """What an error of Python's own means to the user; ``None`` for a defect of this program."""
+    if isinstance(error, ModuleNotFoundError):
+        # Any other module that is missing is a defect.
+        package = (error.name or "").partition(".")[0]
+        return MissingPackageError(package) if package in OPTIONAL_PACKAGES else None
+    if isinstance(error, OSError):
+        if is_about_temporary_folder(error):
+            return no_temporary_folder()
+        if error.errno in _SYSTEM_ERRORS:
+            place = "an open file" if error.filename is None else os.fsdecode(error.filename)
+            return OutputError(f"cannot read or write {place}: {error.strerror}")
+    return None
 
-    Any other module that is missing is a defect of this program.
-    """
-    if not isinstance(error, ModuleNotFoundError):
-        return None
-    package = (error.name or "").partition(".")[0]
-    return MissingPackageError(package) if package in OPTIONAL_PACKAGES else None
 
-
-def _report(parser: ArgumentParser, message: str, *, debug: bool) -> None:
-    if debug:
-        traceback.print_exc()
-    print(f"{parser.prog}: error: {message}", file=sys.stderr)
+def _report(parser: ArgumentParser, text: str, *, debug: bool) -> None:
+    # Standard error may be full as well.
+    with suppress(OSError):
+        if debug:
+            traceback.print_exc()
+        print(f"{parser.prog}: error: {message(text, _LONGEST_MESSAGE)}", file=sys.stderr)
 
 
 def stop_on_sigterm() -> None:

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from mobilevit_edge.errors import LabelsError
+from mobilevit_edge.reading import read_regular, read_text
 
 IMAGENET: Final = "imagenet"
 _IMAGENET_CLASSES: Final = 1000
 _MAX_LABELS_BYTES: Final = 4 * 1024**2
 _MAX_LABELS: Final = 100_000
+_MAX_LABEL: Final = 1000
+"""Characters of one label."""
 _LABEL_KEYS: Final = (
     *("class_to_idx", "idx_to_class", "id2label", "label2id"),
     *("label_names", "class_names", "classes", "CLASSES"),
@@ -52,10 +55,7 @@ def parse_labels(text: str, origin: str) -> tuple[str, ...]:
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Labels from a UTF-8 text file as this package writes it; see :func:`parse_labels`."""
-    try:
-        return parse_labels(_content(path).decode("utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise LabelsError(f"{path} is not UTF-8 text") from error
+    return parse_labels(read_text(path, _MAX_LABELS_BYTES, LabelsError), str(path))
 
 
 def import_labels(path: Path) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def import_labels(path: Path) -> tuple[str, ...]:
     Raises:
         LabelsError: unreadable, no labels, or indices that are not 0, 1, 2, ...
     """
-    text = _decoded(_content(path), path)
+    text = _decoded(read_regular(path, _MAX_LABELS_BYTES, LabelsError), path)
     if path.suffix.lower() != ".json":
         return made_unique(_lines(text, str(path)), str(path))
     try:
@@ -120,15 +120,6 @@ def _index(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _content(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > _MAX_LABELS_BYTES:
-            raise LabelsError(f"{path} is larger than {_MAX_LABELS_BYTES} bytes: not a labels file")
-        return path.read_bytes()
-    except OSError as error:
-        raise LabelsError(f"cannot read labels from {path}: {error.strerror}") from error
-
-
 def _decoded(content: bytes, path: Path) -> str:
     """Text in UTF-8, UTF-16 with a byte order mark, or GBK."""
     encoding = "utf-8-sig"
@@ -158,6 +149,8 @@ def _lines(text: str, origin: str) -> list[str]:
 
 def _refuse_controls(labels: Sequence[str], origin: str) -> None:
     for index, label in enumerate(labels):
+        if len(label) > _MAX_LABEL:
+            raise LabelsError(f"{origin}: label {index} has more than {_MAX_LABEL} characters")
         odd = next((c for c in label if unicodedata.category(c) in _ODD_CATEGORIES), None)
         if odd is not None:
             raise LabelsError(

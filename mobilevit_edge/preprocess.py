@@ -7,19 +7,22 @@ published MobileViTs were trained without a mean, most fine-tuned ones with one.
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from mobilevit_edge.disguises import HEAD_BYTES, disguise, is_heif
 from mobilevit_edge.errors import ImageError, UsageError
 from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
+from mobilevit_edge.reading import open_regular
 from mobilevit_edge.specs import MIN_IMAGE_SIZE
 
 ChannelOrder: TypeAlias = Literal["RGB", "BGR"]
@@ -28,6 +31,8 @@ ResizeRule: TypeAlias = Literal["crop", "stretch"]
 
 MAX_PIXELS: Final = 128 * 10**6
 """Largest image that is decoded (384 MB as RGB): above any phone's 108-megapixel photos."""
+MAX_IMAGE_BYTES: Final = 1024**3
+"""Largest image file: that many pixels of four channels of 16 bits, not compressed."""
 MAX_IMAGE_SIZE: Final = 2048
 _TOO_LARGE: Final = f"at most {MAX_PIXELS // 10**6} megapixels are decoded: scale it down first"
 _LONG_STRIP: Final = 64
@@ -104,13 +109,37 @@ def load_image(path: str | Path) -> Image.Image:
     training pipelines do it.
 
     Raises:
-        ImageError: missing, unreadable, or larger than :data:`MAX_PIXELS` (judged by its header).
+        ImageError: missing, unreadable, no regular file, or larger than :data:`MAX_PIXELS` (judged
+            by its header).
     """
+    with open_regular(path, MAX_IMAGE_BYTES, ImageError) as file:
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+        what = disguise(head)
+        if what is not None:
+            raise ImageError(f"{path} is {what}")
+        if is_heif(head):
+            _read_heif(path)
+        return _decode(file, path)
+
+
+def _read_heif(path: str | Path) -> None:
+    """Let Pillow read HEIC, from now on, by the package that knows how."""
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError as error:
+        raise ImageError(
+            f"{path} is a HEIC image, whatever its name: install the package that reads it "
+            f"(pip install pillow-heif), or save it as JPEG"
+        ) from error
+
+
+def _decode(file: BinaryIO, path: str | Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # The size check below is ours, and alpha, which Pillow warns about, is dropped.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(file) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise ImageError(f"{path} has {width}x{height} pixels; {_TOO_LARGE}")
@@ -118,8 +147,6 @@ def load_image(path: str | Path) -> Image.Image:
                 return _to_rgb(_upright(image))
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is not an image that Pillow can read") from error
-    except FileNotFoundError as error:
-        raise ImageError(f"no image at {path}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path} is too large ({error}); {_TOO_LARGE}") from error
     except ImageError:

@@ -29,7 +29,14 @@ REALDATA = Path(
 HERE = Path(__file__).parent
 BACKEND_FOLDERS = [
     HERE / name
-    for name in ("android", "ios", "tools", "benchmarks/workloads", "benchmarks/harness")
+    for name in (
+        "android",
+        "ios",
+        "tools",
+        "bad_inputs",
+        "benchmarks/workloads",
+        "benchmarks/harness",
+    )
 ]
 """Folders whose tests export, run a target's files or build an app."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 from argparse import ArgumentParser, Namespace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -24,9 +26,11 @@ from mobilevit_edge.errors import (
     ConversionError,
     MissingPackageError,
     MobileViTEdgeError,
+    OutputError,
     UsageError,
     VerificationError,
 )
+from mobilevit_edge.temporary import require_temporary_folder
 
 
 class Run(Protocol):
@@ -62,6 +66,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         (ModuleNotFoundError("No module named 'told so'", name="told so.part"), 1),
         (RuntimeError("told so"), 1),
         (MemoryError("told so"), 1),
+        (PermissionError(errno.EACCES, "told so", "model.onnx"), 4),
+        (OSError(errno.ENOSPC, "told so"), 4),
+        (OSError(errno.EIO, "told so"), 4),
+        (FileNotFoundError(errno.ENOENT, "told so", "model.onnx"), 1),
     ],
 )
 def test_every_failure_is_one_message_and_its_exit_code(
@@ -119,6 +127,46 @@ def test_the_optional_packages_are_those_of_the_extras() -> None:
         if name(requirement) not in always
     }
     assert packages == OPTIONAL_PACKAGES
+
+
+def test_a_system_without_a_folder_for_temporary_files_is_no_defect(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
+    with pytest.raises(FileNotFoundError) as caught:
+        tempfile.gettempdir()
+    assert run(caught.value) == 4
+    assert "TMPDIR=" in capsys.readouterr().err
+    with pytest.raises(OutputError, match="TMPDIR="):
+        require_temporary_folder()
+
+
+def test_a_message_is_short_and_acts_on_no_terminal(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(UsageError("\x1b[2J\0" + "x" * 10**6 + "\nmobilevit-test: error: told so"))
+    message = capsys.readouterr().err
+    assert len(message) < 2000
+    assert message.startswith(r"mobilevit-test: error: \x1b[2J\x00xxx")
+    assert message.endswith("x\n  mobilevit-test: error: told so\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_device_as_standard_output_is_one_line_on_standard_error() -> None:
+    code = "import sys; from mobilevit_edge.entry import export; sys.exit(export())"
+    with Path("/dev/full").open("w") as full:
+        finished = subprocess.run(
+            [sys.executable, "-c", code, "--list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=Path(converters.__file__).parents[1],
+        )
+    assert finished.returncode == 4
+    assert finished.stderr.count("\n") == 1
+    assert "No space left on device" in finished.stderr
 
 
 def test_a_command_that_ends_well_says_nothing(

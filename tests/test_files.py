@@ -127,7 +127,7 @@ def test_a_folder_that_cannot_hold_the_file_is_named(tmp_path: Path, folder: str
 def test_a_folder_transaction_puts_the_new_folder_in_place_of_the_old(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "bundle"
     for content in ("first", "second"):
-        with folder_transaction(target) as work:
+        with folder_transaction(target, Path.is_dir) as work:
             (work / content).write_text(content)
             assert not (target / content).exists(), "nothing shows before the end"
         assert [path.name for path in target.iterdir()] == [content]
@@ -146,7 +146,7 @@ def test_a_failed_transaction_leaves_what_was_there(
     before = sorted(tmp_path.rglob("*"))
 
     def write_half_a_bundle() -> None:
-        with folder_transaction(target) as work:
+        with folder_transaction(target, Path.is_dir) as work:
             (work / "model").write_text("half")
             raise error
 
@@ -161,7 +161,7 @@ def test_a_full_disk_inside_a_transaction_is_an_output_error(tmp_path: Path) -> 
     target = tmp_path / "bundle"
     target.mkdir()
     (target / "model").write_text("good")
-    with pytest.raises(OutputError, match="No space left"), folder_transaction(target):
+    with pytest.raises(OutputError, match="No space left"), folder_transaction(target, Path.is_dir):
         full_disk()
     assert (target / "model").read_text() == "good"
     assert list(tmp_path.iterdir()) == [target]
@@ -191,7 +191,10 @@ def test_a_disk_that_fails_at_either_end_keeps_the_old_folder(
         monkeypatch.setattr(os, "mkdir", full_disk)
     else:
         monkeypatch.setattr(Path, "rename", rename_all_but_the_new)
-    with pytest.raises(OutputError, match="No space left"), folder_transaction(target) as work:
+    with (
+        pytest.raises(OutputError, match="No space left"),
+        folder_transaction(target, Path.is_dir) as work,
+    ):
         (work / "model").write_text("new")
     assert (target / "model").read_text() == "good"
     assert list(tmp_path.iterdir()) == [target]
@@ -200,7 +203,7 @@ def test_a_disk_that_fails_at_either_end_keeps_the_old_folder(
 def test_a_file_in_the_way_of_the_parent_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(OutputError, match="cannot write beside"),
+        pytest.raises(OutputError, match="Not a directory"),
         folder_transaction(tmp_path / "file" / "bundle"),
     ):
         pass

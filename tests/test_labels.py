@@ -69,7 +69,7 @@ def test_unreadable_label_files_are_refused(
 
 
 def test_a_folder_is_no_labels_file(tmp_path: Path) -> None:
-    with pytest.raises(LabelsError, match="cannot read labels"):
+    with pytest.raises(LabelsError, match="is a folder"):
         read_labels(tmp_path)
 
 

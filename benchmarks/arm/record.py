@@ -12,6 +12,7 @@ import jsonschema
 from mobilevit_edge.errors import ReportError, VerificationError
 from mobilevit_edge.files import write_atomically
 from mobilevit_edge.formats.report import InstructionRow
+from mobilevit_edge.reading import read_text
 
 TOLERANCE: Final = 0.005
 """Allowed change, as a share of all instructions. A count repeats exactly; another installation
@@ -46,15 +47,15 @@ def read_record(path: Path) -> dict[str, dict[str, int]]:
     Raises:
         ReportError: the record is missing or damaged.
     """
+
+    def no_record(reason: str) -> ReportError:
+        return ReportError(f"{path} is not a record of counts: {reason}; --record makes one")
+
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ReportError(f"{path} is larger than {_MAX_BYTES} bytes")
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_text(path, _MAX_BYTES, no_record))
         jsonschema.validate(content, _SCHEMA)
-    except (OSError, ValueError, jsonschema.ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        message = f"{path} is not a record of counts: {reason}; --record makes one"
-        raise ReportError(message) from error
+    except (ValueError, RecursionError, jsonschema.ValidationError) as error:
+        raise no_record(str(error).partition("\n")[0]) from error
     return dict(content)
 
 

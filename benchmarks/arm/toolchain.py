@@ -107,7 +107,7 @@ def set_up(folder: Path, show: Callable[[str], None]) -> Toolchain:
         return found
     show("looking for QEMU and the cross compiler")
     _require_host_tools()
-    with folder_transaction(folder) as fresh:
+    with folder_transaction(folder, _is_toolchain) as fresh:
         show("fetching Debian's arm64 libraries")
         unpack_packages(_SYSROOT, fresh / "sysroot", "arm64")
         show("fetching the runtimes for aarch64")
@@ -119,6 +119,10 @@ def set_up(folder: Path, show: Callable[[str], None]) -> Toolchain:
         _check_runners(Toolchain(fresh))
         (fresh / _STAMP).write_text(json.dumps(_parts(), indent=1), encoding="utf-8")
     return Toolchain(folder)
+
+
+def _is_toolchain(folder: Path) -> bool:
+    return (folder / _STAMP).is_file()
 
 
 def _parts() -> dict[str, str]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+import os
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.arguments import number, whole_number
+from mobilevit_edge.errors import OutputError
+from mobilevit_edge.places import check_file_place, refuse_inputs
 
 _MAX_PROCESSES: Final = 100
 _MAX_SECONDS: Final = 3600
 _MAX_CORE: Final = 4095
+_OUTPUTS: Final = ("output", "html", "record")
+"""Options that name a file to write."""
+_MADE: Final = ("artifacts", "toolchain")
+"""Options that name a folder which a command makes, and reads again."""
 
 
 def add_measuring_arguments(parser: ArgumentParser, *, processes: int, seconds: float) -> None:
@@ -65,6 +72,33 @@ def add_artifacts_argument(parser: ArgumentParser) -> None:
         help="where to write what is measured; what is already there is reused "
         "(default bench-artifacts)",
     )
+
+
+def check_outputs(arguments: Namespace) -> None:
+    """Refuse, before any work, outputs that would replace something else or what is read.
+
+    Raises:
+        OutputError: it names the output.
+    """
+    from mobilevit_edge.formats.bundle import MANIFEST_FILE
+
+    given = vars(arguments)
+    outputs = [given[name] for name in _OUTPUTS if given.get(name) is not None]
+    inputs = [
+        path
+        for name, value in given.items()
+        if name not in (*_OUTPUTS, *_MADE)
+        for path in (value if isinstance(value, list) else [value])
+        if isinstance(path, Path)
+    ]
+    for output in outputs:
+        check_file_place(output)
+        others = [other.resolve() for other in outputs if other is not output]
+        if output.resolve() in others:
+            raise OutputError(f"{output} is named for two outputs: name another for one of them")
+        # A bundle holds what its manifest lists, and nothing else.
+        bundles = [path for path in inputs if os.path.lexists(path / MANIFEST_FILE)]
+        refuse_inputs(output, inputs, bundles)
 
 
 def model_name(text: str) -> str:

@@ -62,7 +62,7 @@ def device_bundles(paths: Sequence[Path], phone: Phone) -> dict[str, Bundle]:
             )
         if (manifest.input.shape[0] or 1) != 1:
             raise UsageError(f"{path} takes several images at once: export it with --batch 1")
-        name = app_name(bundle)
+        name = app_name(bundle.path)
         if name in bundles:
             raise UsageError(
                 f"{path} and {bundles[name].path} have the same name: rename one of them"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from mobilevit_edge.formats.bundle import (
     holds_only_a_bundle,
     read_bundle,
 )
+from mobilevit_edge.places import check_file_place, check_folder_place
 
 _ANDROID_FOLDER: Final = "bundles"
 """Where the app looks among its assets."""
@@ -37,6 +39,11 @@ def check_android_assets(options: ExportOptions, assets: Path) -> None:
         raise OutputError(
             f"{assets} is not a folder: --android-assets wants the app's app/src/main/assets"
         )
+    bundles = assets / _ANDROID_FOLDER
+    if os.path.lexists(bundles) and (bundles.is_symlink() or not bundles.is_dir()):
+        raise OutputError(f"{bundles} is not a folder: move it away")
+    if options.output is not None and bundles.is_dir():
+        check_file_place(bundles / _zip_name(Path(options.output)))
 
 
 def add_to_android(bundle: Path, assets: Path) -> Path:
@@ -46,7 +53,7 @@ def add_to_android(bundle: Path, assets: Path) -> Path:
         OutputError: it cannot be written.
     """
     whole = read_bundle(bundle)
-    target = assets / _ANDROID_FOLDER / f"{app_name(whole)}.zip"
+    target = assets / _ANDROID_FOLDER / _zip_name(whole.path)
     try:
         target.parent.mkdir(exist_ok=True)
     except OSError as error:
@@ -68,6 +75,8 @@ def check_ios_resources(options: ExportOptions, resources: Path) -> None:
         raise OutputError(
             f"{resources} is not a folder: --ios-resources wants the app's ios_demo/App/Models"
         )
+    if options.output is not None:
+        check_folder_place(resources / app_name(Path(options.output)), holds_only_a_bundle)
 
 
 def add_to_ios(bundle: Path, resources: Path) -> Path:
@@ -77,14 +86,16 @@ def add_to_ios(bundle: Path, resources: Path) -> Path:
         OutputError: it cannot be written, or something else is in its place.
     """
     whole = read_bundle(bundle)
-    target = resources / app_name(whole)
-    if target.exists() and not holds_only_a_bundle(target):
-        raise OutputError(f"{target} is not a bundle: move it away, or export to another name")
-    with folder_transaction(target) as folder:
+    target = resources / app_name(whole.path)
+    with folder_transaction(target, holds_only_a_bundle) as folder:
         for name in (MANIFEST_FILE, *(file.path for file in whole.manifest.files)):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(whole.path / name, folder / name)
     return target
+
+
+def _zip_name(bundle: Path) -> str:
+    return f"{app_name(bundle)}.zip"
 
 
 def _targets_for(phone: Phone) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from converters.precision.apply import apply_precision
 from converters.progress import Progress, no_progress
 from converters.targets.base import Target, make_job, package_versions, target_to_export
 from mobilevit_edge.counting import complexity
-from mobilevit_edge.errors import OutputError
+from mobilevit_edge.errors import UsageError
 from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.formats.bundle import (
     LABELS_FILE,
@@ -40,6 +41,9 @@ from mobilevit_edge.formats.bundle import (
     holds_only_a_bundle,
     manifest_to_json,
 )
+from mobilevit_edge.formats.consistency import MAX_INPUT_ELEMENTS
+from mobilevit_edge.places import check_folder_place, refuse_inputs
+from mobilevit_edge.temporary import require_temporary_folder
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,9 @@ def export_bundle(options: ExportOptions, progress: Progress = no_progress) -> E
     target = target_to_export(options.target)
     check_options(options)
     target.check_options(options)
+    require_temporary_folder()
     if options.output is not None:
-        check_output(Path(options.output))
+        check_output(Path(options.output), options)
     progress("reading the checkpoint")
     return export_source(load_source(options), options, target, progress)
 
@@ -75,7 +80,12 @@ def export_source(
     """Make a verified bundle of a model that is loaded; see :func:`export_bundle`."""
     job = make_job(options, source)
     output = Path(options.output or default_folder(job))
-    check_output(output)
+    check_output(output, options)
+    if math.prod(side or 1 for side in job.artifact_input.shape) > MAX_INPUT_ELEMENTS:
+        raise UsageError(
+            f"--batch {options.batch} at this image size makes an input that no bundle may have: "
+            f"choose a smaller one"
+        )
     labeled = find_labeled(Path(options.verify), source.labels) if options.verify else ()
     check_gate(options, labeled)
     diagnosis = None
@@ -91,7 +101,7 @@ def export_source(
         calibration = Calibration(images.images, len(images.unreadable))
     cases = list(verification_cases(job))
 
-    with folder_transaction(output) as folder:
+    with folder_transaction(output, holds_only_a_bundle) as folder:
         wrapped = wrap_for_export(job, target.rewrites(source.spec, options))
         inputs = [torch.from_numpy(job.module_input.repeated(case.pixels)) for case in cases]
         fp16_by = target.fp16_by(options)
@@ -160,19 +170,12 @@ def default_folder(job: ExportJob) -> str:
     return f"{job.source.spec.name}-{job.options.target}-{job.options.precision}-{size}"
 
 
-def check_output(target: Path) -> None:
-    """Refuse to replace anything that is not a bundle.
+def check_output(output: Path, options: ExportOptions) -> None:
+    """Refuse to replace anything that is not a bundle, and whatever the export reads.
 
     Raises:
-        OutputError: a file is there, or a folder that holds something else.
+        OutputError: something else is there, or an input.
     """
-    try:
-        if target.is_file() or target.is_symlink():
-            raise OutputError(f"{target} is a file; --output names the bundle's folder")
-        if target.is_dir() and any(target.iterdir()) and not holds_only_a_bundle(target):
-            raise OutputError(
-                f"{target} holds something that is not a bundle and is not touched; "
-                f"choose another --output or empty it"
-            )
-    except OSError as error:
-        raise OutputError(f"cannot use {target} as output: {error.strerror}") from error
+    check_folder_place(output, holds_only_a_bundle)
+    named = (options.weights, options.labels, options.calibration, options.verify)
+    refuse_inputs(output, [Path(name) for name in named if name is not None])

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 from converters.job.options import ExportOptions
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
-from mobilevit_edge.errors import MissingPackageError, UsageError
+from mobilevit_edge.errors import (
+    BundleError,
+    ConversionError,
+    MissingPackageError,
+    UsageError,
+)
 from mobilevit_edge.formats.bundle import (
     TARGET_NAMES,
     Activation,
@@ -25,6 +30,7 @@ from mobilevit_edge.formats.bundle import (
 )
 from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
+from mobilevit_edge.temporary import require_temporary_folder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -65,6 +71,7 @@ class TargetInfo:
         module_suffix: suffix of a file of any module; ``None`` where only whole models are made.
         takes_pixels: whether its format takes images and scales them itself.
         gives_probabilities: whether its artifacts give probabilities beside the logits.
+        needs_temporary_folder: whether what runs its artifacts writes temporary files.
     """
 
     name: TargetName
@@ -77,6 +84,7 @@ class TargetInfo:
     module_suffix: str | None = None
     takes_pixels: bool = False
     gives_probabilities: bool = False
+    needs_temporary_folder: bool = True
 
 
 @dataclass(frozen=True)
@@ -218,13 +226,32 @@ def load_bundle_model(bundle: Bundle) -> LoadedModel:
 
     Raises:
         UsageError: it was lowered for a delegate that runs only on devices.
+        MissingPackageError: its runtime is not installed.
+        BundleError: the runtime cannot load it, or it takes something else than its manifest says.
+        OutputError: the runtime needs a folder for temporary files, and there is none.
     """
-    if bundle.manifest.verification is None:
+    manifest = bundle.manifest
+    if manifest.verification is None:
         raise UsageError(
-            f"{bundle.path} was lowered for {bundle.manifest.backend}, which runs only on devices; "
+            f"{bundle.path} was lowered for {manifest.backend}, which runs only on devices; "
             f"export it with --backend xnnpack to run it here"
         )
-    return target_to_run(bundle.manifest.target).load(bundle.model_path)
+    expected = get_target(manifest.target).info.model_file
+    if bundle.model_path.name != expected:
+        raise BundleError(f"{bundle.path}: a model for {manifest.target} is called {expected}")
+    target = target_to_run(manifest.target)
+    if target.info.needs_temporary_folder:
+        require_temporary_folder()
+    try:
+        loaded = target.load(bundle.model_path)
+    except ConversionError as error:
+        raise BundleError(f"{bundle.path}: its model cannot be loaded: {error}") from error
+    if loaded.takes not in (None, manifest.input.shape):
+        raise BundleError(
+            f"{bundle.path}: its manifest does not fit its model, which takes {loaded.takes}; "
+            f"export it again"
+        )
+    return loaded
 
 
 def output_name(task: Task, activation: Activation = "none") -> str:

@@ -25,11 +25,13 @@ class LoadedModel:
     """An artifact that answers; ``runtime`` names what runs it, with its version.
 
     ``is_reference``: it is evaluated here in place of a runtime that exists only on devices.
+    ``takes``: the shape of its input, ``None`` for a dynamic dimension, where the runtime says it.
     """
 
     run: Run
     runtime: str
     is_reference: bool = False
+    takes: tuple[int | None, ...] | None = None
 
 
 @dataclass(frozen=True)

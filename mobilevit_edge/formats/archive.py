@@ -14,9 +14,9 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _MAX_NAME: Final = 100
 
 
-def app_name(bundle: Bundle) -> str:
-    """The bundle's name in apps: its folder's, in letters, digits, ``_``, ``.`` and ``-``."""
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.path.resolve().name).lstrip(".-")
+def app_name(bundle: Path) -> str:
+    """A bundle's name in apps: its folder's, in letters, digits, ``_``, ``.`` and ``-``."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.resolve().name).lstrip(".-")
     return name[:_MAX_NAME] or "bundle"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mobilevit_edge.errors import BundleError
-from mobilevit_edge.files import sha256_of
+from mobilevit_edge.files import sha256_of, sha256_of_open
+from mobilevit_edge.formats.consistency import contradictions, model_of
 from mobilevit_edge.formats.json_format import JsonFormat
 from mobilevit_edge.labels import read_labels
 from mobilevit_edge.normalization import Channels
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
+from mobilevit_edge.reading import open_regular, read_text
 
 TargetName: TypeAlias = Literal["coreml", "onnx", "executorch"]
 TARGET_NAMES: Final[tuple[TargetName, ...]] = get_args(TargetName)
@@ -35,7 +38,6 @@ MANIFEST_FILE: Final = "manifest.json"
 LABELS_FILE: Final = "labels.txt"
 MODEL_PREFIX: Final = "model."
 """How the path of the model, a file or a folder, begins."""
-_CHANNELS: Final = 3
 _MAX_MANIFEST_BYTES: Final = 8 * 1024**2
 
 
@@ -226,7 +228,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk whose manifest is valid and whose files are those that it lists."""
+    """A bundle on disk whose manifest is valid and whose files are those that it lists.
+
+    What else lies in its folder is no part of it, and never opened.
+    """
 
     path: Path
     manifest: Manifest
@@ -235,8 +240,10 @@ class Bundle:
     @property
     def model_path(self) -> Path:
         """The model file, or the folder of a Core ML package."""
-        first = next(f.path for f in self.manifest.files if f.path.startswith(MODEL_PREFIX))
-        return self.path / first.split("/", maxsplit=1)[0]
+        name = model_of(self.manifest.files, MODEL_PREFIX, LABELS_FILE)
+        if name is None:
+            raise BundleError(f"{self.path} does not list {LABELS_FILE} and its model once")
+        return self.path / name
 
 
 def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
@@ -306,9 +313,10 @@ def holds_only_a_bundle(folder: Path) -> bool:
     The files need not be intact: a damaged bundle may be replaced, a user's other files may not.
     """
     try:
-        content = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        listed = {folder / file["path"] for file in content["files"]} | {folder / MANIFEST_FILE}
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        text = read_text(folder / MANIFEST_FILE, _MAX_MANIFEST_BYTES, BundleError)
+        files = json.loads(text)["files"]
+        listed = {folder / file["path"] for file in files} | {folder / MANIFEST_FILE}
+    except (BundleError, ValueError, RecursionError, KeyError, TypeError):
         return False
     return all(path in listed for path in folder.rglob("*") if not path.is_dir())
 
@@ -320,62 +328,61 @@ def read_bundle(path: str | Path) -> Bundle:
         BundleError: not a bundle, an invalid manifest, or a missing or changed file.
     """
     path = Path(path)
-    manifest_path = path / MANIFEST_FILE
-    try:
-        if manifest_path.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise BundleError(f"{manifest_path} is larger than {_MAX_MANIFEST_BYTES} bytes")
-        text = manifest_path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(
-            f"{path} is not a bundle: cannot read its {MANIFEST_FILE} ({error}); "
-            f"mobilevit-export writes bundles"
-        ) from error
-    manifest = manifest_from_json(text, str(manifest_path))
     root = path.resolve()
+
+    def no_bundle(reason: str) -> BundleError:
+        return BundleError(f"{path} is not a bundle: {reason}; mobilevit-export writes bundles")
+
+    manifest_path = path / MANIFEST_FILE
+    _resolved(root, path, MANIFEST_FILE)
+    text = read_text(manifest_path, _MAX_MANIFEST_BYTES, no_bundle)
+    manifest = manifest_from_json(text, str(manifest_path))
     for file in manifest.files:
         _check_file(root, path, file)
-    listed = [file.path for file in manifest.files]
-    if listed.count(LABELS_FILE) != 1 or len(set(listed)) != len(listed):
-        raise BundleError(f"{path} does not list {LABELS_FILE} and its model once: export it again")
-    labels = read_labels(path / LABELS_FILE)
-    _check_consistency(path, manifest, len(labels))
-    return Bundle(path, manifest, labels)
-
-
-def _check_consistency(path: Path, manifest: Manifest, labels: int) -> None:
-    """Check what a schema cannot express: parts of the manifest that must agree."""
-    info, golden, outputs = manifest.input, manifest.golden, manifest.model.outputs
-    sides = info.shape[2:4] if info.layout == "NCHW" else info.shape[1:3]
-    channels = info.shape[1] if info.layout == "NCHW" else info.shape[3]
-    try:
-        golden_bytes = len(base64.b64decode(golden.pixels_base64, validate=True))
-    except ValueError:
-        golden_bytes = -1
-    problems = {
-        "labels": not labels == manifest.labels.count == outputs,
-        "output shape": manifest.output.shape[1] != outputs,
-        "input shape": sides != manifest.model.image_size or channels != _CHANNELS,
-        "golden image": golden_bytes != golden.rows * golden.columns * _CHANNELS,
-        "golden classes": any(expected.index >= outputs for expected in golden.expected),
-    }
-    wrong = [part for part, broken in problems.items() if broken]
+    bundle = Bundle(path, manifest, read_labels(path / LABELS_FILE))
+    _refuse_unlisted(bundle)
+    wrong = contradictions(manifest, len(bundle.labels))
     if wrong:
         raise BundleError(
             f"{path}: its manifest contradicts itself ({', '.join(wrong)}); export it again"
         )
+    return bundle
 
 
 def _check_file(root: Path, shown: Path, file: FileInfo) -> None:
+    def damaged(reason: str) -> BundleError:
+        return BundleError(
+            f"{shown}: {file.path} is missing or incomplete ({reason}); export the bundle again"
+        )
+
+    with open_regular(_resolved(root, shown, file.path), file.bytes, damaged) as opened:
+        if os.fstat(opened.fileno()).st_size != file.bytes:
+            raise damaged(f"less than {file.bytes} bytes")
+        if sha256_of_open(opened) != file.sha256:
+            raise BundleError(f"{shown}: {file.path} was changed after the export; export it again")
+
+
+def _resolved(root: Path, shown: Path, name: str) -> Path:
+    """Where a file of a bundle is, with links followed, which may not lead out of it."""
     try:
-        location = (root / file.path).resolve()
+        location = (root / name).resolve()
     except (OSError, RuntimeError) as error:  # a loop of links
-        raise BundleError(f"{shown}: {file.path} cannot be followed: {error}") from error
+        raise BundleError(f"{shown}: {name} cannot be followed: {error}") from error
     if not location.is_relative_to(root):
-        raise BundleError(f"{shown}: {file.path} leads out of the bundle")
-    if not location.is_file() or location.stat().st_size != file.bytes:
-        raise BundleError(f"{shown}: {file.path} is missing or incomplete; export the bundle again")
-    if sha256_of(location) != file.sha256:
-        raise BundleError(f"{shown}: {file.path} was changed after the export; export it again")
+        raise BundleError(f"{shown}: {name} leads out of the bundle")
+    return location
+
+
+def _refuse_unlisted(bundle: Bundle) -> None:
+    """A runtime opens what it finds in a model's folder."""
+    listed = {bundle.path / file.path for file in bundle.manifest.files}
+    for found in bundle.model_path.rglob("*"):
+        if found not in listed and (found.is_symlink() or not found.is_dir()):
+            name = found.relative_to(bundle.path).as_posix()
+            raise BundleError(
+                f"{bundle.path}: {name} is not among the files that its manifest lists: remove it, "
+                f"or export the bundle again"
+            )
 
 
 def golden_pixels(rows: int = 16, columns: int = 16) -> npt.NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 from mobilevit_edge.errors import ReportError
 from mobilevit_edge.files import write_atomically
 from mobilevit_edge.formats.json_format import JsonFormat
+from mobilevit_edge.reading import read_text
 
 SCHEMA_VERSION: Final = 1
 MAX_REPORT_BYTES: Final = 64 * 1024**2
@@ -268,19 +269,7 @@ def read_report(path: str | Path) -> Report:
     Raises:
         ReportError: it cannot be read, is too large, or is not a valid report.
     """
-    path = Path(path)
-    try:
-        if not path.is_file():
-            raise ReportError(
-                f"{path} is not a file; mobilevit-bench and the sample apps write reports"
-            )
-        with path.open("rb") as file:
-            content = file.read(MAX_REPORT_BYTES + 1)
-        if len(content) > MAX_REPORT_BYTES:
-            raise ReportError(f"{path} is larger than {MAX_REPORT_BYTES} bytes")
-        text = content.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReportError(f"cannot read {path}: {error}") from error
+    text = read_text(path, MAX_REPORT_BYTES, ReportError)
     return report_from_json(text, str(path))
 
 

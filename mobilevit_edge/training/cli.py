@@ -139,7 +139,7 @@ def _train(arguments: Namespace) -> None:
     if trained is None:
         return
     if arguments.json:
-        print(json.dumps(asdict(trained), ensure_ascii=False))
+        print(json.dumps(asdict(trained)))
     else:
         top5 = "" if trained.top5 is None else f", top-5 {trained.top5:.2%}"
         print(f"{trained.checkpoint}: top-1 {trained.top1:.2%}{top5} (epoch {trained.epoch})")

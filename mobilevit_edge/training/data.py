@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mobilevit_edge.errors import ImageError, InputError
+from mobilevit_edge.image_files import is_image
 from mobilevit_edge.preprocess import Preprocessing, load_image, network_pixels, preprocess_image
 from mobilevit_edge.training.augment import augment, stream
 from mobilevit_edge.training.recipe import Recipe
@@ -152,8 +153,6 @@ def _list_files(root: Path) -> tuple[tuple[str, ...], list[str], int]:
             raise DataError(
                 f"{root} holds only one class ({classes[0]!r}): a classifier needs at least two"
             )
-        # registered_extensions() loads every plugin, as Image.open does for an unknown file.
-        suffixes = frozenset(Image.registered_extensions())
         files: list[str] = []
         ignored = 0
         for name in classes:
@@ -161,7 +160,7 @@ def _list_files(root: Path) -> tuple[tuple[str, ...], list[str], int]:
                 folders[:] = sorted(f for f in folders if not f.startswith("."))
                 for file in sorted(names):
                     path = Path(folder) / file
-                    if path.suffix.lower() in suffixes and not file.startswith("."):
+                    if is_image(path):
                         files.append(path.relative_to(root).as_posix())
                     else:
                         ignored += 1

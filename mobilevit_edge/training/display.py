@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mobilevit_edge.printable import printable
+from mobilevit_edge.terminal import PlainConsole
 
 
 class Display:
@@ -15,7 +17,7 @@ class Display:
 
     def __init__(self, *, shown: bool = True) -> None:
         self._shown = shown
-        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._console = PlainConsole(stderr=True)
         self._bar: Progress | None = None
 
     def line(self, text: str) -> None:
@@ -25,7 +27,7 @@ class Display:
         if self._bar is not None:
             self._bar.console.print(text)
         else:
-            print(text, file=sys.stderr, flush=True)
+            print(printable(text), file=sys.stderr, flush=True)
 
     @contextmanager
     def bar(self, title: str, total: int, done: int = 0) -> Iterator[_Bar]:
@@ -34,7 +36,7 @@ class Display:
             yield _Bar(None)
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import torch
 
@@ -15,9 +15,11 @@ from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import write_atomically
 from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.preprocess import ChannelOrder, Preprocessing
+from mobilevit_edge.reading import open_regular
 from mobilevit_edge.training.recipe import Recipe
 
 _FORMAT: Final = 1
+_MAX_STATE_BYTES: Final = 8 * 1024**3
 STATE: Final = "state.pt"
 RECIPE: Final = "recipe.json"
 
@@ -128,23 +130,37 @@ def load_state(folder: Path, device: torch.device) -> State:
         CheckpointError: it is missing, damaged, or of another version of this program.
     """
     path = folder / STATE
-    if not path.is_file():
+    if not path.exists():
         raise CheckpointError(
             f"{folder} holds no run to continue (no {STATE}); start one with --output {folder}"
         )
+    with open_regular(path, _MAX_STATE_BYTES, CheckpointError) as file:
+        return _read_state(file, path, device)
+
+
+def _read_state(file: BinaryIO, path: Path, device: torch.device) -> State:
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
-        if content["format"] != _FORMAT:
-            raise ValueError(f"format {content['format']} instead of {_FORMAT}")
+        content = torch.load(file, map_location=device, weights_only=True)
+        found = content["format"]
+        if found != _FORMAT:
+            raise CheckpointError(
+                f"{path} is of format {found!r:.60}, this version reads {_FORMAT}: "
+                f"continue the run with the version of mobilevit-edge that began it"
+            )
         return State(
             run=TrainingRun.from_json(content["run"]),
             position=Position(**content["position"]),
             learner=content["learner"],
             history=tuple(content["history"]),
         )
-    # Damaged archives raise whatever zipfile and the unpickler raise.
+    except CheckpointError:
+        raise
+    # Damaged archives raise whatever zipfile and the unpickler raise, with advice on their own use.
     except Exception as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
+        raise CheckpointError(
+            f"{path} cannot be read: it is damaged, or not the state of a run; start a new run "
+            f"with --output, and with --weights {path.parent}/checkpoint to go on from its best"
+        ) from error
 
 
 def write_recipe(folder: Path, run: TrainingRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,9 @@ import torch
 
 from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import write_atomically
+from mobilevit_edge.locks import only_writer
 from mobilevit_edge.models.network import MobileViT, create_model
+from mobilevit_edge.places import check_folder_place, refuse_inputs
 from mobilevit_edge.training.checkpoint import FOLDER, read_start, starting_network
 from mobilevit_edge.training.data import (
     Images,
@@ -75,19 +78,27 @@ def run_session(request: NewRun | ResumedRun, machine: Machine) -> Trained | Non
     # Denormal numbers slow x86 down many times and carry nothing.
     torch.set_flush_denormal(True)
     folder = request.folder
-    with joined_ranks() as ranks:
+    with joined_ranks() as ranks, ExitStack() as writing:
         display = Display(shown=ranks.is_first)
         state: State | None = None
         if isinstance(request, ResumedRun):
+            if ranks.is_first and folder.is_dir():
+                writing.enter_context(only_writer(folder))
             state = load_state(folder, ranks.device)
             setup = _resumed(state, request, machine, ranks, display)
         else:
             _require_unused(folder)
+            refuse_inputs(folder, [], _images_of(request))
             setup = _new(request, machine, ranks, display)
+            if ranks.is_first:
+                _make_folder(folder)
+                writing.enter_context(only_writer(folder))
+                # Another run may have begun here while the images were read.
+                _require_unused(folder)
         run = setup.run
         schedule = make_schedule(run, len(setup.train))
         if ranks.is_first:
-            _prepare_folder(folder, setup)
+            _describe_run(folder, setup)
         steps = sum(len(schedule.steps(epoch)) for epoch in range(run.recipe.epochs))
         learner = Learner(setup.network, run.recipe, steps, ranks)
         with stop_requests() as stop:
@@ -123,8 +134,9 @@ def _require_unused(folder: Path) -> None:
             f"{folder} already holds a run: continue it with --resume {folder}, or choose another "
             f"folder"
         )
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file: choose a folder for the run")
+    # A run is written into its folder, which may be behind a link; nothing of it is replaced.
+    if not folder.is_dir():
+        check_folder_place(folder)
 
 
 def _new(request: NewRun, machine: Machine, ranks: Ranks, display: Display) -> _Setup:
@@ -201,12 +213,19 @@ def _read_data(
     return train, validation, tuple(scans)
 
 
-def _prepare_folder(folder: Path, setup: _Setup) -> None:
-    """Make the run's folder and write what is known before training."""
+def _images_of(request: NewRun) -> list[Path]:
+    return [request.data] if request.validation is None else [request.data, request.validation]
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _describe_run(folder: Path, setup: _Setup) -> None:
+    """Write what is known before training."""
     lines = [
         f"{found.images.root / path}\t{problem}\n"
         for found in setup.scans

@@ -381,7 +381,7 @@ def test_a_folder_that_holds_anything_but_a_bundle_is_refused_and_kept(
     (place / "app" / "index.html").write_text("mine")
     finished = export(*SMALL, "--weights", checkpoint("v1"), "--output", place / "app")
     assert sorted(p.name for p in (place / "app").iterdir()) == sorted([name, "index.html"])
-    refused(finished, 4, "is not a bundle")
+    refused(finished, 4, "holds something else and is not touched")
 
 
 @pytest.mark.parametrize("name", ["file/bundle", "file/deep/bundle", "/proc/bundle"])

@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 
 import mobilevit_edge as me
+from mobilevit_edge.locks import only_writer
 from mobilevit_edge.training import trainer
 from mobilevit_edge.training.evaluate import Evaluation, evaluate
 from mobilevit_edge.training.learner import Learner
@@ -280,13 +281,37 @@ class Trap:
         return os.mkdir, (str(self.path),)
 
 
+def test_a_folder_where_another_process_trains_is_refused(
+    few_images: Path,
+    train: Train,
+    uninterrupted: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with only_writer(uninterrupted), only_writer(tmp_path):
+        assert train("--resume", uninterrupted) == 4
+        assert train(few_images, *QUICK, "--output", tmp_path) == 4
+    assert capsys.readouterr().err.count("another process is writing") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_that_is_no_file_is_refused(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "state.pt")
+    assert train("--resume", tmp_path) == 4
+    assert "a named pipe" in capsys.readouterr().err
+
+
 def test_a_damaged_state_is_refused(
     uninterrupted: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = (uninterrupted / "state.pt").read_bytes()
     (tmp_path / "state.pt").write_bytes(content[: len(content) // 2])
     assert train("--resume", tmp_path) == 4
-    assert "state.pt cannot be read" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "state.pt cannot be read" in message
+    assert "weights_only" not in message, "advice that is torch's, not ours"
     # What would run code when unpickled is refused, and does not run.
     torch.save({"format": Trap(tmp_path / "sprung")}, tmp_path / "state.pt")
     assert train("--resume", tmp_path) == 4

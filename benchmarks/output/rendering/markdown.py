@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.output.rendering.content import METHOD, Section
 from benchmarks.output.table import Table
+from mobilevit_edge.printable import printable
 
 
 def to_markdown(sections: Sequence[Section]) -> str:
@@ -35,5 +36,5 @@ def _table(table: Table) -> list[str]:
 
 def _escape(text: str) -> str:
     """Text that Markdown shows as it is: reports come from strangers."""
-    flat = " ".join(text.split())
+    flat = printable(" ".join(text.split()))
     return re.sub(r"([\\`*_\[\]<>|#~])", r"\\\1", flat)

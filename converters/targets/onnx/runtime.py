@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ import onnxruntime
 from converters.targets.loaded import Array, LoadedModel, TensorSpec
 from mobilevit_edge.errors import ConversionError
 
+_EXTERNAL_WEIGHTS: Final = "session.model_external_initializers_file_folder_path"
 _TYPES: Final[dict[str, type[Any]]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -35,13 +37,17 @@ def open_session(
 ) -> onnxruntime.InferenceSession:
     """A session on the processor, by default with :func:`session_options`.
 
+    A model is one file: weights beside it, or anywhere else, are never opened.
+
     Raises:
         ConversionError: ONNX Runtime cannot load the model.
     """
+    options = options or session_options()
+    # No file lies in a device.
+    options.add_session_config_entry(_EXTERNAL_WEIGHTS, os.devnull)
     try:
-        return onnxruntime.InferenceSession(
-            model, options or session_options(), providers=["CPUExecutionProvider"]
-        )
+        content = model.read_bytes() if isinstance(model, Path) else model
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     # ONNX Runtime's own exception types are not public.
     except Exception as error:
         name = model if isinstance(model, Path) else "the model"
@@ -55,7 +61,9 @@ def load(path: Path) -> LoadedModel:
         ConversionError: ONNX Runtime cannot load the file.
     """
     session = open_session(path)
-    name = session.get_inputs()[0].name
+    first = session.get_inputs()[0]
+    name = first.name
+    takes = tuple(side if isinstance(side, int) else None for side in first.shape)
 
     def run(x: Array) -> Array:
         try:
@@ -64,7 +72,7 @@ def load(path: Path) -> LoadedModel:
         except Exception as error:
             raise ConversionError(f"ONNX Runtime cannot run {path}: {error}") from error
 
-    return LoadedModel(run, f"onnxruntime {onnxruntime.__version__}")
+    return LoadedModel(run, f"onnxruntime {onnxruntime.__version__}", takes=takes)
 
 
 class OnnxSession:

@@ -44,6 +44,7 @@ class OnnxTarget(Target):
         run_packages=("onnxruntime",),
         phones=("android",),
         module_suffix=".onnx",
+        needs_temporary_folder=False,
     )
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:

@@ -242,7 +242,7 @@ def test_an_interruption_while_folders_change_places_keeps_the_older_one(
         return rename(self, to)
 
     monkeypatch.setattr(Path, "rename", interrupted)
-    with pytest.raises(KeyboardInterrupt), folder_transaction(target) as fresh:
+    with pytest.raises(KeyboardInterrupt), folder_transaction(target, Path.is_dir) as fresh:
         (fresh / "file").write_text("newer")
     assert (target / "file").read_text() in ("older", "newer")
 

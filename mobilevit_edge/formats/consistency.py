@@ -1,0 +1,95 @@
+"""What a manifest's schema cannot express: parts that must agree, and what they lead to.
+
+All of it is judged before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import TYPE_CHECKING, Final
+
+from mobilevit_edge.normalization import Normalization
+
+if TYPE_CHECKING:
+    from mobilevit_edge.formats.bundle import FileInfo, Golden, InputInfo, Manifest
+
+MAX_INPUT_ELEMENTS: Final = 2**28
+"""Numbers in one input: 1 GiB of them in fp32."""
+_CHANNELS: Final = 3
+_MAX_COVER: Final = 4
+"""Times the image size that an image may cover before its center is cut out."""
+_SCALES: Final = {"float32": 1 / 255, "uint8": 1.0}
+_SCALE_TOLERANCE: Final = 1e-6
+_LAYOUTS: Final = {"float32": "NCHW", "uint8": "NHWC"}
+
+
+def contradictions(manifest: Manifest, labels: int) -> list[str]:
+    """The parts of a manifest that contradict others, or that no bundle has.
+
+    Args:
+        manifest: as the schema allows it.
+        labels: the number of labels in the bundle's file.
+    """
+    info, outputs = manifest.input, manifest.model.outputs
+    golden = manifest.golden
+    found = {
+        "labels": not labels == manifest.labels.count == outputs,
+        "output shape": manifest.output.shape != (info.shape[0], outputs),
+        "input shape": _shape_of(info, manifest.model.image_size) != info.shape,
+        "batch": manifest.target == "coreml" and info.shape[0] != 1,
+        "input size": math.prod(side or 1 for side in info.shape) > MAX_INPUT_ELEMENTS,
+        "input layout": info.layout != _LAYOUTS[info.dtype],
+        "input scale": not math.isclose(info.scale, _SCALES[info.dtype], rel_tol=_SCALE_TOLERANCE),
+        "mean and std": not _is_normalization(info),
+        "cover": not _covers(info, manifest.model.image_size),
+        "golden image": not _is_image(golden),
+        "golden classes": any(expected.index >= outputs for expected in golden.expected),
+    }
+    return [part for part, broken in found.items() if broken]
+
+
+def model_of(files: tuple[FileInfo, ...], prefix: str, labels: str) -> str | None:
+    """The model's file or folder among the files; ``None`` unless it and the labels are one each.
+
+    Args:
+        files: as the manifest lists them.
+        prefix: how the model's name begins.
+        labels: the name of the labels' file.
+    """
+    paths = [file.path for file in files]
+    models = {path.split("/", maxsplit=1)[0] for path in paths if path.startswith(prefix)}
+    if len(models) != 1 or paths.count(labels) != 1 or len(set(paths)) != len(paths):
+        return None
+    return models.pop()
+
+
+def _shape_of(info: InputInfo, size: tuple[int, int]) -> tuple[int | None, ...]:
+    batch, height, width = info.shape[0], *size
+    if info.layout == "NCHW":
+        return (batch, _CHANNELS, height, width)
+    return (batch, height, width, _CHANNELS)
+
+
+def _is_normalization(info: InputInfo) -> bool:
+    """Whether mean and std can be applied; bytes are normalized, and ordered, inside the model."""
+    try:
+        normalization = Normalization(info.mean, info.std)
+    except ValueError:
+        return False
+    return info.dtype != "uint8" or (normalization.is_identity and info.channel_order == "RGB")
+
+
+def _covers(info: InputInfo, size: tuple[int, int]) -> bool:
+    return all(
+        side <= cover <= _MAX_COVER * side
+        for side, cover in zip(size, info.resize.cover, strict=True)
+    )
+
+
+def _is_image(golden: Golden) -> bool:
+    try:
+        pixels = base64.b64decode(golden.pixels_base64, validate=True)
+    except ValueError:
+        return False
+    return len(pixels) == golden.rows * golden.columns * _CHANNELS
