@@ -96,7 +96,7 @@ PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
                 quantized=True,
                 oldest_ios=16,
                 palette_bits=4,
-                min_sqnr_db=3.0,
+                min_sqnr_db=6.0,
             ),
         )
     }
