@@ -1,4 +1,4 @@
-"""The noise ratio refuses what has nothing to do with the reference, and damage that answers show."""
+"""The noise ratio refuses what has nothing to do with the reference, and damage that shows."""
 
 from __future__ import annotations
 
