@@ -21,6 +21,7 @@ from mobilevit_edge.errors import BundleError
 from mobilevit_edge.files import sha256_of, sha256_of_open
 from mobilevit_edge.formats.consistency import contradictions, model_of
 from mobilevit_edge.formats.json_format import JsonFormat
+from mobilevit_edge.formats.upgrade import from_version_1
 from mobilevit_edge.labels import read_labels
 from mobilevit_edge.normalization import Channels
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
@@ -246,35 +247,11 @@ class Bundle:
         return self.path / name
 
 
-def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
-    """A manifest of the first version as one of the second; what is damaged is left to the schema.
-
-    It was written when every model was a classifier whose input was not normalized.
-    """
-    changed: dict[str, Any] = {**content, "schema_version": 2, "task": "classification"}
-    for whole, key in ((changed, "verification"), (content.get("coreml"), "core_ml_verification")):
-        if isinstance(whole, dict) and isinstance(whole.get(key), dict):
-            whole[key] = _verification_from_version_1(whole[key])
-    if isinstance(content.get("source"), dict):
-        changed["source"] = {"left_out": [], **content["source"]}
-    if isinstance(content.get("input"), dict):
-        changed["input"] = {"mean": [0, 0, 0], "std": [1, 1, 1], **content["input"]}
-    return changed
-
-
-def _verification_from_version_1(content: dict[str, Any]) -> dict[str, Any]:
-    """Without a noise ratio; where classes were too close to tell, it said that they were alike."""
-    cases = content.get("cases")
-    if isinstance(cases, list):
-        cases = [{"tied": False, **case} if isinstance(case, dict) else case for case in cases]
-    return {"sqnr_db": None, "min_sqnr_db": None, **content, "cases": cases}
-
-
 _FORMAT: Final = JsonFormat(
     content=Manifest,
     schema="bundle.v2.json",
     version=SCHEMA_VERSION,
-    upgrades={1: _from_version_1},
+    upgrades={1: from_version_1},
     error=BundleError,
     remedy="export the bundle again",
 )
