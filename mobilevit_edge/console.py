@@ -59,7 +59,7 @@ def run_command(
 ) -> int:
     """Parse, run, and turn any failure into one message and its exit code."""
     arguments = parser.parse_args(argv)
-    stop_on_sigterm()
+    was_stopped = stop_on_sigterm()
     for stream in (sys.stdout, sys.stderr):
         # Labels may hold characters that a pipe's encoding lacks.
         if isinstance(stream, io.TextIOWrapper):
@@ -71,7 +71,7 @@ def run_command(
     except MobileViTEdgeError as error:
         _report(parser, str(error), debug=arguments.debug)
         _discard_output()
-        return error.exit_code
+        return TERMINATED if was_stopped() else error.exit_code
     except KeyboardInterrupt:
         _report(parser, "interrupted; nothing was written", debug=arguments.debug)
         return INTERRUPTED
@@ -80,6 +80,8 @@ def run_command(
         _discard_output()
         return 0
     except Exception as error:
+        if was_stopped():
+            return TERMINATED
         known = _known(error)
         if known is not None:
             _report(parser, str(known), debug=arguments.debug)
@@ -143,10 +145,18 @@ def _report(parser: ArgumentParser, text: str, *, debug: bool) -> None:
         print(f"{parser.prog}: error: {message(text, _LONGEST_MESSAGE)}", file=sys.stderr)
 
 
-def stop_on_sigterm() -> None:
-    """Let SIGTERM unwind the stack, so that temporary files and folders are removed."""
+def stop_on_sigterm() -> Callable[[], bool]:
+    """Let SIGTERM unwind the stack, so that temporary files and folders are removed.
+
+    Returns:
+        whether it has come: code in between may turn it into an error of its own.
+    """
+    received = False
 
     def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        received = True
         raise SystemExit(TERMINATED)
 
     signal.signal(signal.SIGTERM, stop)
+    return lambda: received

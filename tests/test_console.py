@@ -247,3 +247,22 @@ sys.exit(entry.load()())
     assert finished.returncode != 0
     assert "Traceback" not in finished.stderr
     assert str(tmp_path) in finished.stderr
+
+
+@pytest.mark.parametrize("error", [ConversionError("torch refuses"), RuntimeError("wrapped")])
+def test_sigterm_that_code_in_between_turns_into_an_error_is_still_a_stop(
+    error: Exception,
+) -> None:
+    def command(_: Namespace) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit as stop:
+            raise error from stop
+
+    parser = ArgumentParser()
+    add_common_arguments(parser)
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        assert run_command(parser, command, []) == 143
+    finally:
+        signal.signal(signal.SIGTERM, handler)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -75,10 +76,8 @@ def run_session(request: NewRun | ResumedRun, machine: Machine) -> Trained | Non
     """
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
-    # Denormal numbers slow x86 down many times and carry nothing.
-    torch.set_flush_denormal(True)
     folder = request.folder
-    with joined_ranks() as ranks, ExitStack() as writing:
+    with _flushed_denormals(), joined_ranks() as ranks, ExitStack() as writing:
         display = Display(shown=ranks.is_first)
         state: State | None = None
         if isinstance(request, ResumedRun):
@@ -126,6 +125,16 @@ def run_session(request: NewRun | ResumedRun, machine: Machine) -> Trained | Non
             top1=best["top1"],
             top5=best["top5"],
         )
+
+
+@contextmanager
+def _flushed_denormals() -> Iterator[None]:
+    """Denormal numbers slow x86 down many times and carry nothing; other code may need them."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _require_unused(folder: Path) -> None:

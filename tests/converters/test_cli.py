@@ -571,7 +571,7 @@ def test_the_summary_says_what_was_made_and_what_to_do_next(
     finished = export(*SMALL, "--weights", weights, "--output", output)
     assert finished.code == 0, finished.err
     joined = " ".join(finished.out.split())
-    for phrase in (f"OK {output}", "tiny_mobilevit_xxs, 10 outputs", "v1.pt, cvnets naming", "BGR"):
+    for phrase in (f"OK {output}", "tiny_mobilevit_xxs, 10 classes", "v1.pt, cvnets naming", "BGR"):
         assert phrase in joined
     assert "next: mobilevit-predict" in joined
 

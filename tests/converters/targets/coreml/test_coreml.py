@@ -439,7 +439,7 @@ def test_a_damaged_package_is_refused_without_a_traceback(
         ),
         (("--deployment-target", "iOS16", "--function-sizes", "96"), "needs .* iOS18 or later"),
         (("--raw-input",), "leave out --raw-input"),
-        (("--softmax",), "leave out --softmax"),
+        (("--softmax",), "leave out --activation softmax"),
         (("--batch", "2"), "leave out --batch"),
         (("--flexible-sizes", "64", "--function-sizes", "96"), "choose one of the two"),
         (("--flexible-sizes", "big"), "not a whole number or HxW"),
@@ -559,7 +559,7 @@ def test_a_model_without_classifier_gives_its_features(tmp_path: Path, export: C
     assert finished.code == 0, finished.err
     bundle = read_bundle(tmp_path / "out")
     description = spec_of(bundle.model_path).description
-    assert [output.name for output in description.output] == ["logits"]
+    assert [output.name for output in description.output] == ["embedding"]
     assert not description.predictedFeatureName
     assert bundle.manifest.model.outputs == 24
 

@@ -31,8 +31,8 @@ from pathlib import Path
 from executorch.extension.pybindings import _C as runtime
 buffer = Path(sys.argv[1]).read_bytes()
 module = runtime._load_for_executorch_from_buffer(buffer)
-names = [name for name in module.method_names() if name != "forward"]
-print("\\n" + json.dumps({name: module.run_method(name, [])[0] for name in names}))
+found = {name: module.run_method(name, []) for name in module.method_names() if name != "forward"}
+print("\\n" + json.dumps({name: v[0] if len(v) == 1 else list(v) for name, v in found.items()}))
 """
 
 
