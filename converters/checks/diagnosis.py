@@ -218,9 +218,10 @@ def check_preprocessing(
     found = _complete(job, sample, given, progress)
     if found.is_better_than_chance or job.options.trust_preprocessing:
         return found
+    better = found.clearly_better
     way_out = (
-        f"with {found.options} it answers {sum(found.trials[0].right)}: pass these"
-        if found.options
+        f"with {found.options} it answers {sum(better.right)}: pass these"
+        if better is not None
         else "no other channel order, normalization or resize rule is clearly better: is it the "
         "right checkpoint, and are its labels in the right order?"
     )
