@@ -19,9 +19,8 @@ from mobilevit_edge.preprocess import (
     Preprocessing,
     ResizeRule,
     load_image,
-    normalize,
+    network_pixels,
     resize,
-    scale_pixels,
 )
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -102,10 +101,7 @@ class InputContract:
             return np.stack(images)
         # [H, W, 3] bytes -> [3, H, W] in 0..1, normalized -> [B, 3, H, W]
         return np.stack(
-            [
-                normalize(scale_pixels(pixels, self.channel_order), self.normalization)
-                for pixels in images
-            ]
+            [network_pixels(pixels, self.channel_order, self.normalization) for pixels in images]
         )
 
     def repeated(self, pixels: Pixels) -> Array:

@@ -240,14 +240,14 @@ def preprocess_image(
 ) -> npt.NDArray[np.float32]:
     """An RGB image as the network's input: ``[3, H, W]`` float32."""
     pixels = np.asarray(resize_and_crop(image, preprocessing, size))
-    return network_pixels(pixels, preprocessing)
+    return network_pixels(pixels, preprocessing.channel_order, preprocessing.normalization)
 
 
 def network_pixels(
-    pixels: npt.NDArray[np.uint8], preprocessing: Preprocessing
+    pixels: npt.NDArray[np.uint8], channel_order: ChannelOrder, normalization: Normalization
 ) -> npt.NDArray[np.float32]:
     """``[H, W, 3]`` RGB bytes of the network's size -> its input ``[3, H, W]`` float32."""
-    return normalize(scale_pixels(pixels, preprocessing.channel_order), preprocessing.normalization)
+    return normalize(scale_pixels(pixels, channel_order), normalization)
 
 
 def normalize(

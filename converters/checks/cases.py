@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from mobilevit_edge.errors import ImageError
 from mobilevit_edge.formats.bundle import enlarge, golden_pixels
 from mobilevit_edge.image_files import find_images
 from mobilevit_edge.input_contract import InputContract, Pixels
+
+Item = TypeVar("Item")
 
 _MAX_PHOTOS: Final = 32
 _RANDOM_CASES: Final = 3
@@ -53,9 +55,13 @@ def cases_at_other_sizes(job: ExportJob) -> Iterator[Case]:
             yield replace(case, name=f"{case.name} at {height}x{width}")
 
 
+def spread(found: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most so many, at equal distances from the first on."""
+    return found[:: max(1, -(-len(found) // most))]
+
+
 def _photos(folder: Path, contract: InputContract, *, skip_unreadable: bool) -> Iterator[Case]:
-    found = find_images(folder)
-    for path in found[:: max(1, -(-len(found) // _MAX_PHOTOS))]:
+    for path in spread(find_images(folder), _MAX_PHOTOS):
         try:
             pixels = contract.load(path)
         except ImageError:

@@ -24,13 +24,14 @@ import numpy as np
 import torch
 
 from converters.checks.accuracy import LabeledImage, find_labeled
+from converters.checks.cases import spread
 from converters.job.job import ExportJob
 from converters.job.options import ExportOptions
 from converters.job.source import load_source
 from converters.progress import Progress
 from converters.targets.base import make_job
 from mobilevit_edge.errors import ImageError, PreprocessingError, UsageError
-from mobilevit_edge.input_contract import Pixels, network_input
+from mobilevit_edge.input_contract import Pixels
 from mobilevit_edge.normalization import NORMALIZATION_NAMES, Normalization, preset
 from mobilevit_edge.preprocess import (
     ChannelOrder,
@@ -38,6 +39,7 @@ from mobilevit_edge.preprocess import (
     ResizeRule,
     load_image,
     network_pixels,
+    resize_and_crop,
 )
 
 SAMPLE: Final = 128
@@ -253,13 +255,9 @@ class _Sample:
 
 def _sample(job: ExportJob, labeled: Sequence[LabeledImage], progress: Progress) -> _Sample:
     given = job.source.preprocessing
-    contracts = {
-        rule: network_input(replace(given, resize=rule), job.source.image_size, None)
-        for rule in get_args(ResizeRule)
-    }
-    chosen = labeled[:: max(1, -(-len(labeled) // SAMPLE))]
+    chosen = spread(labeled, SAMPLE)
     labels: list[int] = []
-    by_rule: dict[ResizeRule, list[Pixels]] = {rule: [] for rule in contracts}
+    by_rule: dict[ResizeRule, list[Pixels]] = {rule: [] for rule in get_args(ResizeRule)}
     for number, image in enumerate(chosen, 1):
         progress(f"reading labeled photo {number} of {len(chosen)}")
         try:
@@ -267,8 +265,9 @@ def _sample(job: ExportJob, labeled: Sequence[LabeledImage], progress: Progress)
         except ImageError:
             continue
         labels.append(image.label)
-        for rule, contract in contracts.items():
-            by_rule[rule].append(contract.resized(photo))
+        for rule, pixels in by_rule.items():
+            resized = resize_and_crop(photo, replace(given, resize=rule), job.source.image_size)
+            pixels.append(np.asarray(resized))
     if not labels:
         raise ImageError(f"none of the {len(chosen)} labeled photos tried can be read")
     return _Sample(labels, by_rule)
@@ -276,10 +275,12 @@ def _sample(job: ExportJob, labeled: Sequence[LabeledImage], progress: Progress)
 
 def _try(job: ExportJob, preprocessing: Preprocessing, sample: _Sample) -> Trial:
     pixels, labels = sample.pixels[preprocessing.resize], sample.labels
+    order, normalization = preprocessing.channel_order, preprocessing.normalization
     right: list[bool] = []
     likelihood = 0.0
     for start in range(0, len(pixels), _BATCH):
-        batch = np.stack([network_pixels(p, preprocessing) for p in pixels[start : start + _BATCH]])
+        chosen = pixels[start : start + _BATCH]
+        batch = np.stack([network_pixels(image, order, normalization) for image in chosen])
         # [B] class indices; logits are [B, classes].
         truth = torch.tensor(labels[start : start + _BATCH])
         with torch.inference_mode():

@@ -240,7 +240,10 @@ class TrainingSet(Dataset[Sample]):
         """The view ``[3, H, W]`` float32, and its class."""
         rng = stream(self._recipe.seed, self._epoch, draw.image, draw.repeat)
         view = augment(self._images.load(draw.image), draw.size, self._recipe, rng)
-        pixels = network_pixels(np.asarray(view), self._preprocessing)
+        preprocessing = self._preprocessing
+        pixels = network_pixels(
+            np.asarray(view), preprocessing.channel_order, preprocessing.normalization
+        )
         return torch.from_numpy(pixels), int(self._images.targets[draw.image])
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
+from mobilevit_edge.disguises import HEAD_BYTES
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.weights import recognition, torch_files
 from mobilevit_edge.weights.pickles import CONTAINERS, Inert, PickleError, interpret
@@ -92,7 +93,7 @@ def _checked_size(path: Path) -> int:
 def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(recognition.HEAD_BYTES)
+            return file.read(HEAD_BYTES)
     except OSError as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror}") from error
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
+from mobilevit_edge.disguises import is_lfs_pointer
 from mobilevit_edge.weights.pickles import Inert
 
-HEAD_BYTES: Final = 512
-"""How much of a file's beginning :func:`kind_of_head` looks at."""
 RESAVE: Final = (
     "re-save only the weights, in the environment that made the file, with "
     "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
@@ -34,7 +33,7 @@ def _is_onnx(head: bytes) -> bool:
 
 _HEADS: Final[tuple[tuple[Callable[[bytes], bool], str, str], ...]] = (
     (
-        _starts(b"version https://git-lfs"),
+        is_lfs_pointer,
         "a Git LFS pointer, which stands for a file that was not downloaded",
         "run `git lfs pull` in its folder, or download the file from the repository's page",
     ),
