@@ -33,6 +33,20 @@ def make_socket(path: Path) -> None:
             os.close(folder)
 
 
+NO_FILES: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda path: None,
+    "folder": Path.mkdir,
+    "pipe": os.mkfifo,
+    "socket": make_socket,
+    "device": make_device,
+    "link to nothing": lambda path: path.symlink_to("nothing"),
+    "loop": lambda path: path.symlink_to(path),
+    "zeros": lambda path: path.symlink_to("/dev/zero"),
+    "noise": lambda path: path.symlink_to("/dev/random"),
+}
+"""What may stand where a file is expected."""
+
+
 def make_link(path: Path) -> None:
     (path.parent / "target").write_text("mine")
     path.symlink_to(path.parent / "target")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from PIL import Image
 
 from converters.cli import predict_main
 from tests.bad_inputs.conftest import Refuses
-from tests.test_places import make_device, make_socket
+from tests.test_places import NO_FILES
 
 
 def encoded(format_: str, mode: str = "RGB") -> bytes:
@@ -81,31 +80,7 @@ def test_a_file_that_is_no_image(
     assert reason in message
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda path: None,
-        Path.mkdir,
-        os.mkfifo,
-        make_socket,
-        make_device,
-        lambda path: path.symlink_to("nothing"),
-        lambda path: path.symlink_to(path),
-        lambda path: path.symlink_to("/dev/zero"),
-        lambda path: path.symlink_to("/dev/random"),
-    ],
-    ids=[
-        "nothing",
-        "folder",
-        "pipe",
-        "socket",
-        "device",
-        "link to nothing",
-        "loop",
-        "zeros",
-        "noise",
-    ],
-)
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES)
 def test_something_else_than_a_file(
     good: Path, tmp_path: Path, refuses: Refuses, make: Callable[[Path], object]
 ) -> None:

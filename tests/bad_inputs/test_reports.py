@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tests.bad_inputs.conftest import Refuses
 from tests.formats.schemas import read_schema
 from tests.formats.test_report import REPORT
 from tests.support.bad_inputs import BadField, bad_fields, fields_without_limit
-from tests.test_places import make_device, make_socket
+from tests.test_places import NO_FILES
 
 SCHEMA = read_schema("latency_report.v1.json")
 GOOD = json.loads(report_to_json(REPORT))
@@ -52,20 +51,7 @@ def test_a_text_that_is_no_report(
     refuses(main, command, "report.json", *["report.json"][: command == "compare"])
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda path: None,
-        Path.mkdir,
-        os.mkfifo,
-        make_socket,
-        make_device,
-        lambda path: path.symlink_to("nothing"),
-        lambda path: path.symlink_to(path),
-        lambda path: path.symlink_to("/dev/zero"),
-    ],
-    ids=["nothing", "folder", "pipe", "socket", "device", "link to nothing", "loop", "zeros"],
-)
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES)
 @pytest.mark.parametrize("option", ["report", "--check"])
 def test_something_else_than_a_file(
     tmp_path: Path, refuses: Refuses, make: Callable[[Path], object], option: str
