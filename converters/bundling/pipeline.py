@@ -22,6 +22,7 @@ from converters.checks.diagnosis import Diagnosis, check_preprocessing
 from converters.checks.graph_contract import check_contract, contract_for
 from converters.checks.numerics import Reference, verify
 from converters.checks.self_test import make_golden
+from converters.garbage import rare_collections
 from converters.job.job import ExportJob
 from converters.job.options import ExportOptions, check_options
 from converters.job.source import SourceModel, load_source
@@ -101,7 +102,7 @@ def export_source(
         calibration = Calibration(images.images, len(images.unreadable))
     cases = list(verification_cases(job))
 
-    with folder_transaction(output, holds_only_a_bundle) as folder:
+    with folder_transaction(output, holds_only_a_bundle) as folder, rare_collections():
         wrapped = wrap_for_export(job, target.rewrites(source.spec, options))
         inputs = [torch.from_numpy(job.module_input.repeated(case.pixels)) for case in cases]
         fp16_by = target.fp16_by(options)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tools.android.build import APP, Build, path_of
+from tools.android.build import APP, JAVA, Build, path_of
 from tools.app_check import run_step
 
 PACKAGE: Final = "org.mobilevitedge.app"
@@ -60,12 +60,8 @@ def pack(build: Build, package: Path, classes: Sequence[Path]) -> Path:
 def _dex(build: Build, classes: Sequence[Path]) -> Path:
     dex = build.folder / "classes.dex"
     plain = [_without_versions(path, build.folder) for path in classes]
-    command: list[str | Path] = [
-        "java",
-        "-Xmx1g",
-        "-cp",
-        build.toolchain.java("com.android.dx.jar"),
-    ]
+    command: list[str | Path] = [*JAVA, "-Xmx1g"]
+    command += ["-cp", build.toolchain.java("com.android.dx.jar")]
     command += ["com.android.dx.command.Main", "--dex", f"--min-sdk-version={MIN_SDK}"]
     run_step([*command, f"--output={dex}", *plain])
     return dex
@@ -85,7 +81,7 @@ def _without_versions(path: Path, folder: Path) -> Path:
 
 def _signer(build: Build) -> list[str | Path]:
     jars = [build.toolchain.java("apksigner.jar"), build.toolchain.java("apksig.jar")]
-    return ["java", "-cp", path_of(jars), "com.android.apksigner.ApkSignerTool"]
+    return [*JAVA, "-cp", path_of(jars), "com.android.apksigner.ApkSignerTool"]
 
 
 def _sign(build: Build, package: Path, signed: Path) -> None:

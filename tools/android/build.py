@@ -17,11 +17,24 @@ from tools.app_check import ROOT, run_step
 APP: Final = ROOT / "android_demo"
 STUBS: Final = ROOT / "tools" / "android" / "stubs"
 _SHIM: Final = ROOT / "tools" / "android" / "native" / "onnx_shim.c"
+_COMPILE_MODULES: Final = ROOT / "tools" / "android" / "jvm" / "CompileModules.java"
+JAVA: Final = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""For runs of seconds: code of the best compiler would come too late."""
 _OPTIONS: Final = (
     *("-no-reflect", "-no-stdlib", "-Werror", "-jvm-target", "1.8"),
     # Debian's dexer does not know invokedynamic.
     *("-Xlambdas=class", "-Xsam-conversions=class", "-Xstring-concat=inline"),
 )
+
+
+@dataclass(frozen=True)
+class KotlinModule:
+    """What becomes one jar."""
+
+    name: str
+    sources: Path
+    class_path: Sequence[Path]
+    options: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -31,20 +44,21 @@ class Build:
     toolchain: Toolchain
     folder: Path
 
-    def kotlin(
-        self,
-        sources: Path,
-        name: str,
-        class_path: Sequence[Path],
-        options: Sequence[str] = (),
-    ) -> Path:
-        """Compile the Kotlin below ``sources`` into a jar."""
-        target = self.folder / f"{name}.jar"
-        compiler: list[str | Path] = ["java", "-Xmx1g", "-cp", self.library("kotlin-compiler")]
-        compiler += ["org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
-        compiler += ["-kotlin-home", self.toolchain.kotlin, *_OPTIONS, *options]
-        run_step([*compiler, "-cp", path_of(class_path), "-d", target, sources])
-        return target
+    def kotlin(self, modules: Sequence[KotlinModule]) -> None:
+        """Compile modules in their order, in one virtual machine."""
+        files = []
+        for module in modules:
+            arguments = [*_OPTIONS, *module.options, "-kotlin-home", str(self.toolchain.kotlin)]
+            arguments += ["-cp", path_of(module.class_path), "-d", str(self.jar(module.name))]
+            file = self.folder / f"{module.name}.arguments"
+            file.write_text("\n".join([*arguments, str(module.sources)]), "utf-8")
+            files.append(file)
+        compiler = self.library("kotlin-compiler")
+        run_step([*JAVA, "-Xmx1g", "-cp", compiler, _COMPILE_MODULES, *files])
+
+    def jar(self, name: str) -> Path:
+        """Where a Kotlin module lies once it is compiled."""
+        return self.folder / f"{name}.jar"
 
     def java(self, sources: Path, name: str) -> Path:
         """Compile the Java below ``sources`` into a folder of classes."""
@@ -71,7 +85,7 @@ class Build:
             for file in sorted(sources.rglob("*Test.kt"))
         ]
         properties = [f"-D{name}={value}" for name, value in given.items()]
-        java = ["java", *properties, "-cp", path_of([*class_path, *self.testing])]
+        java: list[str | Path] = [*JAVA, *properties, "-cp", path_of([*class_path, *self.testing])]
         run_step([*java, "org.junit.runner.JUnitCore", *names])
 
     def onnx_shim(self) -> Path:
