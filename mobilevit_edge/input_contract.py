@@ -12,12 +12,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from mobilevit_edge.formats.bundle import InputInfo, Resize
-from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization, identity
 from mobilevit_edge.preprocess import (
+    CHANNELS,
+    COLOR_ORDERS,
     ChannelOrder,
     Interpolation,
     Preprocessing,
     ResizeRule,
+    arrange,
     load_image,
     network_pixels,
     resize,
@@ -31,12 +34,13 @@ BYTE_SCALE: Final = 1 / 255
 
 @dataclass(frozen=True)
 class InputContract:
-    """How RGB images become the input of a model.
+    """How images become the input of a model.
 
-    An image is resized (``resize``, ``interpolation``) to ``cover``, cut to ``image_size``, brought
-    into ``channel_order``, multiplied by ``scale``, and normalized: a mean is subtracted and the
-    rest divided by a deviation. ``batch`` is the number of images of one call, ``None`` for any.
-    ``provenance`` says where the values come from.
+    An image is resized (``resize``, ``interpolation``) to ``cover``, cut to ``image_size``,
+    arranged in ``channel_order`` (gray is made of colors; alpha is opaque where an image has none),
+    multiplied by ``scale``, and normalized: a mean is subtracted and the rest divided by a
+    deviation. ``batch`` is the number of images of one call, ``None`` for any. ``provenance`` says
+    where the values come from.
 
     Attributes:
         image_size: (height, width) of the images.
@@ -57,24 +61,34 @@ class InputContract:
     normalization: Normalization = NOT_NORMALIZED
 
     @property
+    def channels(self) -> int:
+        """Of one image of the input."""
+        return CHANNELS[self.channel_order]
+
+    @property
+    def image_channels(self) -> int:
+        """Of the images that it is made of: four with alpha, three without."""
+        return max(self.channels, 3)
+
+    @property
     def shape(self) -> tuple[int | None, int, int, int]:
         """Shape of one input; ``None`` where the batch is dynamic."""
         height, width = self.image_size
         return (
-            (self.batch, 3, height, width)
+            (self.batch, self.channels, height, width)
             if self.layout == "NCHW"
-            else (self.batch, height, width, 3)
+            else (self.batch, height, width, self.channels)
         )
 
     def taking_pixels(self) -> InputContract:
-        """The same input as unscaled RGB bytes, ``[B, H, W, 3]``, as a camera gives them."""
+        """The same input as unscaled bytes, ``[B, H, W, C]``, red first, as a camera gives them."""
         return replace(
             self,
             dtype="uint8",
             layout="NHWC",
-            channel_order="RGB",
+            channel_order="RGB" if self.channel_order in COLOR_ORDERS else self.channel_order,
             scale=1.0,
-            normalization=NOT_NORMALIZED,
+            normalization=identity(self.channels),
         )
 
     def without_std(self) -> InputContract:
@@ -83,23 +97,23 @@ class InputContract:
         return replace(self, normalization=Normalization(mean, (1.0,) * len(mean)))
 
     def resized(self, image: Image.Image) -> Pixels:
-        """An RGB image of any size -> ``[H, W, 3]`` RGB bytes of ``image_size``."""
+        """An RGB or RGBA image of any size -> ``[H, W, 3 or 4]`` bytes of ``image_size``."""
         cover = None if self.resize == "stretch" else self.cover
         return np.asarray(resize(image, self.image_size, cover, self.interpolation))
 
     def load(self, path: Path) -> Pixels:
-        """An image file -> ``[H, W, 3]`` RGB bytes of ``image_size``.
+        """An image file -> ``[H, W, 3]`` RGB bytes of ``image_size``, or RGBA where it takes alpha.
 
         Raises:
             ImageError: it cannot be read.
         """
-        return self.resized(load_image(path))
+        return self.resized(load_image(path, alpha=self.channel_order == "RGBA"))
 
     def batch_of(self, images: Sequence[Pixels]) -> Array:
-        """Images of ``[H, W, 3]`` RGB bytes -> one input, in ``layout``."""
+        """Images of ``[H, W, 3]`` RGB or ``[H, W, 4]`` RGBA bytes -> one input, in ``layout``."""
         if self.dtype == "uint8":
-            return np.stack(images)
-        # [H, W, 3] bytes -> [3, H, W] in 0..1, normalized -> [B, 3, H, W]
+            return np.stack([arrange(pixels, self.channel_order) for pixels in images])
+        # [H, W, 3 or 4] bytes -> [C, H, W] in 0..1, normalized -> [B, C, H, W]
         return np.stack(
             [network_pixels(pixels, self.channel_order, self.normalization) for pixels in images]
         )
@@ -132,7 +146,7 @@ class InputContract:
 def network_input(
     preprocessing: Preprocessing, image_size: tuple[int, int], batch: int | None
 ) -> InputContract:
-    """What the reference network takes: ``[B, 3, H, W]`` fp32, channels as its weights expect."""
+    """What the reference network takes: ``[B, C, H, W]`` fp32, channels as its weights expect."""
     crops = preprocessing.resize == "crop"
     return InputContract(
         image_size=image_size,

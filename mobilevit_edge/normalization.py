@@ -18,6 +18,7 @@ NORMALIZATION_NAMES: Final[tuple[NormalizationName, ...]] = get_args(Normalizati
 Channels: TypeAlias = tuple[float, ...]
 """One number for each channel of a model."""
 
+_COLORS: Final = 3
 _LARGEST_MEAN: Final = 255.0
 _STD_RANGE: Final = (1 / 1024, 1024.0)
 """A network fed with bytes as they are has 1/255."""
@@ -72,7 +73,7 @@ def identity(channels: int) -> Normalization:
     return Normalization((0.0,) * channels, (1.0,) * channels)
 
 
-NOT_NORMALIZED: Final = identity(3)
+NOT_NORMALIZED: Final = identity(_COLORS)
 
 PRESETS: Final[Mapping[NormalizationName, Normalization]] = {
     "imagenet": Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -82,24 +83,42 @@ PRESETS: Final[Mapping[NormalizationName, Normalization]] = {
 """By name, for red, green and blue."""
 
 
+def fitted(normalization: Normalization, channels: int) -> Normalization:
+    """What is meant by a normalization of one or three channels for a model of ``channels``.
+
+    A single number counts for every channel. Gray takes the mean over the colors, which is what a
+    gray image has in each of them.
+
+    Raises:
+        ValueError: another number of values.
+    """
+    given = len(normalization.mean)
+    if given == channels:
+        return normalization
+    if given == 1:
+        return Normalization(normalization.mean * channels, normalization.std * channels)
+    if given == _COLORS and normalization.is_identity:
+        return identity(channels)
+    if given == _COLORS and channels == 1:
+        return Normalization(
+            (math.fsum(normalization.mean) / _COLORS,), (math.fsum(normalization.std) / _COLORS,)
+        )
+    raise ValueError(f"{given} values for a model of {channels} channels")
+
+
 def preset(name: NormalizationName, *, reverse: bool, channels: int) -> Normalization:
     """A normalization by name for a model of ``channels`` channels, with blue first if ``reverse``.
-
-    Gray takes the mean over the colors, which is what a gray image has in each of them.
 
     Raises:
         ValueError: colors are not what the channels are.
     """
     found = PRESETS[name]
-    if name == "none":
-        return identity(channels)
-    if channels == 1:
-        return Normalization((math.fsum(found.mean) / 3,), (math.fsum(found.std) / 3,))
-    if channels != len(found.mean):
+    try:
+        return fitted(found.reversed() if reverse else found, channels)
+    except ValueError as error:
         raise ValueError(
             f"{name!r} has three channels and the model {channels}: pass --mean and --std instead"
-        )
-    return found.reversed() if reverse else found
+        ) from error
 
 
 def for_channels(values: Sequence[float], channels: int) -> Channels:

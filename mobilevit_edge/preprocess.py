@@ -1,8 +1,9 @@
 """The one definition of how an image becomes the network's input.
 
-Decode (EXIF orientation applied, converted to RGB), resize with Pillow's antialiased filters, crop
-the center, scale to 0..1, order the channels as the weights expect them, and normalize: the
-published MobileViTs were trained without a mean, most fine-tuned ones with one.
+Decode (EXIF orientation applied, converted to RGB, or to RGBA for networks of four channels),
+resize with Pillow's antialiased filters, crop the center, arrange the channels as the weights
+expect them, scale to 0..1, and normalize: the published MobileViTs were trained without a mean,
+most fine-tuned ones with one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import math
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeAlias
@@ -25,9 +27,14 @@ from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.reading import open_regular
 from mobilevit_edge.specs import MIN_IMAGE_SIZE
 
-ChannelOrder: TypeAlias = Literal["RGB", "BGR"]
+ChannelOrder: TypeAlias = Literal["RGB", "BGR", "GRAY", "RGBA"]
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 ResizeRule: TypeAlias = Literal["crop", "stretch"]
+
+CHANNELS: Final[Mapping[ChannelOrder, int]] = {"RGB": 3, "BGR": 3, "GRAY": 1, "RGBA": 4}
+"""The number of channels of each order."""
+COLOR_ORDERS: Final[tuple[ChannelOrder, ...]] = ("RGB", "BGR")
+"""What a network of three channels may take; of others there is one for each number."""
 
 MAX_PIXELS: Final = 128 * 10**6
 """Largest image that is decoded (384 MB as RGB): above any phone's 108-megapixel photos."""
@@ -102,10 +109,10 @@ def parse_image_size(text: str) -> tuple[int, int]:
     return sides[0], sides[-1]
 
 
-def load_image(path: str | Path) -> Image.Image:
-    """An image file as upright 8-bit RGB.
+def load_image(path: str | Path, *, alpha: bool = False) -> Image.Image:
+    """An image file as upright 8-bit RGB, or RGBA with ``alpha``.
 
-    Alpha is dropped and palettes, grayscale, CMYK and 16-bit grayscale are converted, as the
+    Otherwise alpha is dropped. Palettes, grayscale, CMYK and 16-bit grayscale are converted, as the
     training pipelines do it.
 
     Raises:
@@ -120,7 +127,7 @@ def load_image(path: str | Path) -> Image.Image:
             raise ImageError(f"{path} is {what}")
         if is_heif(head):
             _read_heif(path)
-        return _decode(file, path)
+        return _decode(file, path, "RGBA" if alpha else "RGB")
 
 
 def _read_heif(path: str | Path) -> None:
@@ -134,7 +141,7 @@ def _read_heif(path: str | Path) -> None:
         ) from error
 
 
-def _decode(file: BinaryIO, path: str | Path) -> Image.Image:
+def _decode(file: BinaryIO, path: str | Path, mode: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # The size check below is ours, and alpha, which Pillow warns about, is dropped.
@@ -144,7 +151,7 @@ def _decode(file: BinaryIO, path: str | Path) -> Image.Image:
                 if width * height > MAX_PIXELS:
                     raise ImageError(f"{path} has {width}x{height} pixels; {_TOO_LARGE}")
                 image.load()
-                return _to_rgb(_upright(image))
+                return _in_bytes(_upright(image)).convert(mode)
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is not an image that Pillow can read") from error
     except Image.DecompressionBombError as error:
@@ -162,14 +169,15 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _in_bytes(image: Image.Image) -> Image.Image:
+    """The image with 8 bits a channel, whatever its channels are."""
     if image.mode.startswith("I;16"):
         # Pillow would clip 16-bit gray to 255: keep its high byte instead.
         gray = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
         image = Image.fromarray(gray)
     elif image.mode in ("I", "F"):
         raise ValueError(f"32-bit pixels (mode {image.mode}) have no defined brightness range")
-    return image.convert("RGB")
+    return image
 
 
 def resize_and_crop(
@@ -189,12 +197,17 @@ def resize(
     """``image`` at exactly ``size`` (height, width).
 
     Args:
-        image: RGB, of any size.
+        image: RGB or RGBA, of any size.
         size: (height, width) of the result.
         cover: (height, width) that the image is scaled to cover, keeping its proportions, before
             its center is cut out; ``None`` scales straight to ``size``.
         interpolation: the filter, antialiased.
     """
+    if image.mode == "RGBA":
+        # Pillow would weigh colors by alpha, and nothing before or after does.
+        color, alpha = image.convert("RGB"), image.getchannel("A")
+        resized = [resize(part, size, cover, interpolation) for part in (color, alpha)]
+        return Image.merge("RGBA", (*resized[0].split(), resized[1]))
     height, width = size
     filter_ = _FILTERS[interpolation]
     if cover is None:
@@ -238,7 +251,7 @@ def _resample(
 def preprocess_image(
     image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """An RGB image as the network's input: ``[3, H, W]`` float32."""
+    """An RGB or RGBA image as the network's input: ``[C, H, W]`` float32."""
     pixels = np.asarray(resize_and_crop(image, preprocessing, size))
     return network_pixels(pixels, preprocessing.channel_order, preprocessing.normalization)
 
@@ -246,17 +259,17 @@ def preprocess_image(
 def network_pixels(
     pixels: npt.NDArray[np.uint8], channel_order: ChannelOrder, normalization: Normalization
 ) -> npt.NDArray[np.float32]:
-    """``[H, W, 3]`` RGB bytes of the network's size -> its input ``[3, H, W]`` float32."""
+    """``[H, W, 3]`` RGB or ``[H, W, 4]`` RGBA bytes -> the network's ``[C, H, W]`` float32."""
     return normalize(scale_pixels(pixels, channel_order), normalization)
 
 
 def normalize(
     pixels: npt.NDArray[np.float32], normalization: Normalization
 ) -> npt.NDArray[np.float32]:
-    """``[3, H, W]`` float32 in 0..1, channels ordered -> the same, normalized."""
+    """``[C, H, W]`` float32 in 0..1, channels ordered -> the same, normalized."""
     if normalization.is_identity:
         return pixels
-    # [3] -> [3, 1, 1], over [3, H, W]
+    # [C] -> [C, 1, 1], over [C, H, W]
     mean, std = (
         np.array(values, np.float32)[:, None, None]
         for values in (normalization.mean, normalization.std)
@@ -265,11 +278,29 @@ def normalize(
     return normalized
 
 
+def arrange(pixels: npt.NDArray[np.uint8], channel_order: ChannelOrder) -> npt.NDArray[np.uint8]:
+    """``[H, W, 3]`` RGB or ``[H, W, 4]`` RGBA bytes -> ``[H, W, C]`` bytes in ``channel_order``.
+
+    Gray is ITU-R BT.601's luma, as Pillow rounds it, which leaves gray images as they are. What has
+    no alpha is opaque.
+    """
+    match channel_order:
+        case "RGB":
+            return pixels[:, :, :3]
+        case "BGR":
+            return pixels[:, :, 2::-1]
+        case "GRAY":
+            red, green, blue = (pixels[:, :, index].astype(np.uint32) for index in range(3))
+            luma = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
+            return luma.astype(np.uint8)[:, :, None]
+        case "RGBA":
+            opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+            return pixels if pixels.shape[2] == 4 else np.concatenate((pixels, opaque), axis=2)
+
+
 def scale_pixels(
     pixels: npt.NDArray[np.uint8], channel_order: ChannelOrder
 ) -> npt.NDArray[np.float32]:
-    """``[H, W, 3]`` RGB bytes -> ``[3, H, W]`` float32 in 0..1, channels ordered."""
-    if channel_order == "BGR":
-        pixels = pixels[:, :, ::-1]
-    scaled: npt.NDArray[Any] = pixels.astype(np.float32) / np.float32(255)
+    """``[H, W, 3]`` RGB or ``[H, W, 4]`` RGBA bytes -> ``[C, H, W]`` float32 in 0..1, ordered."""
+    scaled: npt.NDArray[Any] = arrange(pixels, channel_order).astype(np.float32) / np.float32(255)
     return np.ascontiguousarray(scaled.transpose(2, 0, 1))

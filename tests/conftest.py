@@ -116,3 +116,10 @@ def realdata() -> Path:
     if not REALDATA.is_dir():
         pytest.skip(f"third-party weights and photos are not at {REALDATA}")
     return REALDATA
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of a run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

@@ -24,9 +24,10 @@ import numpy as np
 from PIL import Image
 
 from mobilevit_edge.console import run_command
-from mobilevit_edge.errors import BundleError
+from mobilevit_edge.errors import BundleError, LabelsError
 from mobilevit_edge.formats.bundle import MANIFEST_FILE, read_bundle
-from mobilevit_edge.normalization import PRESETS, Normalization
+from mobilevit_edge.labels import parse_labels
+from mobilevit_edge.normalization import PRESETS, Normalization, fitted
 from mobilevit_edge.preprocess import (
     ChannelOrder,
     Interpolation,
@@ -53,10 +54,30 @@ TARGETS: Final[tuple[tuple[tuple[int, int], ChannelOrder, Normalization], ...]] 
     ((32, 32), "RGB", PRESETS["none"]),
     ((48, 32), "BGR", PRESETS["imagenet"].reversed()),
     ((64, 40), "RGB", PRESETS["half"]),
+    ((40, 32), "GRAY", fitted(PRESETS["imagenet"], 1)),
+    ((32, 48), "RGBA", Normalization((0.1, 0.2, 0.3, 0.4), (1.0, 0.5, 0.25, 2.0))),
 )
 """What they become: height and width, channel order, normalization."""
 RULES: Final[tuple[ResizeRule, ...]] = ("crop", "stretch")
 INTERPOLATIONS: Final[tuple[Interpolation, ...]] = ("bilinear", "bicubic")
+LABELS: Final = (
+    "cat\ndog\n",
+    "\ufeffcat \r\n dog\r\n\n\n",
+    "caf\u00e9\n\U0001f600 face\nc\u0327",
+    "x" * 1000,
+    "\U0001f600" * 1000,
+    "x" * 1001,
+    "cat\n\ndog",
+    "cat\ncat",
+    "cat\u2028dog",
+    "cat\u2029dog",
+    "cat\rdog",
+    "cat\u0000dog",
+    "cat\u001bdog",
+    "",
+    "\n",
+)
+"""Texts of labels, good and bad."""
 DAMAGED: Final = 2000
 
 
@@ -133,6 +154,16 @@ def answer_cases() -> Iterator[dict[str, Any]]:
             }
 
 
+def label_cases() -> Iterator[dict[str, Any]]:
+    """Texts with the labels in them; null where every reader must refuse."""
+    for text in LABELS:
+        try:
+            labels = parse_labels(text, "labels")
+        except LabelsError:
+            labels = None
+        yield {"text": text, "count": text.strip().count("\n") + 1, "labels": labels}
+
+
 def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Manifests with one fault each, by the name of the fault."""
     text = json.dumps(good)
@@ -169,6 +200,18 @@ def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "no mean": (["input", "mean"], None),
         "a mean of two channels": (["input", "mean"], [0.5, 0.5]),
         "std zero": (["input", "std"], [1, 0, 1]),
+        "gray of three channels": (["input", "channel_order"], "GRAY"),
+        "color with alpha": (["input", "channel_order"], "RGBA"),
+        "a mean of four channels": (["input", "mean"], [0, 0, 0, 0]),
+        "another scale": (["input", "scale"], 1 / 256),
+        "an input of megabytes": (["input", "shape", 0], 65536),
+        "a batch beyond bounds": (["input", "shape", 0], 65537),
+        "a side beyond bounds": (["model", "image_size"], [2049, 64]),
+        "an input without name": (["input", "name"], ""),
+        "a long name": (["output", "name"], "x" * 201),
+        "covers less than the image": (["input", "resize", "cover"], [63, 64]),
+        "covers five times the image": (["input", "resize", "cover"], [320, 64]),
+        "bytes in floats": (["input", "dtype"], "uint8"),
         "std of text": (["input", "std"], ["1", "1", "1"]),
         "an unknown task": (["task"], "guessing"),
         "an unknown activation": (["output", "activation"], "tanh"),
@@ -177,6 +220,12 @@ def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "golden without base64": (["golden", "pixels_base64"], "@@@@"),
         "nothing expected": (["golden", "expected"], []),
         "no tolerance": (["golden", "tolerance"], 0),
+        "tolerates everything": (["golden", "tolerance"], 1e7),
+        "a long label": (["golden", "expected", 0, "label"], "x" * 1001),
+        "golden beyond bounds": (["golden", "rows"], 257),
+        "a long path": (["files", 0, "path"], "x" * 241),
+        "a file beyond bounds": (["files", 0, "bytes"], 2**31),
+        "two models": (["files", 0, "path"], "model.other"),
         "a path that leads out": (["files", 0, "path"], "../labels.txt"),
         "an absolute path": (["files", 0, "path"], "/etc/passwd"),
         "a hash of another form": (["files", 0, "sha256"], "abc"),
@@ -260,6 +309,7 @@ def write_vectors(folder: Path) -> None:
     if accepted or refused(bundle, text):
         raise CheckError(f"Python's reader accepts {accepted}, or refuses the good manifest")
     (folder / "preprocessing.json").write_text(json.dumps(list(preprocessing_cases())))
+    (folder / "labels.json").write_text(json.dumps(list(label_cases())))
     (folder / "answers.json").write_text(json.dumps(list(answer_cases())))
     (folder / "bad_manifests.json").write_text(json.dumps(bad))
     (folder / "damaged_manifests.json").write_text(json.dumps(list(damaged_manifests(text))))

@@ -24,7 +24,7 @@ _SEED: Final = 20260
 
 @dataclass(frozen=True)
 class Case:
-    """A named image at the network's size: ``[H, W, 3]`` RGB bytes."""
+    """A named image at the network's size: ``[H, W, 3]`` RGB, or ``[H, W, 4]`` RGBA bytes."""
 
     name: str
     pixels: Pixels
@@ -39,8 +39,10 @@ def verification_cases(job: ExportJob) -> Iterator[Case]:
     options, height, width = job.options, *job.source.image_size
     if not job.precision.calibrated:
         rng = np.random.default_rng(_SEED)
+        channels = job.network_input.image_channels
         for index in range(_RANDOM_CASES):
-            yield Case(f"noise {index}", rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+            noise = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+            yield Case(f"noise {index}", noise)
         yield Case("golden", enlarge(golden_pixels(), (height, width)))
     if options.verify is not None:
         yield from _photos(Path(options.verify), job.network_input, skip_unreadable=False)

@@ -32,8 +32,15 @@ from converters.progress import Progress
 from converters.targets.base import make_job
 from mobilevit_edge.errors import ImageError, PreprocessingError, UsageError
 from mobilevit_edge.input_contract import Pixels
-from mobilevit_edge.normalization import NORMALIZATION_NAMES, Normalization, preset
+from mobilevit_edge.normalization import (
+    NORMALIZATION_NAMES,
+    Normalization,
+    NormalizationName,
+    preset,
+)
 from mobilevit_edge.preprocess import (
+    CHANNELS,
+    COLOR_ORDERS,
     ChannelOrder,
     Preprocessing,
     ResizeRule,
@@ -145,31 +152,34 @@ def options_of(preprocessing: Preprocessing, given: Trial) -> Iterator[str]:
 def normalization_name(preprocessing: Preprocessing) -> str:
     """``imagenet``, ``half`` or ``none``, or the numbers where no name fits."""
     found = preprocessing.normalization
-    for name in NORMALIZATION_NAMES:
+    for name in _names_for(preprocessing.channel_order):
         if found == _preset(name, preprocessing.channel_order):
             return name
     return str(found)
 
 
-def _preset(name: str, order: ChannelOrder) -> Normalization:
-    return preset(name, reverse=order == "BGR", channels=3)  # type: ignore[arg-type]
+def _preset(name: NormalizationName, order: ChannelOrder) -> Normalization:
+    return preset(name, reverse=order == "BGR", channels=CHANNELS[order])
 
 
 def candidates(given: Preprocessing) -> tuple[Preprocessing, ...]:
     """The preprocessing as given, and every other that checkpoints are made with."""
     found = [given]
-    for order, rule, name in product(
-        get_args(ChannelOrder), get_args(ResizeRule), NORMALIZATION_NAMES
-    ):
+    own = given.channel_order
+    orders = COLOR_ORDERS if own in COLOR_ORDERS else (own,)
+    for order, rule, name in product(orders, get_args(ResizeRule), _names_for(own)):
         other = replace(given, channel_order=order, resize=rule, normalization=_preset(name, order))
         if other not in found:
             found.append(other)
     return tuple(found)
 
 
-_COMPARISONS: Final = (
-    len(get_args(ChannelOrder)) * len(get_args(ResizeRule)) * len(NORMALIZATION_NAMES)
-)
+def _names_for(order: ChannelOrder) -> tuple[NormalizationName, ...]:
+    """The normalizations that images of these channels can have."""
+    return ("none",) if order == "RGBA" else NORMALIZATION_NAMES
+
+
+_COMPARISONS: Final = len(COLOR_ORDERS) * len(get_args(ResizeRule)) * len(NORMALIZATION_NAMES)
 
 
 def diagnose(job: ExportJob, labeled: Sequence[LabeledImage], progress: Progress) -> Diagnosis:
@@ -261,7 +271,7 @@ def _sample(job: ExportJob, labeled: Sequence[LabeledImage], progress: Progress)
     for number, image in enumerate(chosen, 1):
         progress(f"reading labeled photo {number} of {len(chosen)}")
         try:
-            photo = load_image(image.path)
+            photo = load_image(image.path, alpha=given.channel_order == "RGBA")
         except ImageError:
             continue
         labels.append(image.label)

@@ -17,7 +17,7 @@ from mobilevit_edge.normalization import (
     NormalizationName,
     parse_channels,
 )
-from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
+from mobilevit_edge.preprocess import COLOR_ORDERS, ChannelOrder, Interpolation, ResizeRule
 
 LoweredFor: TypeAlias = Literal["xnnpack", "coreml", "vulkan"]
 DeploymentTarget: TypeAlias = Literal["iOS15", "iOS16", "iOS17", "iOS18"]
@@ -229,7 +229,7 @@ class ExportOptions:
     )
     channel_order: ChannelOrder | None = field(
         default=None,
-        metadata=_shown("", group="preprocessing", parse=str.upper, choices=get_args(ChannelOrder)),
+        metadata=_shown("", group="preprocessing", parse=str.upper, choices=COLOR_ORDERS),
     )
     resize: ResizeRule | None = field(
         default=None, metadata=_shown("", group="preprocessing", choices=get_args(ResizeRule))

@@ -17,7 +17,7 @@ from mobilevit_edge.input_contract import InputContract, network_input
 from mobilevit_edge.labels import resolve_labels
 from mobilevit_edge.models.network import MobileViT, create_model, find_spec
 from mobilevit_edge.normalization import Normalization, for_channels, preset
-from mobilevit_edge.preprocess import Preprocessing
+from mobilevit_edge.preprocess import CHANNELS, COLOR_ORDERS, Preprocessing
 from mobilevit_edge.specs import ModelSpec
 from mobilevit_edge.weights.checkpoint import HUB_PREFIX, read_checkpoint
 from mobilevit_edge.weights.loading import detect_spec, load_model
@@ -32,7 +32,6 @@ RANDOM: Final = "random"
 RANDOM_SEED: Final = 0
 _CALIBRATION_SIZE: Final = 64
 _MAX_LEFT_OUT: Final = 16
-_CHANNELS: Final = 3
 _OVERRIDES: Final = ("channel_order", "resize", "interpolation")
 _NORMALIZATIONS: Final = ("normalize", "mean", "std")
 
@@ -88,11 +87,6 @@ def load_source(options: ExportOptions) -> SourceModel:
             spec = detect_spec(checkpoint) if options.model == "auto" else find_spec(options.model)
             preprocessing = preprocessing_of(checkpoint, spec)
             model = load_model(checkpoint, model=spec.name)
-            if model.spec.in_channels != _CHANNELS:
-                raise CheckpointError(
-                    f"{weights} takes images of {model.spec.in_channels} channels: only networks "
-                    f"for color images of {_CHANNELS} are exported"
-                )
             carried_labels = labels_of(checkpoint)
             multilabel = is_multilabel(checkpoint)
             origin = SourceInfo(
@@ -153,6 +147,12 @@ def _overridden(preprocessing: Preprocessing, options: ExportOptions) -> Preproc
     given = [name for name in (*_OVERRIDES, *_NORMALIZATIONS) if getattr(options, name) is not None]
     if not given:
         return preprocessing
+    order = preprocessing.channel_order
+    if options.channel_order is not None and order not in COLOR_ORDERS:
+        raise UsageError(
+            f"leave out --channel-order: {options.weights} takes images of {CHANNELS[order]} "
+            f"channels, {order}"
+        )
     changes: dict[str, Any] = {n: getattr(options, n) for n in given if n in _OVERRIDES}
     changed = replace(preprocessing, **changes)
     return replace(
@@ -165,7 +165,7 @@ def _overridden(preprocessing: Preprocessing, options: ExportOptions) -> Preproc
 def _normalization(preprocessing: Preprocessing, options: ExportOptions) -> Normalization:
     """What the user has set, in the order of the model's channels, or else the source's own."""
     own = preprocessing.normalization
-    channels = len(own.mean)
+    channels = CHANNELS[preprocessing.channel_order]
     try:
         if options.normalize is not None:
             reverse = preprocessing.channel_order == "BGR"
@@ -198,7 +198,7 @@ def calibrate_batch_norm_statistics(model: MobileViT) -> None:
     for norm in norms:
         norm.momentum = None  # a plain average instead of a moving one
     with torch.no_grad():
-        model.train()(torch.rand(8, 3, _CALIBRATION_SIZE, _CALIBRATION_SIZE))
+        model.train()(torch.rand(8, model.spec.in_channels, _CALIBRATION_SIZE, _CALIBRATION_SIZE))
     for norm in norms:
         norm.momentum = 0.1
     model.eval()

@@ -21,7 +21,7 @@ from mobilevit_edge.normalization import Channels
 class InputPreparation(nn.Module):
     """Input as the manifest describes it -> the network's, as far as the stem does not do it.
 
-    ``[B, H, W, 3]`` bytes or ``[B, 3, H, W]`` of any type -> ``[B, 3, H, W]`` of the type
+    ``[B, H, W, C]`` bytes or ``[B, C, H, W]`` of any type -> ``[B, C, H, W]`` of the type
     ``dtype``, less ``mean`` (one number for each channel of the input), then flipped and multiplied
     as ``scaling`` says.
     """
@@ -41,7 +41,7 @@ class InputPreparation(nn.Module):
     def forward(self, image: Tensor, dtype: torch.dtype) -> Tensor:
         x = image.to(dtype)
         if self.channels_last:
-            # [B, H, W, 3] -> [B, 3, H, W]
+            # [B, H, W, C] -> [B, C, H, W]
             x = x.permute(0, 3, 1, 2)
         if self.mean is not None:
             x = x - self.mean

@@ -29,7 +29,7 @@ from mobilevit_edge.formats.bundle import (
     Verification,
 )
 from mobilevit_edge.formats.report import Profile
-from mobilevit_edge.specs import ModelSpec
+from mobilevit_edge.specs import INPUT_CHANNELS, ModelSpec
 from mobilevit_edge.temporary import require_temporary_folder
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class TargetInfo:
         phones: systems whose sample app runs its bundles.
         module_suffix: suffix of a file of any module; ``None`` where only whole models are made.
         takes_pixels: whether its format takes images and scales them itself.
+        image_channels: how many channels its images may have.
         gives_probabilities: whether its artifacts give probabilities beside the logits.
         needs_temporary_folder: whether what runs its artifacts writes temporary files.
     """
@@ -83,6 +84,7 @@ class TargetInfo:
     phones: tuple[Phone, ...]
     module_suffix: str | None = None
     takes_pixels: bool = False
+    image_channels: tuple[int, ...] = INPUT_CHANNELS
     gives_probabilities: bool = False
     needs_temporary_folder: bool = True
 
@@ -204,10 +206,21 @@ def _require(target: Target, packages: Sequence[str]) -> Target:
 
 
 def make_job(options: ExportOptions, source: SourceModel) -> ExportJob:
-    """The export of a loaded model."""
+    """The export of a loaded model.
+
+    Raises:
+        UsageError: the target's format has no images of the model's channels.
+    """
     from converters.job.job import ExportJob
 
     info = get_target(options.target).info
+    channels = source.spec.in_channels
+    if channels not in info.image_channels:
+        possible = " or ".join(map(str, info.image_channels))
+        raise UsageError(
+            f"{options.weights} takes images of {channels} channels, and those of {info.name} have "
+            f"{possible}: choose another target"
+        )
     return ExportJob(
         options,
         source,

@@ -10,13 +10,14 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from mobilevit_edge.normalization import Normalization
+from mobilevit_edge.preprocess import CHANNELS
 
 if TYPE_CHECKING:
     from mobilevit_edge.formats.bundle import FileInfo, Golden, InputInfo, Manifest
 
 MAX_INPUT_ELEMENTS: Final = 2**28
 """Numbers in one input: 1 GiB of them in fp32."""
-_CHANNELS: Final = 3
+_GOLDEN_CHANNELS: Final = 3
 _MAX_COVER: Final = 4
 """Times the image size that an image may cover before its center is cut out."""
 _SCALES: Final = {"float32": 1 / 255, "uint8": 1.0}
@@ -67,8 +68,8 @@ def model_of(files: tuple[FileInfo, ...], prefix: str, labels: str) -> str | Non
 def _shape_of(info: InputInfo, size: tuple[int, int]) -> tuple[int | None, ...]:
     batch, height, width = info.shape[0], *size
     if info.layout == "NCHW":
-        return (batch, _CHANNELS, height, width)
-    return (batch, height, width, _CHANNELS)
+        return (batch, CHANNELS[info.channel_order], height, width)
+    return (batch, height, width, CHANNELS[info.channel_order])
 
 
 def _is_normalization(info: InputInfo) -> bool:
@@ -77,7 +78,9 @@ def _is_normalization(info: InputInfo) -> bool:
         normalization = Normalization(info.mean, info.std)
     except ValueError:
         return False
-    return info.dtype != "uint8" or (normalization.is_identity and info.channel_order == "RGB")
+    if len(info.mean) != CHANNELS[info.channel_order]:
+        return False
+    return info.dtype != "uint8" or (normalization.is_identity and info.channel_order != "BGR")
 
 
 def _covers(info: InputInfo, size: tuple[int, int]) -> bool:
@@ -92,4 +95,4 @@ def _is_image(golden: Golden) -> bool:
         pixels = base64.b64decode(golden.pixels_base64, validate=True)
     except ValueError:
         return False
-    return len(pixels) == golden.rows * golden.columns * _CHANNELS
+    return len(pixels) == golden.rows * golden.columns * _GOLDEN_CHANNELS

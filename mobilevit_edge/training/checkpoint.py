@@ -10,15 +10,17 @@ from typing import Final
 
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import folder_transaction
-from mobilevit_edge.models.network import MobileViT, create_model
+from mobilevit_edge.models.network import MobileViT, create_model, find_spec
 from mobilevit_edge.preprocess import Preprocessing
+from mobilevit_edge.specs import with_in_channels
 from mobilevit_edge.training.run import TrainingRun
 from mobilevit_edge.weights.checkpoint import Checkpoint, read_checkpoint
-from mobilevit_edge.weights.loading import class_count, detect_spec, load_weights
+from mobilevit_edge.weights.loading import channel_count, class_count, detect_spec, load_weights
 from mobilevit_edge.weights.provenance import RANDOM_WEIGHTS, labels_of, preprocessing_of
 from mobilevit_edge.weights.saving import save_weights
 
 FOLDER: Final = "checkpoint"
+_TRAINED_CHANNELS: Final = (1, 3)
 _WEIGHTS: Final = "model.safetensors"
 _CONFIG: Final = "config.json"
 
@@ -57,7 +59,7 @@ def read_start(model: str, weights: str) -> Checkpoint:
     """The checkpoint at ``weights``.
 
     Raises:
-        CheckpointError: unreadable, or of another model.
+        CheckpointError: unreadable, of another model, or for images that training does not make.
     """
     checkpoint = read_checkpoint(weights)
     found = detect_spec(checkpoint)
@@ -65,6 +67,11 @@ def read_start(model: str, weights: str) -> Checkpoint:
         raise CheckpointError(
             f"{weights} is a checkpoint of {found.name}, not of {model}: "
             f"pass --model {found.name}, or another checkpoint"
+        )
+    if found.in_channels not in _TRAINED_CHANNELS:
+        raise CheckpointError(
+            f"{weights} takes images of {found.in_channels} channels: training reads photos, in "
+            f"color or in gray"
         )
     return checkpoint
 
@@ -89,10 +96,11 @@ def starting_network(
     Raises:
         CheckpointError: the checkpoint's contents cannot be understood.
     """
-    network = create_model(model, num_classes=len(classes))
+    spec = find_spec(model)
     if checkpoint is None:
-        return network, RANDOM_WEIGHTS
-    spec = network.spec
+        return create_model(spec, num_classes=len(classes)), RANDOM_WEIGHTS
+    spec = with_in_channels(spec, channel_count(checkpoint))
+    network = create_model(spec, num_classes=len(classes))
     preprocessing = preprocessing_of(checkpoint, spec)
     count, labels = class_count(checkpoint, spec), labels_of(checkpoint)
     if count == len(classes) and labels in (None, classes):

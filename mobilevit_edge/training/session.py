@@ -13,8 +13,10 @@ import torch
 from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import write_atomically
 from mobilevit_edge.locks import only_writer
-from mobilevit_edge.models.network import MobileViT, create_model
+from mobilevit_edge.models.network import MobileViT, create_model, find_spec
 from mobilevit_edge.places import check_folder_place, refuse_inputs
+from mobilevit_edge.preprocess import CHANNELS
+from mobilevit_edge.specs import with_in_channels
 from mobilevit_edge.training.checkpoint import FOLDER, read_start, starting_network
 from mobilevit_edge.training.data import (
     Images,
@@ -200,7 +202,8 @@ def _resumed(
             f"the images of {data} are not those that the run in {folder} was started with: "
             f"restore them, or start a new run with --output"
         )
-    network = create_model(run.model, num_classes=len(run.classes))
+    spec = with_in_channels(find_spec(run.model), CHANNELS[run.channel_order])
+    network = create_model(spec, num_classes=len(run.classes))
     return _Setup(run, network, train, validation, scans)
 
 

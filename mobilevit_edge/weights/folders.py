@@ -11,15 +11,14 @@ from typing import Any, Final
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import sha256_of
 from mobilevit_edge.weights.files import check_size, read_json, read_weights_file
+from mobilevit_edge.weights.names import INDEX_SUFFIX, WEIGHT_SUFFIXES
 
-INDEX_SUFFIX: Final = ".index.json"
 _PREFERRED: Final = (
     "model.safetensors",
     f"model.safetensors{INDEX_SUFFIX}",
     "pytorch_model.bin",
     f"pytorch_model.bin{INDEX_SUFFIX}",
 )
-WEIGHT_SUFFIXES: Final = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 _TRAINING_STATE: Final = re.compile(r"(optimizer|scheduler|scaler|rng_state|training_args)(_\d+)?")
 """Names, without suffix, of what trainers write beside the weights."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.errors import CheckpointError, MissingPackageError
-from mobilevit_edge.weights.folders import INDEX_SUFFIX
+from mobilevit_edge.weights.names import INDEX_SUFFIX
 from mobilevit_edge.weights.sources import HubSource
 
 _CONFIGS: Final = ("config.json", "preprocessor_config.json")

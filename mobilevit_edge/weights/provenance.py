@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Final, cast, get_args
 
 from mobilevit_edge.errors import CheckpointError
-from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization, for_channels
+from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization, fitted, for_channels
 from mobilevit_edge.preprocess import (
     MAX_IMAGE_SIZE,
     ChannelOrder,
@@ -71,7 +71,8 @@ _FLIPPED_V2_NOTE: Final = (
 OWN_SETTINGS: Final = "preprocessing"
 """The key of config.json under which ``mobilevit-train`` writes :class:`Preprocessing`'s fields."""
 
-_CHANNELS: Final = 3
+_ORDERS: Final[Mapping[int, ChannelOrder]] = {1: "GRAY", 4: "RGBA"}
+"""Of networks that take other images than colors, by the number of their channels."""
 _RESCALE_TOLERANCE: Final = 1e-4
 _PILLOW_FILTERS: Final[Mapping[int, Interpolation]] = {2: "bilinear", 3: "bicubic"}
 
@@ -98,26 +99,45 @@ def default_preprocessing(naming: Naming, spec: ModelSpec) -> Preprocessing:
 def preprocessing_of(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
     """The preprocessing in the config of ``checkpoint``, or else that of its source.
 
+    Channels are those that the network of ``spec`` takes.
+
     Raises:
         CheckpointError: its config asks for something that this package does not do, such as
             padding images.
     """
-    default = default_preprocessing(checkpoint.naming, spec)
     try:
-        if checkpoint.config is not None and OWN_SETTINGS in checkpoint.config:
-            return _from_own_config(checkpoint.config[OWN_SETTINGS])
-        if checkpoint.naming == "transformers" and checkpoint.processor is not None:
-            found = _from_processor(checkpoint.processor, default)
-            if found.channel_order != default.channel_order == "RGB":
-                return replace(found, provenance=found.provenance + _FLIPPED_V2_NOTE)
-            return found
-        if checkpoint.naming == "timm" and checkpoint.config is not None:
-            return _from_timm_config(checkpoint.config, default)
+        return _for_channels(_configured(checkpoint, spec), spec.in_channels)
     except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
         raise CheckpointError(
             f"{checkpoint.origin}: its preprocessing config cannot be understood ({error!r}); "
             f"correct it, or pass the weights file itself"
         ) from error
+
+
+def _for_channels(found: Preprocessing, channels: int) -> Preprocessing:
+    """``found``, which may be meant for colors, for images of ``channels`` channels.
+
+    Raises:
+        ValueError: its normalization has another number of values.
+    """
+    return replace(
+        found,
+        channel_order=_ORDERS.get(channels, found.channel_order),
+        normalization=fitted(found.normalization, channels),
+    )
+
+
+def _configured(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
+    default = default_preprocessing(checkpoint.naming, spec)
+    if checkpoint.config is not None and OWN_SETTINGS in checkpoint.config:
+        return _from_own_config(checkpoint.config[OWN_SETTINGS])
+    if checkpoint.naming == "transformers" and checkpoint.processor is not None:
+        found = _from_processor(checkpoint.processor, default)
+        if found.channel_order != default.channel_order == "RGB":
+            return replace(found, provenance=found.provenance + _FLIPPED_V2_NOTE)
+        return found
+    if checkpoint.naming == "timm" and checkpoint.config is not None:
+        return _from_timm_config(checkpoint.config, default)
     return default
 
 
@@ -162,11 +182,13 @@ def _own_normalization(settings: Mapping[str, Any]) -> Normalization:
 
 def _normalization(mean: Any, std: Any, *, scale: float = 1.0) -> Normalization:
     """A config's mean and deviation, of pixels that were divided by ``scale`` less than to 0..1."""
-    values = (
-        for_channels(given if isinstance(given, Sequence) else (given,), _CHANNELS)
+    values = [
+        tuple(float(value) / scale for value in (given if isinstance(given, Sequence) else [given]))
         for given in (mean, std)
-    )
-    return Normalization(*(tuple(value / scale for value in channels) for channels in values))
+    ]
+    most = max(map(len, values))
+    # One number of the two counts for all channels of the other.
+    return Normalization(*(for_channels(channels, most) for channels in values))
 
 
 def labels_of(checkpoint: Checkpoint) -> tuple[str, ...] | None:

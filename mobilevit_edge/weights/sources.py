@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from mobilevit_edge.errors import CheckpointError
-from mobilevit_edge.weights.folders import WEIGHT_SUFFIXES
+from mobilevit_edge.weights.names import WEIGHT_SUFFIXES
 
 HUB_PREFIX: Final = "hub:"
 _PREFIXES: Final = (HUB_PREFIX, "hf-hub:", "hf_hub:", "hf://")

@@ -7,7 +7,6 @@ import hashlib
 import importlib
 import io
 import json
-import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -96,13 +95,6 @@ def tiny_networks() -> Iterator[None]:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
     """The checkpoints of names in TINY and REAL."""
     return Checkpoints(tmp_path_factory.mktemp("checkpoints"))
-
-
-@pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the processes of a run share."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 def _made(folder: Path) -> Path:

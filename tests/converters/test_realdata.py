@@ -21,7 +21,9 @@ pytestmark = pytest.mark.backend
 CORN = ("Blight", "Common_Rust", "Gray_Leaf_Spot", "Healthy", "Unclassified")
 # As its authors fed the model: straight to the square, nothing cropped.
 STRETCH = ("--resize", "stretch", "--interpolation", "bilinear")
-EXPORTS = {224: "mobilevit_corn1.pth", 256: "mobilevit_corn1.safetensors"}
+WEIGHTS = "mobilevit_corn1.safetensors"
+SIZE = 256
+RIGHT = 99
 
 
 def run(model: Path, x: Array) -> Array:
@@ -29,80 +31,64 @@ def run(model: Path, x: Array) -> Array:
     return np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
 
 
-def photos(folder: Path, names: list[str], size: int) -> Array:
-    """``[B, 3, size, size]`` float32 in 0..1, prepared with Pillow alone."""
+def photos(folder: Path, names: list[str]) -> Array:
+    """``[B, 3, SIZE, SIZE]`` float32 in 0..1, prepared with Pillow alone."""
     arrays = []
     for name in names:
         with Image.open(folder / name) as image:
-            resized = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+            resized = image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BILINEAR)
         arrays.append(np.asarray(resized).transpose(2, 0, 1).astype(np.float32) / 255)
     return np.stack(arrays)
 
 
 @pytest.fixture(scope="session")
-def rows(realdata: Path) -> dict[int, list[dict[str, str]]]:
-    """Timm's logits by image size."""
+def rows(realdata: Path) -> list[dict[str, str]]:
+    """Timm's logits for 100 photos."""
     with (realdata / "corn" / "corn_xxs_timm_logits.csv").open() as file:
-        found = list(csv.DictReader(file))
-    return {size: [row for row in found if int(row["size"]) == size] for size in EXPORTS}
+        return [row for row in csv.DictReader(file) if int(row["size"]) == SIZE]
 
 
 @pytest.fixture(scope="session")
-def corn(
-    realdata: Path, export: Command, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[int], Path]:
-    """The corn model's bundle of a size, with a dynamic batch, verified on some of its photos."""
+def corn(realdata: Path, export: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corn model's bundle, with a dynamic batch, verified on one of its photos."""
     folder = tmp_path_factory.mktemp("corn")
     labels = folder / "corn.txt"
     labels.write_text("\n".join(CORN))
-
-    def make(size: int) -> Path:
-        path = folder / str(size)
-        if not path.exists():
-            weights = realdata / "corn" / EXPORTS[size]
-            # Each photo costs a run of the reference.
-            images = realdata / "corn" / "images" / "Healthy" / "00.jpg"
-            finished = export(
-                *("--target", "onnx", "--weights", weights, "--labels", labels, *STRETCH),
-                *("--image-size", size, "--batch", "dynamic", "--verify", images),
-                *("--output", path),
-            )
-            assert finished.code == 0, finished.err
-        return path
-
-    return make
+    # Each photo costs a run of the reference.
+    images = realdata / "corn" / "images" / "Healthy" / "00.jpg"
+    finished = export(
+        *("--target", "onnx", "--weights", realdata / "corn" / WEIGHTS, "--labels", labels),
+        *(*STRETCH, "--image-size", SIZE, "--batch", "dynamic", "--verify", images),
+        *("--output", folder / "bundle"),
+    )
+    assert finished.code == 0, finished.err
+    return folder / "bundle"
 
 
-@pytest.mark.parametrize(("size", "right"), [(224, 97), (256, 99)])
 def test_a_corn_bundle_answers_as_timm_does_on_every_photo(
-    realdata: Path,
-    rows: dict[int, list[dict[str, str]]],
-    corn: Callable[[int], Path],
-    size: int,
-    right: int,
+    realdata: Path, rows: list[dict[str, str]], corn: Path
 ) -> None:
-    names = [row["file"] for row in rows[size]]
-    expected = np.array([[float(row[f"logit_{c}"]) for c in CORN] for row in rows[size]])
-    labels = np.array([int(row["label"]) for row in rows[size]])
+    names = [row["file"] for row in rows]
+    expected = np.array([[float(row[f"logit_{c}"]) for c in CORN] for row in rows])
+    labels = np.array([int(row["label"]) for row in rows])
     assert len(names) == 100
     images = realdata / "corn" / "images"
     parts = [
-        run(corn(size) / "model.onnx", photos(images, names[start : start + 25], size))
+        run(corn / "model.onnx", photos(images, names[start : start + 25]))
         for start in range(0, 100, 25)
     ]
     logits = np.concatenate(parts)
     assert np.abs(logits - expected).max() < 1e-3
-    assert int((logits.argmax(axis=1) == labels).sum()) == right
+    assert int((logits.argmax(axis=1) == labels).sum()) == RIGHT
 
 
-@pytest.mark.parametrize("size", [224, 256])
 def test_a_corn_manifest_names_its_source_labels_and_verification_photos(
-    realdata: Path, corn: Callable[[int], Path], size: int
+    realdata: Path, corn: Path
 ) -> None:
-    opened = read_bundle(corn(size))
+    opened = read_bundle(corn)
     manifest = opened.manifest
-    content = (realdata / "corn" / EXPORTS[size]).read_bytes()
-    assert manifest.source.origin == EXPORTS[size]
+    content = (realdata / "corn" / WEIGHTS).read_bytes()
+    assert manifest.source.origin == WEIGHTS
     assert manifest.source.naming == "timm"
     assert manifest.source.sha256 == hashlib.sha256(content).hexdigest()
     assert opened.labels == CORN
@@ -115,13 +101,13 @@ def test_a_corn_manifest_names_its_source_labels_and_verification_photos(
 
 def test_mobilevit_predict_gives_timms_logits_for_photo_files(
     realdata: Path,
-    rows: dict[int, list[dict[str, str]]],
-    corn: Callable[[int], Path],
+    rows: list[dict[str, str]],
+    corn: Path,
     predict: Command,
 ) -> None:
-    chosen = rows[256][::20]
+    chosen = rows[::20]
     images = [realdata / "corn" / "images" / row["file"] for row in chosen]
-    finished = predict(corn(256), *images, "--json")
+    finished = predict(corn, *images, "--json")
     assert finished.code == 0, finished.err
     predictions = json.loads(finished.out)["predictions"]
     assert [p["image"] for p in predictions] == [str(path) for path in images]

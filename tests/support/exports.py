@@ -14,7 +14,7 @@ from torch import Tensor
 
 from converters.targets.loaded import Array
 from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
-from mobilevit_edge.specs import ModelSpec
+from mobilevit_edge.specs import ModelSpec, with_in_channels
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import conformance_keys, deterministic_state
 from tests.support.networks import CLASSES, FAMILIES, Family, calibrated_model, tiny_spec
@@ -47,8 +47,13 @@ TINY: Final[Mapping[str, ModelSpec]] = {
     "v2_wide": _wide(tiny_spec("v2")),
 }
 """Tiny networks by the names of their checkpoints."""
-OUTPUTS: Final[Mapping[str, int]] = {"one": 1, "embedding": 0}
-"""Classes of networks that are no classifiers of several, by the names of their checkpoints."""
+OTHERS: Final[Mapping[str, tuple[int, int]]] = {
+    "one": (1, 3),
+    "embedding": (0, 3),
+    "gray": (CLASSES, 1),
+    "rgba": (CLASSES, 4),
+}
+"""Classes and channels of networks that do not tell photos in color apart, by their names."""
 REAL: Final[Mapping[str, tuple[str, str]]] = {
     "real_v1": ("cvnets", "mobilevit_xxs"),
     "real_v2": ("cvnets", "mobilevitv2_050"),
@@ -69,6 +74,10 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "one": ("one", ("--image-size", "64")),
         "sigmoid": ("v1", ("--image-size", "64", "--activation", "sigmoid")),
         "embedding": ("embedding", ("--image-size", "64")),
+        "gray": ("gray", ("--image-size", "64", "--normalize", "imagenet")),
+        "gray_raw": ("gray", ("--image-size", "64", "--normalize", "imagenet", "--raw-input")),
+        "rgba": ("rgba", ("--image-size", "64")),
+        "rgba_raw": ("rgba", ("--image-size", "64", "--mean", "0.1,0.2,0.3,0.4", "--raw-input")),
         "v2": ("v2", ("--image-size", "64", "--batch", "dynamic")),
         "v2_raw": ("v2", ("--image-size", "64", "--batch", "dynamic", "--raw-input")),
         "v2_softmax": ("v2", ("--image-size", "64", "--batch", "3", "--softmax")),
@@ -91,6 +100,7 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             "v1_lean",
             ("--image-size", "32", "--backend", "vulkan", "--precision", "fp16"),
         ),
+        "gray_raw": ("gray", ("--image-size", "32", "--normalize", "half", "--raw-input")),
         "real_v2": ("real_v2", ("--image-size", "72", "--raw-input")),
     },
     "coreml": {
@@ -102,6 +112,7 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "mean": ("v1_lean", ("--image-size", "64", "--normalize", "imagenet")),
         "one": ("one", ("--image-size", "64")),
         "embedding": ("embedding", ("--image-size", "64")),
+        "gray": ("gray", ("--image-size", "64", "--mean", "0.4", "--std", "0.3")),
         "flexible": ("v2", ("--image-size", "128", "--flexible-sizes", "192x128")),
         "functions": ("v1", ("--image-size", "64", "--function-sizes", "72x56")),
         "wide_fp16": ("v2_wide", ("--image-size", "64", "--precision", "fp16")),
@@ -116,12 +127,14 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
 
 
 def state_of(name: str) -> dict[str, Tensor]:
-    """The state dict of a name in TINY, OUTPUTS or REAL, under its source's key names.
+    """The state dict of a name in TINY, OTHERS or REAL, under its source's key names.
 
-    With 10 classes, but for those in OUTPUTS.
+    With 10 classes, but for those in OTHERS.
     """
-    if name in OUTPUTS:
-        model = calibrated_model(TINY["v1_lean"], num_classes=OUTPUTS[name])
+    if name in OTHERS:
+        classes, channels = OTHERS[name]
+        spec = with_in_channels(TINY["v1_lean"], channels)
+        model = calibrated_model(spec, num_classes=classes)
         return named_weights(model, "cvnets")
     if name in TINY:
         return named_weights(calibrated_model(TINY[name]), "cvnets")

@@ -39,11 +39,16 @@ FLEXIBLE_STEP: Final = 64
 """A multiple of it needs no resizing of a map anywhere: stride 32 times the patch."""
 _CHANNELS_PER_PALETTE: Final = 8
 _GROUPED_PALETTES_SINCE: Final = "iOS18"
+_COLOR_LAYOUTS: Final = {
+    "RGB": ct.colorlayout.RGB,
+    "BGR": ct.colorlayout.BGR,
+    "GRAY": ct.colorlayout.GRAYSCALE,
+}
 _PREVIEW: Final = "com.apple.coreml.model.preview.type"
 
 
 class _Program(ExportableModel):
-    """What the package computes. ``[1, 3, H, W]`` -> logits, and a classifier's probabilities."""
+    """What the package computes. ``[1, C, H, W]`` -> logits, and a classifier's probabilities."""
 
     def __init__(self, module: ExportableModel, task: Task) -> None:
         super().__init__(module.model, module.preparation, activation=module.activation)
@@ -105,7 +110,7 @@ def _capture(
 
         program = quantize_program(module, [(b,) for b in plan.batches], plan.fp32_parts)
     else:
-        example = torch.zeros(1, 3, *sizes.default)
+        example = torch.zeros(1, job.module_input.channels, *sizes.default)
         with torch.no_grad():
             program = torch.export.export(
                 module, (example,), dynamic_shapes=(_dynamic_sides(sizes),)
@@ -159,7 +164,9 @@ def _convert(
     plan: PrecisionPlan,
     uncompressed: Sequence[str],
 ) -> Any:
-    shapes = [(1, 3, *size) for size in (sizes.default, *sizes.others)]
+    contract = job.module_input
+    shapes = [(1, contract.channels, *size) for size in (sizes.default, *sizes.others)]
+    bias = [-mean for mean in contract.normalization.mean]
     system = deployment_target(job.options)
     intermediate = ct.convert(
         program,
@@ -170,9 +177,9 @@ def _convert(
             ct.ImageType(
                 name=INPUT_NAME,
                 shape=ct.EnumeratedShapes(shapes, default=shapes[0]) if sizes.others else shapes[0],
-                scale=job.module_input.scale,
-                bias=[-mean for mean in job.module_input.normalization.mean],
-                color_layout=ct.colorlayout[job.module_input.channel_order],
+                scale=contract.scale,
+                bias=bias if contract.channels > 1 else bias[0],
+                color_layout=_COLOR_LAYOUTS[contract.channel_order],
             )
         ],
         outputs=[ct.TensorType(name=name, dtype=np.float32) for name in _output_names(job.task)],

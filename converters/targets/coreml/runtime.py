@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from PIL import Image
 
 from converters.quiet import quiet
 from converters.targets.base import EMBEDDING, INPUT_NAME, LOGITS
-from converters.targets.coreml.evaluator.interface import ImageInput
+from converters.targets.coreml.evaluator.interface import GRAYSCALE, ImageInput
 from converters.targets.coreml.evaluator.package import MilModel, read_package
 from converters.targets.loaded import Array, LoadedModel, TensorSpec
 from mobilevit_edge.errors import ConversionError
@@ -54,7 +55,6 @@ def load_core_ml(path: Path) -> LoadedModel | None:
     if platform.system() != _MACOS:
         return None
     import coremltools as ct
-    from PIL import Image
 
     model = read(path)
     try:
@@ -69,7 +69,7 @@ def load_core_ml(path: Path) -> LoadedModel | None:
 
     def call(name: str, pixels: Array) -> Mapping[str, Any]:
         try:
-            answer: Mapping[str, Any] = models[name].predict({INPUT_NAME: Image.fromarray(pixels)})
+            answer: Mapping[str, Any] = models[name].predict({INPUT_NAME: _image(pixels)})
         except Exception as error:
             raise ConversionError(f"Core ML cannot run {path}: {error}") from error
         return answer
@@ -93,7 +93,7 @@ def _run_by_size(
     by_size: Mapping[tuple[int, int], str],
     call: Callable[[str, Array], Mapping[str, Any]],
 ) -> Callable[[Array], Array]:
-    """Images ``[B, H, W, 3]`` -> logits ``[B, num_outputs]``, each by its size's function."""
+    """Images ``[B, H, W, C]`` -> logits ``[B, num_outputs]``, each by its size's function."""
 
     def run(images: Array) -> Array:
         height, width = images.shape[1:3]
@@ -138,13 +138,16 @@ class CoreMLSession:
 
     def bind(self, inputs: Sequence[Array]) -> Callable[[], object]:
         """One call of ``predict``."""
-        from PIL import Image
-
         feed = {
-            value.name: Image.fromarray(x) if _is_image(value) else x
+            value.name: _image(x) if _is_image(value) else x
             for value, x in zip(self._described, inputs, strict=True)
         }
         return partial(self._model.predict, feed)
+
+
+def _image(pixels: Array) -> Image.Image:
+    """``[H, W, 3]`` or ``[H, W, 1]`` bytes as Core ML takes them."""
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
 def _is_image(value: Any) -> bool:
@@ -154,5 +157,6 @@ def _is_image(value: Any) -> bool:
 def _tensor_spec(value: Any) -> TensorSpec:
     if _is_image(value):
         image = value.type.imageType
-        return TensorSpec(value.name, (image.height, image.width, 3), np.dtype(np.uint8))
+        channels = 1 if image.colorSpace == GRAYSCALE else 3
+        return TensorSpec(value.name, (image.height, image.width, channels), np.dtype(np.uint8))
     return TensorSpec(value.name, tuple(value.type.multiArrayType.shape), np.dtype(np.float32))

@@ -55,6 +55,7 @@ class CoreMLTarget(Target):
         run_packages=("torch", "coremltools"),
         phones=("ios",),
         takes_pixels=True,
+        image_channels=(1, 3),
         gives_probabilities=True,
     )
 

@@ -15,21 +15,31 @@ from converters.targets.coreml.evaluator.program import Function
 from converters.targets.coreml.evaluator.tensor_types import DTYPES, TensorType, round_to, to_array
 from mobilevit_edge.errors import BundleError, ConversionError, ImageError, InputError
 
-_COLOR_SPACES: Final[Mapping[int, Literal["RGB", "BGR"]]] = {20: "RGB", 30: "BGR"}
-_CHANNELS: Final = 3
+GRAYSCALE: Final = 10
+"""The color space of an image of one channel."""
+_COLOR_SPACES: Final[Mapping[int, Literal["RGB", "BGR", "GRAY"]]] = {
+    GRAYSCALE: "GRAY",
+    20: "RGB",
+    30: "BGR",
+}
 
 
 @dataclass(frozen=True)
 class ImageInput:
-    """An image, given as ``[H, W, 3]`` RGB bytes.
+    """An image, given as ``[H, W, 3]`` RGB bytes, or ``[H, W, 1]`` gray ones.
 
     ``order`` is the channel order that the program receives. ``sizes`` are the allowed (height,
     width), the default first.
     """
 
     name: str
-    order: Literal["RGB", "BGR"]
+    order: Literal["RGB", "BGR", "GRAY"]
     sizes: tuple[tuple[int, int], ...]
+
+    @property
+    def channels(self) -> int:
+        """Of an image."""
+        return 1 if self.order == "GRAY" else 3
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ def convert_inputs(
     """Arrays as the program's values.
 
     Raises:
-        ImageError: an image is not ``[H, W, 3]`` bytes of an allowed size.
+        ImageError: an image is not ``[H, W, C]`` bytes of an allowed size.
         InputError: an input is missing or unknown, or an array has another shape or kind.
     """
     names = {feature.name for feature in interface.inputs}
@@ -113,7 +123,10 @@ def _parse_input(feature: Any) -> ImageInput | ArrayInput:
 
 def _parse_image(name: str, image: Any) -> ImageInput:
     if image.colorSpace not in _COLOR_SPACES:
-        raise BundleError(f"the image {name!r} is not in color; only RGB and BGR are evaluated")
+        raise BundleError(
+            f"the image {name!r} is neither in color nor in 8-bit gray, and only those are "
+            f"evaluated"
+        )
     if image.WhichOneof("SizeFlexibility") == "imageSizeRange":
         raise BundleError(
             f"the image {name!r} has a range of sizes; only listed ones are evaluated"
@@ -125,10 +138,10 @@ def _parse_image(name: str, image: Any) -> ImageInput:
 
 
 def _convert_image(feature: ImageInput, pixels: npt.NDArray[Any]) -> Tensor:
-    """``[H, W, 3]`` RGB bytes -> ``[1, 3, H, W]`` of 0 to 255 in the declared channel order."""
-    if pixels.dtype != np.uint8 or pixels.ndim != _CHANNELS or pixels.shape[2] != _CHANNELS:
+    """``[H, W, C]`` RGB or gray bytes -> ``[1, C, H, W]`` of 0 to 255 as declared."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != feature.channels:
         raise ImageError(
-            f"{feature.name}: [height, width, 3] bytes are expected, "
+            f"{feature.name}: [height, width, {feature.channels}] bytes are expected, "
             f"not {list(pixels.shape)} of {pixels.dtype}"
         )
     height, width = pixels.shape[:2]
@@ -138,8 +151,8 @@ def _convert_image(feature: ImageInput, pixels: npt.NDArray[Any]) -> Tensor:
             f"{feature.name}: an image of {height}x{width} pixels is not among the model's sizes "
             f"({sizes})"
         )
-    ordered = pixels if feature.order == "RGB" else pixels[:, :, ::-1]
-    # [H, W, 3] -> [1, 3, H, W]
+    ordered = pixels[:, :, ::-1] if feature.order == "BGR" else pixels
+    # [H, W, C] -> [1, C, H, W]
     return torch.from_numpy(np.ascontiguousarray(ordered.transpose(2, 0, 1))[None]).float()
 
 

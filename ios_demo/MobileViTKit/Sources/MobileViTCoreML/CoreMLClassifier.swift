@@ -30,12 +30,9 @@
         }
 
         public func prepare(_ image: Pixels) throws -> MLFeatureProvider {
-            try provider(image.pixelBuffer())
-        }
-
-        /// The input for a buffer of the model's size, `kCVPixelFormatType_32BGRA`.
-        public func provider(_ buffer: CVPixelBuffer) throws -> MLFeatureProvider {
-            try MLDictionaryFeatureProvider(dictionary: [manifest.input.name: MLFeatureValue(pixelBuffer: buffer)])
+            let buffer = manifest.input.order == .gray ? try image.grayBuffer() : try image.pixelBuffer()
+            let value = MLFeatureValue(pixelBuffer: buffer)
+            return try MLDictionaryFeatureProvider(dictionary: [manifest.input.name: value])
         }
 
         public func run(_ input: MLFeatureProvider) async throws -> [Double] {

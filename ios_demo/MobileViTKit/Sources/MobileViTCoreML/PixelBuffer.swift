@@ -4,10 +4,27 @@
     import MobileViTKit
 
     extension Pixels {
-        /// A copy as `kCVPixelFormatType_32BGRA`: what Core ML takes for an image of either channel order.
+        /// A copy as `kCVPixelFormatType_32BGRA`: what Core ML takes for an image of either color order.
         public func pixelBuffer() throws -> CVPixelBuffer {
+            try buffer(of: kCVPixelFormatType_32BGRA) { line, column, from in
+                line[column * 4] = rgb[from + 2]
+                line[column * 4 + 1] = rgb[from + 1]
+                line[column * 4 + 2] = rgb[from]
+                line[column * 4 + 3] = 255
+            }
+        }
+
+        /// A copy as `kCVPixelFormatType_OneComponent8`: what Core ML takes for a gray image.
+        public func grayBuffer() throws -> CVPixelBuffer {
+            try buffer(of: kCVPixelFormatType_OneComponent8) { line, column, from in line[column] = luma(at: from) }
+        }
+
+        /// A buffer whose pixels are set one by one: in a line, at a column, from the index of a pixel's bytes.
+        private func buffer(
+            of format: OSType, set: (UnsafeMutablePointer<UInt8>, Int, Int) -> Void
+        ) throws -> CVPixelBuffer {
             var made: CVPixelBuffer?
-            let status = CVPixelBufferCreate(nil, width, height, kCVPixelFormatType_32BGRA, nil, &made)
+            let status = CVPixelBufferCreate(nil, width, height, format, nil, &made)
             guard let buffer = made, status == kCVReturnSuccess else {
                 throw BundleError("no memory for an image of \(width) x \(height)")
             }
@@ -17,13 +34,7 @@
             let stride = CVPixelBufferGetBytesPerRow(buffer)
             for row in 0..<height {
                 let line = (base + row * stride).assumingMemoryBound(to: UInt8.self)
-                for column in 0..<width {
-                    let from = (row * width + column) * 3
-                    line[column * 4] = rgb[from + 2]
-                    line[column * 4 + 1] = rgb[from + 1]
-                    line[column * 4 + 2] = rgb[from]
-                    line[column * 4 + 3] = 255
-                }
+                for column in 0..<width { set(line, column, (row * width + column) * 3) }
             }
             return buffer
         }

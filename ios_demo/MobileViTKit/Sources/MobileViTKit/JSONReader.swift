@@ -35,6 +35,15 @@ struct JSONReader {
         return found
     }
 
+    /// A text of so many characters, as Unicode counts them.
+    func text(_ key: String, _ lengths: ClosedRange<Int>) throws -> String {
+        let found = try text(key)
+        guard lengths.contains(found.unicodeScalars.count) else {
+            throw wrong(key, "has not \(lengths.lowerBound) to \(lengths.upperBound) characters")
+        }
+        return found
+    }
+
     func oneOf(_ key: String, _ allowed: [String]) throws -> String {
         let found = try text(key)
         guard allowed.contains(found) else {

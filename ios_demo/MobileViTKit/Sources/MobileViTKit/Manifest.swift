@@ -79,9 +79,20 @@ public struct Manifest: Equatable, Sendable {
     }
 }
 
-public enum ChannelOrder: String, Sendable {
+/// Of an input. Photos have no alpha: theirs is 255.
+public enum ChannelOrder: String, CaseIterable, Sendable {
     case rgb = "RGB"
     case bgr = "BGR"
+    case gray = "GRAY"
+    case rgba = "RGBA"
+
+    public var channels: Int {
+        switch self {
+        case .rgb, .bgr: return 3
+        case .gray: return 1
+        case .rgba: return 4
+        }
+    }
 }
 
 /// What outputs are: probabilities, logits of one class of many, logits of each class by itself, or no classes.

@@ -6,10 +6,17 @@ public enum ManifestReader {
     private static let schemaVersion = 2
     private static let sides = 1...2048
     private static let classes = 1...1_000_000
-    private static let mostFiles = 100
+    private static let images = 1...65_536
+    private static let mostFiles = 1000
+    private static let paths = 1...240
+    private static let names = 1...200
+    private static let largestCover = 4
+    private static let largestTolerance = 1e6
+    private static let mostElements = 1 << 28
+    private static let scaleTolerance = 1e-6
     private static let mostExpected = 5
     private static let goldenSides = 1...256
-    private static let channels = 3
+    private static let firstChannels = 3
     private static let means = -255.0...255.0
     private static let stds = (1 / 1024.0)...1024.0
 
@@ -54,30 +61,47 @@ public enum ManifestReader {
     private static func input(_ json: JSONReader, _ model: Manifest.Model, isFirst: Bool) throws -> Manifest.Input {
         let bytes = try json.oneOf("dtype", ["float32", "uint8"]) == "uint8"
         let last = try json.oneOf("layout", ["NCHW", "NHWC"]) == "NHWC"
-        let shape = try json.ints("shape", count: 4, sides)
-        let expected = last ? [model.height, model.width, 3] : [3, model.height, model.width]
+        // Version 1 knew colors only.
+        let orders = ChannelOrder.allCases.filter { !isFirst || $0.channels == firstChannels }
+        let named = try json.oneOf("channel_order", orders.map(\.rawValue))
+        guard let order = ChannelOrder(rawValue: named) else { throw json.wrong("channel_order", "is unknown") }
+        let channels = order.channels
+        let shape = try json.ints("shape", count: 4, images)
+        let expected = last ? [model.height, model.width, channels] : [channels, model.height, model.width]
         guard shape.dropFirst().elementsEqual(expected), bytes == last else {
             throw json.wrong("shape", "does not fit the image size: export the bundle again")
         }
+        guard shape.reduce(1, { $0 * ($1 ?? 1) }) <= mostElements else { throw json.wrong("shape", "is too large") }
         guard (shape[0] ?? 1) == 1 else {
             throw json.wrong("shape", "is of several images at once: export the bundle with --batch 1")
         }
-        let order = try json.oneOf("channel_order", ["RGB", "BGR"])
+        let mean = isFirst ? [Double](repeating: 0, count: channels) : try json.numbers("mean", count: channels, means)
+        let std = isFirst ? [Double](repeating: 1, count: channels) : try json.numbers("std", count: channels, stds)
+        // Bytes come as they are: what else happens to them is inside the model.
+        guard !bytes || (order != .bgr && mean.allSatisfy { $0 == 0 } && std.allSatisfy { $0 == 1 }) else {
+            throw json.wrong("dtype", "is of bytes that are ordered or normalized: export the bundle again")
+        }
+        let scale = try json.positive("scale")
+        let defined = bytes ? 1 : 1 / 255.0
+        guard abs(scale - defined) <= scaleTolerance * defined else {
+            throw json.wrong("scale", "is not \(defined): export the bundle again")
+        }
         return Manifest.Input(
-            name: try json.text("name"),
+            name: try json.text("name", names),
             bytes: bytes,
-            order: order == "BGR" ? .bgr : .rgb,
-            scale: try json.positive("scale"),
-            mean: isFirst
-                ? [Double](repeating: 0, count: channels) : try json.numbers("mean", count: channels, means),
-            std: isFirst
-                ? [Double](repeating: 1, count: channels) : try json.numbers("std", count: channels, stds),
-            resize: try resize(json.child("resize"))
+            order: order,
+            scale: scale,
+            mean: mean,
+            std: std,
+            resize: try resize(json.child("resize"), model)
         )
     }
 
-    private static func resize(_ json: JSONReader) throws -> Manifest.Resize {
-        let (height, width) = try size(json, "cover")
+    private static func resize(_ json: JSONReader, _ model: Manifest.Model) throws -> Manifest.Resize {
+        let (height, width) = try size(json, "cover", 1...(largestCover * sides.upperBound))
+        guard (model.height...largestCover * model.height).contains(height),
+            (model.width...largestCover * model.width).contains(width)
+        else { throw json.wrong("cover", "does not fit the image size: export the bundle again") }
         let interpolation = try json.oneOf("interpolation", ["bilinear", "bicubic"])
         return Manifest.Resize(
             crop: try json.oneOf("rule", ["crop", "stretch"]) == "crop",
@@ -101,7 +125,7 @@ public enum ManifestReader {
         case ("multilabel", _): scores = .independentLogits
         default: scores = .logits
         }
-        return Manifest.Output(name: try json.text("name"), scores: scores)
+        return Manifest.Output(name: try json.text("name", names), scores: scores)
     }
 
     private static func golden(_ json: JSONReader, _ model: Manifest.Model) throws -> Manifest.Golden {
@@ -112,26 +136,27 @@ public enum ManifestReader {
         let expected = try json.children("expected", most: mostExpected).map {
             Manifest.Expected(
                 index: try $0.int("index", 0...(model.outputs - 1)),
-                label: try $0.text("label"),
+                label: try $0.text("label", 0...Labels.longest),
                 value: try $0.number("value"))
         }
         guard !expected.isEmpty else { throw json.wrong("expected", "is empty") }
+        let tolerance = try json.positive("tolerance")
+        guard tolerance <= largestTolerance else { throw json.wrong("tolerance", "allows everything") }
         return Manifest.Golden(
-            rows: rows, columns: columns, pixels: [UInt8](pixels), expected: expected,
-            tolerance: try json.positive("tolerance"))
+            rows: rows, columns: columns, pixels: [UInt8](pixels), expected: expected, tolerance: tolerance)
     }
 
     private static func files(_ root: JSONReader) throws -> [Manifest.BundleFile] {
         let files = try root.children("files", most: mostFiles).map(file)
         let paths = files.map(\.path)
-        guard Set(paths).count == paths.count, paths.contains(Manifest.labelsName),
-            paths.contains(where: { $0.hasPrefix(Manifest.modelPrefix) })
+        let models = Set(paths.filter { $0.hasPrefix(Manifest.modelPrefix) }.map { $0.prefix { $0 != "/" } })
+        guard Set(paths).count == paths.count, paths.contains(Manifest.labelsName), models.count == 1
         else { throw root.wrong("files", "does not list labels and model once: export the bundle again") }
         return files
     }
 
     private static func file(_ json: JSONReader) throws -> Manifest.BundleFile {
-        let path = try json.text("path")
+        let path = try json.text("path", paths)
         guard isInside(path), path != Manifest.fileName else {
             throw json.wrong("path", "leads out of the bundle: \(path.prefix(80))")
         }
@@ -156,8 +181,10 @@ public enum ManifestReader {
 
     private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
 
-    private static func size(_ json: JSONReader, _ key: String) throws -> (Int, Int) {
-        let found = try json.ints(key, count: 2, sides)
+    private static func size(
+        _ json: JSONReader, _ key: String, _ allowed: ClosedRange<Int> = sides
+    ) throws -> (Int, Int) {
+        let found = try json.ints(key, count: 2, allowed)
         guard let height = found[0], let width = found[1] else { throw json.wrong(key, "lacks a side") }
         return (height, width)
     }

@@ -13,6 +13,12 @@ public struct Pixels: Equatable, Sendable {
         self.rgb = rgb
     }
 
+    /// The gray of the pixel whose bytes begin at an index: ITU-R BT.601, rounded as Pillow rounds it.
+    public func luma(at index: Int) -> UInt8 {
+        let (red, green, blue) = (Int(rgb[index]), Int(rgb[index + 1]), Int(rgb[index + 2]))
+        return UInt8((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16)
+    }
+
     /// A part of the image.
     func cropped(left: Int, top: Int, width newWidth: Int, height newHeight: Int) -> Pixels {
         precondition(left >= 0 && top >= 0 && left + newWidth <= width && top + newHeight <= height, "crop outside")

@@ -31,22 +31,33 @@ public struct Preprocessor: Sendable {
             .cropped(left: left, top: top, width: model.width, height: model.height)
     }
 
-    /// An image of the model's size as float32 `[3, H, W]`, channels ordered, scaled and
+    /// An image of the model's size as float32 `[C, H, W]`, channels arranged, scaled and
     /// normalized: for models that take no pixels.
     public func tensor(_ image: Pixels) -> [Float] {
         precondition(image.width == model.width && image.height == model.height, "not of the model's size")
         let count = image.width * image.height
         let divisor = Float(1 / input.scale)
-        var tensor = [Float](repeating: 0, count: 3 * count)
-        for plane in 0..<3 {
-            let channel = input.order == .bgr ? 2 - plane : plane
+        let channels = input.order.channels
+        var tensor = [Float](repeating: 0, count: channels * count)
+        for plane in 0..<channels {
             let (mean, std) = (Float(input.mean[plane]), Float(input.std[plane]))
             for pixel in 0..<count {
                 // A division, as in Python: times the reciprocal is off by one in the last place.
-                tensor[plane * count + pixel] = (Float(image.rgb[pixel * 3 + channel]) / divisor - mean) / std
+                tensor[plane * count + pixel] = (Float(byte(image, pixel, plane)) / divisor - mean) / std
             }
         }
         return tensor
+    }
+
+    /// A channel of a pixel; gray by ITU-R BT.601, rounded as Pillow rounds it.
+    private func byte(_ image: Pixels, _ pixel: Int, _ plane: Int) -> UInt8 {
+        let at = pixel * 3
+        switch input.order {
+        case .rgb: return image.rgb[at + plane]
+        case .bgr: return image.rgb[at + 2 - plane]
+        case .rgba: return plane == 3 ? 255 : image.rgb[at + plane]
+        case .gray: return image.luma(at: at)
+        }
     }
 
     /// What the image is scaled to: its proportions kept, covering the manifest's size.

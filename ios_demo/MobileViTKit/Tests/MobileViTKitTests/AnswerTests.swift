@@ -45,6 +45,23 @@ final class AnswerTests: XCTestCase {
         }
     }
 
+    func testLabelsAreWhatPythonReads() throws {
+        struct Text: Decodable {
+            let text: String
+            let count: Int
+            let labels: [String]?
+        }
+        let cases = try JSONDecoder().decode([Text].self, from: Vectors.data("labels.json"))
+        XCTAssertGreaterThan(cases.count, 10)
+        for found in cases {
+            guard let labels = found.labels else {
+                XCTAssertThrowsError(try Labels.parse(found.text, count: found.count), String(found.text.prefix(80)))
+                continue
+            }
+            XCTAssertEqual(try Labels.parse(found.text, count: found.count), labels)
+        }
+    }
+
     func testABundleIsOpenedWhole() throws {
         let bundle = try Vectors.bundle()
         XCTAssertEqual(bundle.labels.count, 10)

@@ -14,6 +14,7 @@ public struct CVPixelBufferLockFlags: OptionSet {
 
 public let kCVReturnSuccess: CVReturn = 0
 public let kCVPixelFormatType_32BGRA: OSType = 0x4247_5241
+public let kCVPixelFormatType_OneComponent8: OSType = 0x0000_0008
 public let kCVPixelBufferPixelFormatTypeKey = "PixelFormatType"
 
 public func CVPixelBufferCreate(

@@ -16,6 +16,16 @@ internal class JsonReader private constructor(private val json: JSONObject, priv
 
     fun text(key: String): String = required(key, String::class.java)
 
+    /** A text of so many characters. */
+    fun text(key: String, lengths: IntRange): String {
+        val value = text(key)
+        // Java counts in UTF-16; the definition of a manifest in characters.
+        if (value.codePointCount(0, value.length) !in lengths) {
+            fail(key, "has not ${lengths.first} to ${lengths.last} characters")
+        }
+        return value
+    }
+
     fun textOrNull(key: String): String? = if (json.isNull(key)) null else text(key)
 
     fun oneOf(key: String, vararg allowed: String): String {

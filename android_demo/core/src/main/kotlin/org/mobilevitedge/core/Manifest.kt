@@ -31,7 +31,8 @@ data class Manifest(
         /** Of the tensor that [Preprocessor.tensor] makes: one image, NHWC bytes or NCHW floats. */
         fun shape(model: Model): LongArray {
             val (height, width) = Pair(model.height.toLong(), model.width.toLong())
-            return if (bytes) longArrayOf(1, height, width, 3) else longArrayOf(1, 3, height, width)
+            val channels = order.channels.toLong()
+            return if (bytes) longArrayOf(1, height, width, channels) else longArrayOf(1, channels, height, width)
         }
     }
 
@@ -70,7 +71,8 @@ data class Manifest(
     }
 }
 
-enum class ChannelOrder { RGB, BGR }
+/** Of an input, with the number of its channels. Photos have no alpha: theirs is 255. */
+enum class ChannelOrder(val channels: Int) { RGB(3), BGR(3), GRAY(1), RGBA(4) }
 
 enum class Interpolation { BILINEAR, BICUBIC }
 

@@ -1,17 +1,25 @@
 package org.mobilevitedge.core
 
 import kotlin.io.encoding.Base64
+import kotlin.math.abs
 
 /** Reads `manifest.json`. */
 object ManifestReader {
     private const val SCHEMA_VERSION = 2
     private const val FIRST_VERSION = 1
     private const val LARGEST_SIDE = 2048
+    private const val MOST_IMAGES = 65_536
     private const val MOST_CLASSES = 1_000_000
-    private const val MOST_FILES = 100
+    private const val MOST_FILES = 1000
+    private const val LONGEST_PATH = 240
+    private const val LONGEST_NAME = 200
+    private const val LARGEST_COVER = 4
+    private const val LARGEST_TOLERANCE = 1e6
+    private const val MOST_ELEMENTS = 1L shl 28
+    private const val SCALE_TOLERANCE = 1e-6
     private const val MOST_EXPECTED = 5
     private const val LARGEST_GOLDEN = 256
-    private const val CHANNELS = 3
+    private const val FIRST_CHANNELS = 3
     private val MEANS = -255.0..255.0
     private val STDS = 1 / 1024.0..1024.0
     internal val PATH = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -53,25 +61,48 @@ object ManifestReader {
     private fun input(json: JsonReader, model: Manifest.Model, first: Boolean): Manifest.Input {
         val bytes = json.oneOf("dtype", "float32", "uint8") == "uint8"
         val last = json.oneOf("layout", "NCHW", "NHWC") == "NHWC"
-        val shape = json.ints("shape", 4, 1..LARGEST_SIDE)
-        val expected = if (last) listOf(model.height, model.width, 3) else listOf(3, model.height, model.width)
+        val order = ChannelOrder.valueOf(json.oneOf("channel_order", *orders(first)))
+        val channels = order.channels
+        val shape = json.ints("shape", 4, 1..MOST_IMAGES)
+        val expected = if (last) listOf(model.height, model.width, channels) else listOf(channels, model.height, model.width)
         if (shape.drop(1) != expected || bytes != last) {
             throw BundleException("manifest: input/shape does not fit the image size: export the bundle again")
         }
+        if (shape.fold(1L) { product, side -> product * (side ?: 1) } > MOST_ELEMENTS) {
+            throw BundleException("manifest: input/shape is too large")
+        }
+        val mean = if (first) List(FIRST_CHANNELS) { 0.0 } else json.numbers("mean", channels, MEANS)
+        val std = if (first) List(FIRST_CHANNELS) { 1.0 } else json.numbers("std", channels, STDS)
+        // Bytes come as they are: what else happens to them is inside the model.
+        if (bytes && (order == ChannelOrder.BGR || mean.any { it != 0.0 } || std.any { it != 1.0 })) {
+            throw BundleException("manifest: input has bytes that are ordered or normalized: export the bundle again")
+        }
+        val scale = json.positive("scale")
+        val defined = if (bytes) 1.0 else 1 / 255.0
+        if (abs(scale - defined) > SCALE_TOLERANCE * defined) {
+            throw BundleException("manifest: input/scale is not $defined: export the bundle again")
+        }
         return Manifest.Input(
-            name = json.text("name"),
+            name = json.text("name", 1..LONGEST_NAME),
             bytes = bytes,
             batch = shape[0] ?: 1,
-            order = ChannelOrder.valueOf(json.oneOf("channel_order", "RGB", "BGR")),
-            scale = json.positive("scale"),
-            mean = if (first) List(CHANNELS) { 0.0 } else json.numbers("mean", CHANNELS, MEANS),
-            std = if (first) List(CHANNELS) { 1.0 } else json.numbers("std", CHANNELS, STDS),
-            resize = resize(json.child("resize")),
+            order = order,
+            scale = scale,
+            mean = mean,
+            std = std,
+            resize = resize(json.child("resize"), model),
         )
     }
 
-    private fun resize(json: JsonReader): Manifest.Resize {
-        val (height, width) = size(json, "cover")
+    /** Version 1 knew colors only. */
+    private fun orders(first: Boolean): Array<String> =
+        ChannelOrder.entries.filter { !first || it.channels == FIRST_CHANNELS }.map { it.name }.toTypedArray()
+
+    private fun resize(json: JsonReader, model: Manifest.Model): Manifest.Resize {
+        val (height, width) = size(json, "cover", LARGEST_COVER * LARGEST_SIDE)
+        if (height !in model.height..LARGEST_COVER * model.height || width !in model.width..LARGEST_COVER * model.width) {
+            throw BundleException("manifest: input/resize/cover does not fit the image size: export the bundle again")
+        }
         return Manifest.Resize(
             crop = json.oneOf("rule", "crop", "stretch") == "crop",
             interpolation = Interpolation.valueOf(json.oneOf("interpolation", "bilinear", "bicubic").uppercase()),
@@ -91,7 +122,7 @@ object ManifestReader {
             task == "multilabel" -> Scores.INDEPENDENT_LOGITS
             else -> Scores.LOGITS
         }
-        return Manifest.Output(json.text("name"), scores)
+        return Manifest.Output(json.text("name", 1..LONGEST_NAME), scores)
     }
 
     private fun golden(json: JsonReader, model: Manifest.Model): Manifest.Golden {
@@ -102,10 +133,12 @@ object ManifestReader {
             throw BundleException("manifest: golden/pixels_base64 is no image of $rows x $columns")
         }
         val expected = json.children("expected", MOST_EXPECTED).map {
-            Manifest.Expected(it.int("index", 0 until model.outputs), it.text("label"), it.number("value"))
+            Manifest.Expected(it.int("index", 0 until model.outputs), it.text("label", 0..Labels.LONGEST), it.number("value"))
         }
         if (expected.isEmpty()) throw BundleException("manifest: golden/expected is empty")
-        return Manifest.Golden(rows, columns, pixels, expected, json.positive("tolerance"))
+        val tolerance = json.positive("tolerance")
+        if (tolerance > LARGEST_TOLERANCE) throw BundleException("manifest: golden/tolerance allows everything")
+        return Manifest.Golden(rows, columns, pixels, expected, tolerance)
     }
 
     private fun decode(text: String): ByteArray =
@@ -116,7 +149,7 @@ object ManifestReader {
         }
 
     private fun file(json: JsonReader): Manifest.BundleFile {
-        val path = json.text("path")
+        val path = json.text("path", 1..LONGEST_PATH)
         if (!PATH.matches(path) || path == Manifest.FILE) {
             throw BundleException("manifest: a file's path leads out of the bundle: ${path.take(80)}")
         }
@@ -125,8 +158,8 @@ object ManifestReader {
         return Manifest.BundleFile(path, json.int("bytes", 0..Int.MAX_VALUE).toLong(), sha256)
     }
 
-    private fun size(json: JsonReader, key: String): Pair<Int, Int> {
-        val (height, width) = json.ints(key, 2, 1..LARGEST_SIDE)
+    private fun size(json: JsonReader, key: String, largest: Int = LARGEST_SIDE): Pair<Int, Int> {
+        val (height, width) = json.ints(key, 2, 1..largest)
         return Pair(
             height ?: throw BundleException("manifest: $key has no height"),
             width ?: throw BundleException("manifest: $key has no width"),
@@ -136,7 +169,8 @@ object ManifestReader {
     private fun check(manifest: Manifest) {
         val paths = manifest.files.map { it.path }
         val models = paths.filter { it.startsWith(Manifest.MODEL_PREFIX) }
-        if (paths.toSet().size != paths.size || Manifest.LABELS !in paths || models.isEmpty()) {
+        val roots = models.map { it.substringBefore('/') }.toSet()
+        if (paths.toSet().size != paths.size || Manifest.LABELS !in paths || roots.size != 1) {
             throw BundleException("manifest: it does not list labels and model once: export the bundle again")
         }
         if (manifest.labelCount != manifest.model.outputs) {

@@ -46,29 +46,50 @@ class Preprocessor(private val model: Manifest.Model, private val input: Manifes
     }
 
     /**
-     * An image of the model's size as its input tensor, in native byte order: uint8 `[1, H, W, 3]`, or
-     * float32 `[1, 3, H, W]` with channels ordered, scaled and normalized.
+     * An image of the model's size as its input tensor, in native byte order: uint8 `[1, H, W, C]`, or
+     * float32 `[1, C, H, W]` scaled and normalized; channels are arranged.
      */
     fun tensor(image: Pixels): ByteBuffer {
         require(image.width == model.width && image.height == model.height) { "not of the model's size" }
-        val count = image.rgb.size
+        val pixels = image.width * image.height
+        val channels = input.order.channels
         if (input.bytes) {
-            val buffer = ByteBuffer.allocateDirect(count)
-            buffer.put(image.rgb).rewind()
+            val buffer = ByteBuffer.allocateDirect(pixels * channels)
+            if (input.order == ChannelOrder.RGB) {
+                buffer.put(image.rgb)
+            } else {
+                for (pixel in 0 until pixels) for (plane in 0 until channels) buffer.put(byte(image, pixel, plane).toByte())
+            }
+            buffer.rewind()
             return buffer
         }
-        val buffer = ByteBuffer.allocateDirect(count * Float.SIZE_BYTES).order(ByteOrder.nativeOrder())
+        val buffer = ByteBuffer.allocateDirect(pixels * channels * Float.SIZE_BYTES).order(ByteOrder.nativeOrder())
         val floats = buffer.asFloatBuffer()
         val divisor = (1 / input.scale).toFloat()
-        for (plane in 0 until 3) {
-            val channel = if (input.order == ChannelOrder.BGR) 2 - plane else plane
+        for (plane in 0 until channels) {
             val mean = input.mean[plane].toFloat()
             val std = input.std[plane].toFloat()
-            for (pixel in 0 until count / 3) {
+            for (pixel in 0 until pixels) {
                 // A division, as in Python: times the reciprocal is off by one in the last place.
-                floats.put(((image.rgb[pixel * 3 + channel].toInt() and 0xff) / divisor - mean) / std)
+                floats.put((byte(image, pixel, plane) / divisor - mean) / std)
             }
         }
         return buffer
+    }
+
+    /** A channel of a pixel, 0 to 255; gray by ITU-R BT.601, rounded as Pillow rounds it. */
+    private fun byte(image: Pixels, pixel: Int, plane: Int): Int {
+        val at = pixel * 3
+        return when (input.order) {
+            ChannelOrder.RGB -> image.rgb[at + plane].toInt() and 0xff
+            ChannelOrder.BGR -> image.rgb[at + 2 - plane].toInt() and 0xff
+            ChannelOrder.RGBA -> if (plane == 3) 255 else image.rgb[at + plane].toInt() and 0xff
+            ChannelOrder.GRAY -> {
+                val red = (image.rgb[at].toInt() and 0xff) * 19595
+                val green = (image.rgb[at + 1].toInt() and 0xff) * 38470
+                val blue = (image.rgb[at + 2].toInt() and 0xff) * 7471
+                (red + green + blue + 0x8000) shr 16
+            }
+        }
     }
 }

@@ -16,6 +16,21 @@ class LabelsTest {
     }
 
     @Test
+    fun `labels are what Python reads, and what it refuses is refused`() {
+        val cases = Vectors.cases("labels.json")
+        assertTrue(cases.size > 10)
+        for (case in cases) {
+            val (text, count) = Pair(case.getString("text"), case.getInt("count"))
+            if (case.isNull("labels")) {
+                assertFailsWith<BundleException>(text.take(80)) { Labels.parse(text, count) }
+            } else {
+                val expected = case.getJSONArray("labels")
+                assertEquals(List(expected.length()) { expected.getString(it) }, Labels.parse(text, count))
+            }
+        }
+    }
+
+    @Test
     fun `any text is labels or a refusal, never a crash`() {
         val random = Random(5)
         val pieces = listOf("cat", "\n", "\r\n", "\r", " ", "\u0000", "\uFEFF", "\u2028", "ü", "😀", "\uD800", "\t")

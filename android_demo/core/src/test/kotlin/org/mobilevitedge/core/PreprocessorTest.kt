@@ -33,11 +33,13 @@ class PreprocessorTest {
             val (height, width) = Pair(32 * random.nextInt(1, 4), 32 * random.nextInt(1, 4))
             val cover = Pair(height + random.nextInt(40), width + random.nextInt(40))
             val resize = Manifest.Resize(random.nextBoolean(), Interpolation.entries.random(random), cover.first, cover.second)
-            val input = Manifest.Input("image", random.nextBoolean(), 1, ChannelOrder.entries.random(random), 1 / 255.0, List(3) { 0.5 }, List(3) { 0.5 }, resize)
+            val order = ChannelOrder.entries.random(random)
+            val halves = List(order.channels) { 0.5 }
+            val input = Manifest.Input("image", random.nextBoolean(), 1, order, 1 / 255.0, halves, halves, resize)
             val model = Manifest.Model("m", 1, height, width)
             val preprocessor = Preprocessor(model, input)
             val tensor = preprocessor.tensor(preprocessor.resize(image))
-            assertEquals(height * width * 3 * if (input.bytes) 1 else 4, tensor.remaining())
+            assertEquals(height * width * order.channels * if (input.bytes) 1 else 4, tensor.remaining())
         }
     }
 
