@@ -69,8 +69,8 @@ def add_artifacts_argument(parser: ArgumentParser) -> None:
         type=Path,
         default=Path("bench-artifacts"),
         metavar="DIR",
-        help="where to write what is measured; what is already there is reused "
-        "(default bench-artifacts)",
+        help="where to write what is measured; what would be made the same is used "
+        "again (default bench-artifacts)",
     )
 
 

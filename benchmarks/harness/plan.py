@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import cattrs
 
+from benchmarks.harness.code import code_digest
 from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.formats.report import LatencyRow
 
@@ -84,12 +85,15 @@ class MeasurementPlan:
 
 
 def plan_digest(plan: MeasurementPlan) -> str:
-    """SHA-256 of all that decides what a plan measures; where its files lie does not."""
+    """SHA-256 of all that decides what a plan measures, our code included.
+
+    Where its files lie does not.
+    """
     groups = tuple(
         replace(group, candidates=tuple(_without_path(c) for c in group.candidates))
         for group in plan.groups
     )
-    content = cattrs.unstructure(replace(plan, groups=groups))
+    content = {"code": code_digest(), "plan": cattrs.unstructure(replace(plan, groups=groups))}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

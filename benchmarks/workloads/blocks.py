@@ -8,12 +8,16 @@ model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.harness.plan import Candidate, FactorySource, FileSource, Group, Source
 from benchmarks.harness.runners import eager, runtime_of
+from benchmarks.workloads.bundles import artifact_of
+from benchmarks.workloads.reuse import make_once, recipe
+from mobilevit_edge.files import write_atomically
 from mobilevit_edge.formats.report import LatencyRow, Subject
 
 if TYPE_CHECKING:
@@ -42,7 +46,7 @@ def block_groups(
         model: its name.
         targets: runtimes.
         image_size: side in pixels.
-        artifacts: folder for the parts' files; those already there are reused.
+        artifacts: folder for the parts' files; those that would be made the same are used again.
         show: shows the running step.
     """
     return tuple(
@@ -75,6 +79,7 @@ def _candidates(
             else:
                 path = _file(part, target, folder, lower_bound=lower_bound)
                 source = FileSource(target, str(path.resolve()))
+                row = replace(row, subject=replace(row.subject, artifact=artifact_of(path)))
             yield Candidate(row, source)
 
 
@@ -105,16 +110,18 @@ def _row(
 
 def _file(part: Part, target: TargetName, folder: Path, *, lower_bound: bool) -> Path:
     from converters.targets.base import get_target
-    from mobilevit_edge.files import write_atomically
 
     maker = get_target(target)
     prefix = f"{LOWER_BOUND}-" if lower_bound else ""
     path = folder / f"{prefix}{part.name}{maker.info.module_suffix}"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+
+    def make(path: Path) -> None:
         write_atomically(
             path, lambda temporary: maker.write_module(part.module, part.inputs, temporary)
         )
+
+    # Model and size are in the folder's name.
+    make_once(path, recipe(target, file=f"{folder.name}/{path.name}"), make)
     return path
 
 

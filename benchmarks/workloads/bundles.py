@@ -10,6 +10,7 @@ from typing import Final
 
 from benchmarks.harness.plan import Candidate, FileSource, Group
 from benchmarks.harness.runners import runtime_of
+from mobilevit_edge.files import sha256_of
 from mobilevit_edge.formats.bundle import MODEL_PREFIX, Accuracy, Bundle, read_bundle
 from mobilevit_edge.formats.report import Artifact, LatencyRow, Subject, Top1
 
@@ -68,6 +69,11 @@ def _artifact(bundle: Bundle) -> Artifact:
         listing = "".join(f"{file.sha256}  {file.path}\n" for file in files)
         digest = hashlib.sha256(listing.encode()).hexdigest()
     return Artifact(bundle.model_path.name, sum(file.bytes for file in files), digest)
+
+
+def artifact_of(path: Path) -> Artifact:
+    """A file as a report describes what it measured."""
+    return Artifact(path.name, path.stat().st_size, sha256_of(path))
 
 
 def _printable(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -17,12 +17,13 @@ from typing import Any, Final
 from benchmarks.harness.plan import Candidate, FactorySource, FileSource, Source
 from benchmarks.harness.runners import eager, runtime_of
 from benchmarks.workloads.bundles import subject_of
+from benchmarks.workloads.reuse import images_digest, make_once, recipe
 from benchmarks.workloads.targets import ModelTarget
 from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, Precision
 from converters.targets.base import get_target
-from mobilevit_edge.errors import BundleError, ConversionError, MissingPackageError, UsageError
-from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
+from mobilevit_edge.errors import ConversionError, MissingPackageError, UsageError
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
 from mobilevit_edge.formats.report import LatencyRow, Subject
 
 EXPERIMENT: Final = "models"
@@ -78,12 +79,12 @@ def model_candidates(
 
     Args:
         wanted: the rows.
-        artifacts: folder of bundles; those already there are reused.
+        artifacts: folder of bundles; those that would be made the same are used again.
         calibration: images for int8; ``None`` means noise.
         show: shows the running step.
 
     Raises:
-        BundleError: something else is in the place of a bundle.
+        OutputError: something else is in the place of a bundle.
     """
     candidates = []
     with _calibration_images(calibration) as images:
@@ -167,20 +168,16 @@ def _candidate_of(
 
 
 def _bundle(variant: Variant, folder: Path, calibration: Path) -> Bundle:
-    """The variant's bundle, made if it is not there.
+    """The variant's bundle, made unless it is there as it would be made now.
 
     Raises:
-        BundleError: something else is in its place.
+        OutputError: something else is in its place.
         ConversionError, MissingPackageError, UsageError: it cannot be made.
     """
-    if folder.exists():
-        bundle = read_bundle(folder)
-        if not _is_of(bundle.manifest, variant):
-            raise BundleError(f"{folder} holds another model's bundle: name another --artifacts")
-        return bundle
     from converters.bundling.pipeline import export_bundle
 
     assert variant.target != "torch"
+    calibrated = PRECISIONS[variant.precision].calibrated
     options = ExportOptions(
         target=variant.target,
         weights="random",
@@ -189,21 +186,15 @@ def _bundle(variant: Variant, folder: Path, calibration: Path) -> Bundle:
         precision=variant.precision,
         image_size=variant.image_size,
         batch=variant.batch,
-        calibration=calibration if PRECISIONS[variant.precision].calibrated else None,
+        calibration=calibration if calibrated else None,
     )
-    export_bundle(options)
-    return read_bundle(folder)
-
-
-def _is_of(manifest: Manifest, variant: Variant) -> bool:
-    found = (manifest.model.name, manifest.target, manifest.precision, manifest.model.image_size)
-    return (*found, manifest.input.shape[0]) == (
-        variant.model,
+    made_of = recipe(
         variant.target,
-        variant.precision,
-        variant.image_size,
-        variant.batch,
+        variant=asdict(variant),
+        calibration=images_digest(calibration) if calibrated else None,
     )
+    make_once(folder, made_of, lambda _: export_bundle(options))
+    return read_bundle(folder)
 
 
 @contextmanager

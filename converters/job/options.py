@@ -20,7 +20,19 @@ from mobilevit_edge.normalization import (
 from mobilevit_edge.preprocess import COLOR_ORDERS, ChannelOrder, Interpolation, ResizeRule
 
 LoweredFor: TypeAlias = Literal["xnnpack", "coreml", "vulkan"]
-DeploymentTarget: TypeAlias = Literal["iOS15", "iOS16", "iOS17", "iOS18"]
+DeploymentTarget: TypeAlias = Literal[
+    "iOS15",
+    "iOS16",
+    "iOS17",
+    "iOS18",
+    "macOS12",
+    "macOS13",
+    "macOS14",
+    "macOS15",
+    "visionOS1",
+    "visionOS2",
+]
+DEPLOYMENT_TARGETS: Final[tuple[DeploymentTarget, ...]] = get_args(DeploymentTarget)
 
 GROUPS: Final[Mapping[str, str | None]] = {
     "int8": None,
@@ -56,6 +68,11 @@ class Option:
     aliases: tuple[str, ...] = ()
     repeated: bool = False
     switches: Mapping[str, str] = field(default_factory=dict)
+
+
+def _deployment_target(text: str) -> str:
+    """A system's name in Apple's own spelling, however it is written; others as they are."""
+    return {name.lower(): name for name in DEPLOYMENT_TARGETS}.get(text.lower(), text)
 
 
 def _batch_size(text: str) -> int | None:
@@ -182,6 +199,15 @@ class ExportOptions:
             parse=arguments.names,
         ),
     )
+    opset: int | None = field(
+        default=None,
+        metadata=_shown(
+            "the version of ONNX's operators (default 18, for ONNX Runtime from 1.14)",
+            group="onnx",
+            metavar="N",
+            parse=arguments.whole_number(1, 99),
+        ),
+    )
     backend: LoweredFor = field(
         default="xnnpack",
         metadata=_shown(
@@ -199,7 +225,8 @@ class ExportOptions:
         metadata=_shown(
             "the oldest system to run on (default: the oldest from iOS16 that has what is asked)",
             group="coreml",
-            choices=get_args(DeploymentTarget),
+            parse=_deployment_target,
+            choices=DEPLOYMENT_TARGETS,
         ),
     )
     flexible_sizes: tuple[tuple[int, int], ...] = field(
@@ -328,5 +355,6 @@ def _check_groups(options: ExportOptions) -> None:
             continue
         if any(getattr(options, entry.name) != entry.default for entry in own):
             flags = [flag_of(entry.name) for entry in own]
-            listed = f"{', '.join(flags[:-1])} and {flags[-1]}"
-            raise UsageError(f"{listed} belong to --target {target}")
+            *others, last = flags
+            listed = f"{', '.join(others)} and {last} belong" if others else f"{last} belongs"
+            raise UsageError(f"{listed} to --target {target}")

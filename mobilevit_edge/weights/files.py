@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import sys
 import zipfile
 from collections.abc import Mapping
 from io import BytesIO
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from mobilevit_edge.disguises import HEAD_BYTES
 from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.reading import open_regular, read_text
 from mobilevit_edge.weights import recognition, torch_files
 from mobilevit_edge.weights.pickles import CONTAINERS, Inert, PickleError, interpret
 
@@ -31,11 +34,10 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: not readable, too large, or not a JSON object.
     """
+    text = read_text(path, MAX_CONFIG_BYTES, CheckpointError)
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise CheckpointError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes: not a config")
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} does not hold a JSON object")
@@ -50,8 +52,13 @@ def read_weights_file(path: Path) -> Mapping[str, Any]:
     Raises:
         CheckpointError: the file is missing, damaged, too large, or of another kind.
     """
-    size = _checked_size(path)
-    head = _head(path)
+    # Larger ones get a message of their own.
+    with open_regular(path, sys.maxsize, CheckpointError) as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(HEAD_BYTES)
+    if size == 0:
+        raise CheckpointError(f"the checkpoint {path} is empty: download or copy it again")
+    check_size(path, size)
     content: object
     # This comes first: a header's length may look like the beginning of another kind of file.
     if _is_safetensors(head, size):
@@ -73,29 +80,6 @@ def read_weights_file(path: Path) -> Mapping[str, Any]:
             f"{path} holds a {type(content).__name__}, not a state dict; {recognition.RESAVE}"
         )
     return content
-
-
-def _checked_size(path: Path) -> int:
-    try:
-        size = path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"cannot read the checkpoint {str(path)[:300]}: {getattr(error, 'strerror', error)}"
-        ) from error
-    if not path.is_file():
-        raise CheckpointError(f"{path} is not a file")
-    if size == 0:
-        raise CheckpointError(f"the checkpoint {path} is empty: download or copy it again")
-    check_size(path, size)
-    return size
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(HEAD_BYTES)
-    except OSError as error:
-        raise CheckpointError(f"cannot read the checkpoint {path}: {error.strerror}") from error
 
 
 def check_size(path: Path, size: int) -> None:

@@ -143,7 +143,7 @@ def test_the_embeddings_agree_with_the_peers_own_export(
     folder = realdata / "v2embed"
     with np.load(folder / "expected_ort_fp16.npz") as expected:
         names, stored = expected["files"].tolist(), expected["embeddings"]
-    x = photos(realdata / "corn" / "images", names, 256)
+    x = photos(realdata / "corn" / "images", names)
     ours = run(embedder() / "model.onnx", x)
     assert ours.shape == stored.shape == (20, 512)
     # The peer computes in fp16: 5e-4 a value, which sixty layers grow to about 2e-3 of the

@@ -117,7 +117,10 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "functions": ("v1", ("--image-size", "64", "--function-sizes", "72x56")),
         "wide_fp16": ("v2_wide", ("--image-size", "64", "--precision", "fp16")),
         "wide_weights": ("v2_wide", ("--image-size", "64", "--precision", "int8-weight-only")),
-        "wide_palette": ("v2_wide", ("--image-size", "64", "--precision", "palette-6bit")),
+        "wide_palette": (
+            "v2_wide",
+            ("--image-size", "64", "--precision", "palette-6bit", "--deployment-target", "macos15"),
+        ),
         "real_v1": ("real_v1", ("--image-size", "64")),
         "real_v2": ("real_v2", ("--image-size", "64")),
     },

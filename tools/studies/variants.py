@@ -9,7 +9,8 @@ stands beside it, and the lower bounds in both precisions show what int8 can gai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from benchmarks.harness.plan import Candidate, FileSource
 from benchmarks.harness.runners import runtime_of
 from benchmarks.workloads.artifacts import random_network, rewrite
 from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
+from benchmarks.workloads.reuse import make_once, recipe
 from converters.precision.range_groups import apply_range_groups
 from converters.targets.base import get_target
 from mobilevit_edge.formats.bundle import TargetName
@@ -63,11 +65,15 @@ def columns(precision: str) -> tuple[str, ...]:
 
 
 def candidates(workload: Workload, variants: Sequence[str], folder: Path) -> tuple[Candidate, ...]:
-    """Those of ``variants`` that the model has; artifacts already in ``folder`` are used again."""
+    """Those of ``variants`` that the model has.
+
+    Artifacts in ``folder`` that would be made the same are used again.
+    """
     found = []
     for variant in variants:
         path = folder / _file_name(workload, variant)
-        if not path.exists() and not write_variant(workload, variant, path):
+        made_of = recipe(workload.runtime, workload=asdict(workload), variant=variant)
+        if not make_once(path, made_of, partial(write_variant, workload, variant)):
             continue
         about = Subject(
             model=workload.model,

@@ -27,7 +27,7 @@ from converters.quiet import quiet
 from converters.rewrites.base import parts_of
 from converters.targets.base import INPUT_NAME, PROBABILITIES, output_name
 from converters.targets.coreml.compute import float_precision
-from converters.targets.coreml.systems import compute_advice, deployment_target
+from converters.targets.coreml.systems import compute_advice, ios_of
 from mobilevit_edge.errors import ConversionError, UsageError
 from mobilevit_edge.formats.bundle import Task
 from mobilevit_edge.models.layers import InvertedResidual
@@ -38,7 +38,7 @@ LABEL_PROBABILITIES: Final = f"{LABEL}_probs"
 FLEXIBLE_STEP: Final = 64
 """A multiple of it needs no resizing of a map anywhere: stride 32 times the patch."""
 _CHANNELS_PER_PALETTE: Final = 8
-_GROUPED_PALETTES_SINCE: Final = "iOS18"
+_GROUPED_PALETTES_SINCE: Final = 18
 _COLOR_LAYOUTS: Final = {
     "RGB": ct.colorlayout.RGB,
     "BGR": ct.colorlayout.BGR,
@@ -167,11 +167,12 @@ def _convert(
     contract = job.module_input
     shapes = [(1, contract.channels, *size) for size in (sizes.default, *sizes.others)]
     bias = [-mean for mean in contract.normalization.mean]
-    system = deployment_target(job.options)
+    ios = ios_of(job.options)
+    system = ct.target[f"iOS{ios}"]
     intermediate = ct.convert(
         program,
         convert_to="milinternal",
-        minimum_deployment_target=ct.target[system],
+        minimum_deployment_target=system,
         compute_precision=_compute_precision(job, plan.fp32_parts),
         inputs=[
             ct.ImageType(
@@ -191,8 +192,8 @@ def _convert(
     return ct.convert(
         intermediate,
         convert_to="mlprogram",
-        minimum_deployment_target=ct.target[system],
-        pass_pipeline=_compression(intermediate, job.precision, system, uncompressed),
+        minimum_deployment_target=system,
+        pass_pipeline=_compression(intermediate, job.precision, ios, uncompressed),
         classifier_config=classifier if job.task == "classification" else None,
         skip_model_load=True,
     )
@@ -211,7 +212,7 @@ def _compute_precision(job: ExportJob, fp32_parts: Collection[str]) -> Any:
 
 
 def _compression(
-    program: Any, precision: PrecisionSpec, system: str, uncompressed: Sequence[str]
+    program: Any, precision: PrecisionSpec, ios: int, uncompressed: Sequence[str]
 ) -> Any:
     """The pass that stores weights as the precision has them; activations are not touched.
 
@@ -222,7 +223,7 @@ def _compression(
         operator: Any = compression.OpLinearQuantizerConfig(mode="linear_symmetric")
     elif precision.palette_bits is not None:
         name = "compression::palettize_weights"
-        grouped = system >= _GROUPED_PALETTES_SINCE
+        grouped = ios >= _GROUPED_PALETTES_SINCE
         operator = compression.OpPalettizerConfig(
             mode="kmeans",
             nbits=precision.palette_bits,

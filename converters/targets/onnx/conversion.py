@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 OPSET: Final = 18
+_MAX_REASON: Final = 300
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"
 _MODULE_PREFIX: Final = "model."
 """The path of the network in the exported module."""
@@ -62,6 +63,7 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
         from converters.targets.onnx.int8.names import shorten_names
 
         shorten_names(proto.graph)
+    proto = at_opset(proto, options.opset)
     onnx.helper.set_model_props(proto, _metadata(job))
     try:
         onnx.checker.check_model(proto, full_check=True)
@@ -111,6 +113,29 @@ def export_graph(
     proto = program.model_proto
     _name_by_module(proto.graph)
     _strip_traces(proto.graph)
+    return proto
+
+
+def at_opset(proto: onnx.ModelProto, opset: int | None) -> onnx.ModelProto:
+    """The graph with the operators of another version, in the oldest format that has these.
+
+    Runtimes refuse files of a newer format than they know, whatever is inside.
+
+    Raises:
+        ConversionError: some of its operators do not exist in that version.
+    """
+    from onnx import helper, version_converter
+
+    if opset not in (None, OPSET):
+        try:
+            proto = version_converter.convert_version(proto, opset)
+        except (RuntimeError, version_converter.ConvertError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ConversionError(
+                f"this model cannot be written with --opset {opset}: {reason[:_MAX_REASON]}; "
+                f"choose one nearer to {OPSET}"
+            ) from error
+    proto.ir_version = helper.find_min_ir_version_for(list(proto.opset_import))
     return proto
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.output.models import choices, models_tables, scalings, within_budget
 from benchmarks.workloads.models import EXPERIMENT, Variant, model_candidates, variants
-from mobilevit_edge.errors import BundleError
+from benchmarks.workloads.reuse import recipe
+from mobilevit_edge.errors import OutputError
 from mobilevit_edge.formats.report import LatencyRow, Runtime, Subject, Top1, read_report
 from tests.support.benchmarks import bench, ignore, rows_of, run_of_rows
 
@@ -130,7 +131,10 @@ def test_what_cannot_be_made_or_run_is_a_row_with_its_reason(tmp_path: Path) -> 
 
 def test_the_command_makes_what_is_missing_once_and_chooses(exported: Path, tmp_path: Path) -> None:
     artifacts = tmp_path / "artifacts"
-    shutil.copytree(exported, artifacts / fp32("mobilevitv2_050", 32).name)
+    variant = fp32("mobilevitv2_050", 32)
+    shutil.copytree(exported, artifacts / variant.name)
+    made_of = recipe("onnx", variant=asdict(variant), calibration=None)
+    (artifacts / f"{variant.name}.made-of").write_text(made_of)
     options = [
         "--model",
         "mobilevitv2_050",
@@ -159,8 +163,8 @@ def test_the_command_makes_what_is_missing_once_and_chooses(exported: Path, tmp_
     assert {row.experiment for row in run.rows} == {EXPERIMENT}
 
 
-def test_another_bundle_in_the_way_is_refused(exported: Path, tmp_path: Path) -> None:
-    variant = fp32("mobilevitv2_050", 96)
+def test_a_users_own_bundle_in_the_way_is_refused(exported: Path, tmp_path: Path) -> None:
+    variant = fp32("mobilevitv2_050", 32)
     shutil.copytree(exported, tmp_path / variant.name)
-    with pytest.raises(BundleError, match="another model's bundle: name another --artifacts"):
+    with pytest.raises(OutputError, match=r"not made by mobilevit-bench.*another --artifacts"):
         model_candidates([variant], tmp_path, None, ignore)

@@ -435,9 +435,14 @@ def test_a_damaged_package_is_refused_without_a_traceback(
     [
         (
             ("--deployment-target", "iOS15", "--precision", "palette-6bit"),
-            "needs .* iOS16 or later",
+            "iOS15 has no .* iOS16 or macOS13 or later",
         ),
-        (("--deployment-target", "iOS16", "--function-sizes", "96"), "needs .* iOS18 or later"),
+        (
+            ("--deployment-target", "iOS16", "--function-sizes", "96"),
+            "iOS18 or macOS15 or visionOS2",
+        ),
+        (("--deployment-target", "MACOS14", "--function-sizes", "96"), "macOS14 has no a package"),
+        (("--deployment-target", "visionos"), "invalid choice: 'visionos'"),
         (("--raw-input",), "leave out --raw-input"),
         (("--softmax",), "leave out --activation softmax"),
         (("--batch", "2"), "leave out --batch"),
