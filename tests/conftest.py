@@ -42,12 +42,34 @@ BACKEND_FOLDERS = [
     )
 ]
 """Folders whose tests export, run a target's files or build an app."""
+SLOW = [
+    HERE / name
+    for name in (
+        "benchmarks/arm/test_emulated.py",
+        "converters/rewrites/test_every_rewrite.py",
+        "converters/rewrites/test_targets.py",
+        "converters/targets/test_child.py",
+        "converters/test_explain.py",
+        "models/test_transformers_parity.py",
+        "test_package.py",
+        "test_packaging.py",
+        "training",
+        "weights/test_demo.py",
+        "weights/test_hub.py",
+    )
+]
+"""Tests that take seconds: they train, start processes, or run whole networks."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a target's packages; the converters' tests have rules of their own."""
+    """Mark what needs a target's packages, and what takes long.
+
+    The converters' tests have rules of their own.
+    """
     for item in items:
+        if not set(SLOW).isdisjoint((item.path, *item.path.parents)):
+            item.add_marker("slow")
         exports = "exported" in getattr(item, "fixturenames", ())
         if exports or not set(BACKEND_FOLDERS).isdisjoint(item.path.parents):
             item.add_marker("backend")

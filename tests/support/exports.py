@@ -58,7 +58,6 @@ REAL: Final[Mapping[str, tuple[str, str]]] = {
     "real_v1": ("cvnets", "mobilevit_xxs"),
     "real_v2": ("cvnets", "mobilevitv2_050"),
     "real_v3_tokens": ("micron", "mobilevitv3_xxs"),
-    "real_v3_maps": ("micron", "mobilevitv3_050"),
 }
 """Real networks by the names of their checkpoints: source of the key names, and model."""
 
@@ -83,11 +82,9 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "v2_softmax": ("v2", ("--image-size", "64", "--batch", "3", "--softmax")),
         "v3_tokens": ("v3_tokens", ("--image-size", "72")),
         "v3_maps": ("v3_maps", ("--image-size", "64x96")),
-        "real_v1": ("real_v1", ("--image-size", "64")),
         "real_v2": ("real_v2", ("--image-size", "64", "--batch", "dynamic")),
         "real_v2_fp16": ("real_v2", ("--image-size", "64", "--precision", "fp16")),
         "real_v3_tokens": ("real_v3_tokens", ("--image-size", "72")),
-        "real_v3_maps": ("real_v3_maps", ("--image-size", "64x96")),
     },
     "executorch": {
         "v1_fp16": ("v1_wide", ("--image-size", "64", "--softmax", "--precision", "fp16")),
@@ -100,7 +97,6 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             "v1_lean",
             ("--image-size", "32", "--backend", "vulkan", "--precision", "fp16"),
         ),
-        "gray_raw": ("gray", ("--image-size", "32", "--normalize", "half", "--raw-input")),
         "real_v2": ("real_v2", ("--image-size", "72", "--raw-input")),
     },
     "coreml": {

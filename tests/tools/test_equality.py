@@ -11,7 +11,7 @@ from tools.studies import equality
 
 def test_errors_are_collected_by_model_and_size(tmp_path: Path) -> None:
     output = tmp_path / "errors.json"
-    sizes = ("32", "32x64")
+    sizes = ("32x64",)
     arguments = ("mobilevitv2_050", "--target", "onnx", "--sizes", *sizes, "--output", output)
     finished = run_tool(equality, *arguments)
     assert finished.code == 0, finished.err
@@ -22,7 +22,7 @@ def test_errors_are_collected_by_model_and_size(tmp_path: Path) -> None:
     # In fp32 some rounding is left, and no more.
     assert all(1e-8 < row["error"] < 1e-5 for row in rows)
     errors = [f"{row['error']:.1e}" for row in rows]
-    assert table_row(finished.out, "mobilevitv2_050")[:2] == errors
+    assert table_row(finished.out, "mobilevitv2_050")[:1] == errors
 
 
 def test_a_precision_that_the_target_lacks_is_a_clear_error(tmp_path: Path) -> None:

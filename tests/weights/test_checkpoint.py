@@ -224,7 +224,7 @@ def test_a_configs_labels_come_before_those_beside_the_weights(tmp_path: Path) -
     [
         (b"{", "cannot read"),
         (b"[1]", "not hold a JSON object"),
-        (b"\xff\xfe", "cannot read"),
+        (b"\xff\xfe", "is not UTF-8 text"),
         (b"[" * 100_000, "cannot read"),
         (b" " * (4 * 1024**2 + 1), "larger than"),
     ],

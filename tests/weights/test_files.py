@@ -70,7 +70,7 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, content: bytes, suffi
 def test_a_pipe_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "pipe.pt"
     os.mkfifo(path)
-    assert "is not a file" in refusal(path)
+    assert "is a named pipe, not a file" in refusal(path)
 
 
 def saved(folder: Path, suffix: str) -> Path:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.output.blocks import TOLERANCE, blocks_of, blocks_tables, part_sums
-from benchmarks.workloads import blocks
+from benchmarks.workloads import artifacts, blocks
 from benchmarks.workloads.blocks import EXPERIMENT, network_parts, part_run
 from mobilevit_edge.formats.report import LatencyRow, Run, Runtime, Subject, read_report
+from mobilevit_edge.models.network import create_model
 from tests.support.benchmarks import bench, rows_of, run_of_rows
+from tests.support.networks import tiny_spec
 
 MS = 1_000_000
 MEASURED = ("whole", "layer3.1", "layer3.1.local", "layer3.1.layers.0.attention")
@@ -98,6 +101,16 @@ def test_pytorch_runs_any_part_by_name(lower_bound: bool) -> None:
         assert run() is not None
 
 
+@pytest.fixture
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A network whose parts are exported in little time, under the name of a real one."""
+    network_parts.cache_clear()
+    monkeypatch.setattr(artifacts, "create_model", lambda name: create_model(tiny_spec("v2")))
+    yield
+    network_parts.cache_clear()
+
+
+@pytest.mark.usefixtures("tiny_network")
 def test_the_command_measures_every_part_of_real_artifacts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from converters.targets.child import ChildRunner, read_array, write_array
+from mobilevit_edge import processes
 from mobilevit_edge.errors import ConversionError
 
 ROOT = Path(__file__).parents[3]
@@ -46,6 +47,12 @@ def artifact(tmp_path: Path) -> Path:
     path = tmp_path / "model.bin"
     path.touch()
     return path
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who should be over gets half a second to end."""
+    monkeypatch.setattr(processes, "_GRACE_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -150,6 +157,7 @@ Path(sys.argv[1]).write_text('was waited for')
 """
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_worker_that_says_something_else_and_stays_is_ended_not_waited_for(
     worker: Worker, artifact: Path
 ) -> None:
@@ -158,6 +166,7 @@ def test_a_worker_that_says_something_else_and_stays_is_ended_not_waited_for(
     assert artifact.read_text() == ""
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_worker_that_answers_no_array_and_stays_is_ended_not_waited_for(
     worker: Worker, artifact: Path
 ) -> None:

@@ -282,7 +282,7 @@ def test_int8_is_calibrated_and_quantizes_activations(
     for index in range(8):
         save_smooth(tmp_path / "photos" / f"{index}.png", seed=index, size=(64, 64))
     finished = export(
-        *("--target", "coreml", "--weights", checkpoint("v2"), "--image-size", "64"),
+        *("--target", "coreml", "--weights", checkpoint("v2_lean"), "--image-size", "64"),
         *("--precision", "int8", "--calibration", tmp_path / "photos"),
         *("--int8-keep", "layer1", "--output", tmp_path / "out"),
     )
