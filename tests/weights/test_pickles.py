@@ -403,6 +403,7 @@ print("bytes:", int(peak[1]) * 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on address space")
 def test_hostile_pickles_are_refused_within_bounded_time_and_memory(tmp_path: Path) -> None:
     for kind, opcodes in BOMBS.items():
@@ -427,6 +428,7 @@ def test_mappings_that_hold_one_another_are_walked_once(tmp_path: Path) -> None:
         me.read_checkpoint(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["networks", "strays", "long_names"])
 def test_very_many_names_are_refused_in_little_time(tmp_path: Path, kind: str) -> None:
     one = torch.ones(16, 3, 3, 3)
