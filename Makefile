@@ -50,7 +50,8 @@ lint: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@# torch first, by pip, which finds builds that lie on the machine; uv installs the rest, faster.
-	$(BIN)/pip install --quiet --constraint constraints.txt torch uv
+	@# Compiling all of torch takes longer than the parts that are imported do.
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt torch uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 

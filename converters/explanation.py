@@ -106,7 +106,7 @@ class _OperatorCounter(TorchDispatchMode):
 
 
 def _operators(model: MobileViT, image_size: tuple[int, int]) -> Counter[str]:
-    counter, image = _OperatorCounter(), torch.zeros(1, 3, *image_size)
+    counter, image = _OperatorCounter(), torch.zeros(1, model.spec.in_channels, *image_size)
     with torch.no_grad(), counter:
         model(image)
     return counter.counts
@@ -114,5 +114,5 @@ def _operators(model: MobileViT, image_size: tuple[int, int]) -> Counter[str]:
 
 def _macs(model: MobileViT, image_size: tuple[int, int]) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 3, *image_size))
+        model(torch.zeros(1, model.spec.in_channels, *image_size))
     return int(counter.get_total_flops()) // 2

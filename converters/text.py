@@ -91,7 +91,8 @@ def print_export(exported: Exported) -> None:
     manifest = exported.manifest
     info = manifest.input
     size = sum(file.bytes for file in manifest.files if file.path.startswith(MODEL_PREFIX)) / _MEGA
-    shape = "x".join("N" if side is None else str(side) for side in info.shape)
+    sides = zip(info.layout, info.shape, strict=True)
+    shape = "x".join(axis if side is None else str(side) for axis, side in sides)
     height, width = manifest.model.image_size
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("model", f"{manifest.model.name}, {_outputs_line(manifest)}")

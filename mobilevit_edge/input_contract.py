@@ -45,6 +45,7 @@ class InputContract:
     Attributes:
         image_size: (height, width) of the images.
         cover: (height, width) that the resized image covers before it is cut.
+        dynamic_size: whether it takes images of other sizes than ``image_size`` as well.
         dtype: ``uint8`` for bytes as a camera gives them, ``float32`` for scaled numbers.
     """
 
@@ -59,6 +60,7 @@ class InputContract:
     cover: tuple[int, int]
     provenance: str
     normalization: Normalization = NOT_NORMALIZED
+    dynamic_size: bool = False
 
     @property
     def channels(self) -> int:
@@ -71,9 +73,9 @@ class InputContract:
         return max(self.channels, 3)
 
     @property
-    def shape(self) -> tuple[int | None, int, int, int]:
-        """Shape of one input; ``None`` where the batch is dynamic."""
-        height, width = self.image_size
+    def shape(self) -> tuple[int | None, int | None, int | None, int | None]:
+        """Shape of one input; ``None`` where the batch or the size is dynamic."""
+        height, width = (None, None) if self.dynamic_size else self.image_size
         return (
             (self.batch, self.channels, height, width)
             if self.layout == "NCHW"
@@ -177,4 +179,5 @@ def contract_of(info: InputInfo, image_size: tuple[int, int]) -> InputContract:
         cover=info.resize.cover,
         provenance=info.provenance,
         normalization=Normalization(info.mean, info.std),
+        dynamic_size=info.shape[2] is None,
     )

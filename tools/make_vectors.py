@@ -203,6 +203,8 @@ def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "gray of three channels": (["input", "channel_order"], "GRAY"),
         "color with alpha": (["input", "channel_order"], "RGBA"),
         "a mean of four channels": (["input", "mean"], [0, 0, 0, 0]),
+        "open channels": (["input", "shape"], [1, None, 64, 64]),
+        "an open height alone": (["input", "shape"], [1, 3, None, 64]),
         "another scale": (["input", "scale"], 1 / 256),
         "an input of megabytes": (["input", "shape", 0], 65536),
         "a batch beyond bounds": (["input", "shape", 0], 65537),

@@ -52,7 +52,7 @@ def verification_cases(job: ExportJob) -> Iterator[Case]:
 
 def cases_at_other_sizes(job: ExportJob) -> Iterator[Case]:
     """The same inputs at every further size that the artifact takes."""
-    for height, width in job.options.other_sizes:
+    for height, width in job.other_sizes:
         for case in verification_cases(job.at_size((height, width))):
             yield replace(case, name=f"{case.name} at {height}x{width}")
 

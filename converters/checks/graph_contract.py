@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from converters.job.job import ExportJob
-from converters.targets.graph import Graph, Operator
+from converters.targets.graph import UNKNOWN, Graph, Operator
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Audit, OperatorCount
 from mobilevit_edge.specs import PATCH, ModelSpec
 
 MIN_DELEGATED_SHARE: Final = 0.99
 _MAX_SHOWN: Final = 10
+_RESIZES_A_BLOCK: Final = 2
+_FUNCTIONS: Final = frozenset({"Mod", "Min", "Max"})
+"""That may stand in the expression of a dynamic dimension."""
 _STRIDES: Final = (8, 16, 32)
 """Strides of the maps that MobileViT blocks see."""
 
@@ -34,6 +37,7 @@ class GraphContract:
         image_sizes: (height, width) of the images that the artifact takes.
         max_rank: axes that a tensor may have.
         dynamic_batch: whether the batch may stay open.
+        dynamic_size: whether the image size may.
         macs: multiply-adds of one call.
         max_delegates: delegates that may share the work, where there are any.
         no_rewrite: rewrites that the user has switched off.
@@ -46,6 +50,7 @@ class GraphContract:
     macs: int
     max_delegates: int
     no_rewrite: tuple[str, ...] = ()
+    dynamic_size: bool = False
 
 
 def contract_for(
@@ -67,12 +72,13 @@ def contract_for(
         max_delegates += (job.activation != "none") + 2 * len(fp32_parts)
     return GraphContract(
         spec=job.source.spec,
-        image_sizes=(job.source.image_size, *options.other_sizes),
+        image_sizes=(job.source.image_size, *job.other_sizes),
         max_rank=max_rank,
         dynamic_batch=options.batch is None,
         macs=macs * (options.batch or 1),
         max_delegates=max_delegates,
         no_rewrite=tuple(options.no_rewrite),
+        dynamic_size=options.dynamic_size,
     )
 
 
@@ -86,8 +92,8 @@ def check_contract(graph: Graph, contract: GraphContract) -> Audit:
         *_attention_is_elementwise(graph, contract.spec),
         *_nothing_gathers(graph),
         *_rank_is_bounded(graph, contract.max_rank),
-        *_no_needless_resize(graph, contract.image_sizes),
-        *_shapes_are_fixed(graph, dynamic_batch=contract.dynamic_batch),
+        *_no_needless_resize(graph, contract),
+        *_shapes_are_fixed(graph, contract),
         *_work_is_delegated(graph, contract),
     ]
     if violations:
@@ -137,23 +143,47 @@ def _rank_is_bounded(graph: Graph, limit: int) -> Iterator[str]:
             yield f"{_describe(operator)}: rank {operator.rank}, at most {limit} is allowed"
 
 
-def _no_needless_resize(graph: Graph, image_sizes: Collection[tuple[int, int]]) -> Iterator[str]:
-    """Maps that the patch divides need no resizing."""
+def _no_needless_resize(graph: Graph, contract: GraphContract) -> Iterator[str]:
+    """Maps that the patch divides need no resizing.
+
+    Where any size may come, each block resizes on its way in and on its way out, and nothing else
+    does.
+    """
+    resizes = [operator for operator in graph.operators if operator.kind in graph.resizes]
+    if contract.dynamic_size:
+        counts = Counter(_block_of(operator) for operator in resizes)
+        for block, count in counts.items():
+            if block is None or count > _RESIZES_A_BLOCK:
+                where = "outside of every block" if block is None else f"in {block}"
+                yield f"{count} resizes {where}: a block needs {_RESIZES_A_BLOCK} for any size"
+        return
     # A convolution of stride 2 rounds up, so the map at stride s has ceil(size / s) pixels.
-    sides = {side for size in image_sizes for side in size}
+    sides = {side for size in contract.image_sizes for side in size}
     if any(-(-side // stride) % PATCH for side in sides for stride in _STRIDES):
         return
-    for operator in graph.operators:
-        if operator.kind in graph.resizes:
-            shown = ", ".join(f"{height}x{width}" for height, width in image_sizes)
-            yield f"{_describe(operator)}: the patch divides every map at {shown}"
+    for operator in resizes:
+        shown = ", ".join(f"{height}x{width}" for height, width in contract.image_sizes)
+        yield f"{_describe(operator)}: the patch divides every map at {shown}"
 
 
-def _shapes_are_fixed(graph: Graph, *, dynamic_batch: bool) -> Iterator[str]:
-    allowed = {"batch"} if dynamic_batch else set()
+def _block_of(operator: Operator) -> str | None:
+    """The block, or inverted residual, that an operator is in: ``layer3.1``."""
+    found = re.match(r"layer[0-9]+\.[0-9]+", operator.module)
+    return found.group() if found else None
+
+
+def _shapes_are_fixed(graph: Graph, contract: GraphContract) -> Iterator[str]:
+    allowed = {"batch"} if contract.dynamic_batch else set()
+    if contract.dynamic_size:
+        allowed |= {"height", "width"}
     for symbol in sorted(graph.symbols):
+        # What is resized for any size has a size that inference cannot follow.
+        if symbol == UNKNOWN:
+            if not contract.dynamic_size:
+                yield "a dimension that does not follow from the input's: nobody asked for it"
+            continue
         # A symbol may be an expression, such as 2*batch.
-        if set(re.findall("[A-Za-z_][A-Za-z_0-9]*", symbol)) - allowed:
+        if set(re.findall("[A-Za-z_][A-Za-z_0-9]*", symbol)) - allowed - _FUNCTIONS:
             yield f"dynamic dimension {symbol!r}: nobody asked for it"
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.source import SourceModel
 from mobilevit_edge.formats.bundle import Activation, Task
 from mobilevit_edge.input_contract import InputContract
+
+_SOME_SIZES: Final = ((72, 104), (160, 96))
+"""One whose maps are odd, so that they are resized; one higher than wide."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class ExportJob:
     @property
     def network_input(self) -> InputContract:
         """What the reference network takes."""
-        return self.source.network_input(self.options.batch)
+        contract = self.source.network_input(self.options.batch)
+        return replace(contract, dynamic_size=self.options.dynamic_size)
 
     @property
     def module_input(self) -> InputContract:
@@ -57,6 +62,11 @@ class ExportJob:
         """What the artifact takes."""
         network = self.network_input
         return network.taking_pixels() if self.takes_pixels else network
+
+    @property
+    def other_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Further image sizes that the artifact is verified at: those it takes, or some of them."""
+        return _SOME_SIZES if self.options.dynamic_size else self.options.other_sizes
 
     def at_size(self, image_size: tuple[int, int]) -> ExportJob:
         """The same export for images of another size (height, width)."""

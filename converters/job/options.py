@@ -80,6 +80,11 @@ def _batch_size(text: str) -> int | None:
     return None if text == "dynamic" else arguments.whole_number(1, 9999)(text)
 
 
+def _image_size(text: str) -> tuple[int, int] | Literal["dynamic"]:
+    """(height, width), or ``dynamic``."""
+    return "dynamic" if text == "dynamic" else arguments.image_size(text)
+
+
 def _shown(help_: str, **settings: Any) -> dict[str, Option]:
     """The metadata of a field that is an option."""
     return {_OPTION: Option(help_, **settings)}
@@ -126,12 +131,13 @@ class ExportOptions:
             choices=tuple(PRECISIONS),
         ),
     )
-    image_size: tuple[int, int] | None = field(
+    image_size: tuple[int, int] | Literal["dynamic"] | None = field(
         default=None,
         metadata=_shown(
-            "default: the size the checkpoint's source evaluates at",
-            metavar="H[xW]",
-            parse=arguments.image_size,
+            "default: the size the checkpoint's source evaluates at; dynamic is that and every "
+            "other (onnx)",
+            metavar="H[xW]|dynamic",
+            parse=_image_size,
         ),
     )
     batch: int | None = field(
@@ -292,6 +298,16 @@ class ExportOptions:
     )
 
     @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """The size that was asked for, if there was one."""
+        return None if self.image_size == "dynamic" else self.image_size
+
+    @property
+    def dynamic_size(self) -> bool:
+        """Whether the artifact takes images of any size."""
+        return self.image_size == "dynamic"
+
+    @property
     def other_sizes(self) -> tuple[tuple[int, int], ...]:
         """Image sizes that a Core ML package takes besides its own."""
         return (*self.flexible_sizes, *self.function_sizes)
@@ -337,6 +353,11 @@ def check_options(options: ExportOptions) -> None:
                     f"{flag_of(name)} belongs to --precision int8, not {options.precision}"
                 )
     _check_groups(options)
+    if options.dynamic_size:
+        if options.target != "onnx":
+            raise UsageError("--image-size dynamic belongs to --target onnx")
+        if precision.quantized:
+            raise UsageError(f"{precision.name} is made for one image size: name it")
     if options.normalize is not None and (options.mean, options.std) != (None, None):
         raise UsageError("--normalize stands for a --mean and a --std: leave one or the other out")
     for name, needed in (

@@ -113,7 +113,7 @@ def load_source(options: ExportOptions) -> SourceModel:
     source = SourceModel(
         model=model.requires_grad_(False),
         outputs=outputs,
-        image_size=options.image_size or preprocessing.image_size,
+        image_size=options.fixed_size or preprocessing.image_size,
         preprocessing=preprocessing,
         labels=labels,
         labels_source=labels_source,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,8 @@ from mobilevit_edge.formats.bundle import Activation
 from mobilevit_edge.input_contract import BYTE_SCALE
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.normalization import Channels
+
+_TRACED_SIZE: Final = (192, 160)
 
 
 class InputPreparation(nn.Module):
@@ -151,7 +155,12 @@ def _bytes_mean(job: ExportJob) -> Channels | None:
 
 
 def example_input(job: ExportJob) -> Tensor:
-    """An input to trace with; two images where the batch is dynamic, since one would be fixed."""
+    """An input to trace with; two images where the batch is dynamic, since one would be fixed.
+
+    Where the size is dynamic, no map is a single patch, which would be fixed as well.
+    """
+    if job.options.dynamic_size:
+        job = job.at_size(_TRACED_SIZE)
     contract = job.module_input
-    dtype = torch.uint8 if contract.dtype == "uint8" else torch.float32
-    return torch.zeros((contract.batch or 2, *contract.shape[1:]), dtype=dtype)
+    blank = np.zeros((*contract.image_size, contract.image_channels), np.uint8)
+    return torch.from_numpy(contract.batch_of([blank] * (contract.batch or 2)))

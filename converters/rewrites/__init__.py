@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from converters.rewrites import (
+    any_size,
     batch_norm_fold,
     blocked_layout,
     bounded_softmax,
@@ -57,6 +58,7 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
             early_pooling,
             bounded_softmax,
             tanh_silu,
+            any_size,
         )
     }
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+UNKNOWN: Final = "?"
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Operator:
 class Graph:
     """A file's operators, and the words its target has for what the rules speak of.
 
-    ``symbols`` are the dynamic dimensions. ``delegates`` is ``None`` for targets without any.
+    ``symbols`` are the dynamic dimensions, :data:`UNKNOWN` among them if there is one whose size
+    does not follow from those of the input. ``delegates`` is ``None`` for targets without any.
     """
 
     operators: tuple[Operator, ...]

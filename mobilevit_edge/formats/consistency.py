@@ -37,9 +37,10 @@ def contradictions(manifest: Manifest, labels: int) -> list[str]:
     found = {
         "labels": not labels == manifest.labels.count == outputs,
         "output shape": manifest.output.shape != (info.shape[0], outputs),
-        "input shape": _shape_of(info, manifest.model.image_size) != info.shape,
+        "input shape": not _is_shape(info, manifest.model.image_size),
         "batch": manifest.target == "coreml" and info.shape[0] != 1,
-        "input size": math.prod(side or 1 for side in info.shape) > MAX_INPUT_ELEMENTS,
+        "input size": math.prod(side or 1 for side in _shape_of(info, manifest.model.image_size))
+        > MAX_INPUT_ELEMENTS,
         "input layout": info.layout != _LAYOUTS[info.dtype],
         "input scale": not math.isclose(info.scale, _SCALES[info.dtype], rel_tol=_SCALE_TOLERANCE),
         "mean and std": not _is_normalization(info),
@@ -63,6 +64,14 @@ def model_of(files: tuple[FileInfo, ...], prefix: str, labels: str) -> str | Non
     if len(models) != 1 or paths.count(labels) != 1 or len(set(paths)) != len(paths):
         return None
     return models.pop()
+
+
+def _is_shape(info: InputInfo, size: tuple[int, int]) -> bool:
+    """Whether a shape is that of images of a size, or of any size, which ONNX can say."""
+    shape = _shape_of(info, size)
+    sides = (2, 3) if info.layout == "NCHW" else (1, 2)
+    dynamic = tuple(None if axis in sides else side for axis, side in enumerate(shape))
+    return info.shape in (shape, dynamic)
 
 
 def _shape_of(info: InputInfo, size: tuple[int, int]) -> tuple[int | None, ...]:

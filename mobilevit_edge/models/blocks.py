@@ -18,10 +18,10 @@ from mobilevit_edge.models.layers import (
     ConvNormAct,
     FoldMaps,
     FoldTokens,
+    ResizeMap,
     UnfoldMaps,
     UnfoldTokens,
     divisible_size,
-    resize_map,
 )
 from mobilevit_edge.specs import HEADS, PATCH, BlockSpec
 
@@ -103,6 +103,7 @@ class TokenBlock(nn.Module):
             raise ValueError("a block of V1's line needs a fusion: its projection has no other use")
         self.spec = spec
         self.local = LocalRepresentation(channels, spec.dim, depthwise=spec.depthwise_local)
+        self.resize: nn.Module = ResizeMap(align_corners=False)
         self.unfold: nn.Module = UnfoldTokens()
         self.layers = nn.ModuleList(
             TokenTransformerLayer(spec, max_tokens) for _ in range(spec.depth)
@@ -116,11 +117,11 @@ class TokenBlock(nn.Module):
     def global_representation(self, x: Tensor) -> Tensor:
         """Transformer over the patches, once per pixel of the patch. ``[B, d, H, W] -> same``."""
         size = divisible_size((x.shape[2], x.shape[3]), PATCH)
-        tokens = self.unfold(resize_map(x, size, align_corners=False))
+        tokens = self.unfold(self.resize(x, size))
         for layer in self.layers:
             tokens = layer(tokens)
         folded = self.fold(self.norm(tokens), size)
-        return resize_map(folded, (x.shape[2], x.shape[3]), align_corners=False)
+        return self.resize(folded, (x.shape[2], x.shape[3]))  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor) -> Tensor:
         assert self.spec.fusion is not None
@@ -145,6 +146,7 @@ class MapBlock(nn.Module):
         if spec.fusion is not None and spec.fusion != type(spec.fusion)(1, "local"):
             raise ValueError("blocks on maps can only fuse local features, with a 1x1 projection")
         self.spec = spec
+        self.resize: nn.Module = ResizeMap(align_corners=True)
         self.local = LocalRepresentation(channels, spec.dim, depthwise=spec.depthwise_local)
         self.unfold: nn.Module = UnfoldMaps()
         self.layers = nn.ModuleList(MapTransformerLayer(spec) for _ in range(spec.depth))
@@ -162,7 +164,7 @@ class MapBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         size = divisible_size((x.shape[2], x.shape[3]), PATCH)
-        x = resize_map(x, size, align_corners=True)
+        x = self.resize(x, size)
         local = self.local(x)
         features = self.global_representation(local)
         if self.spec.fusion is not None:

@@ -122,7 +122,9 @@ class FoldTokens(nn.Module):
 def divisible_size(size: tuple[int, int], patch: int) -> tuple[int, int]:
     """``size`` rounded up to multiples of ``patch``."""
     h, w = size
-    return -(-h // patch) * patch, -(-w // patch) * patch
+    # For sizes that are symbols: remainders of positive numbers, which exporters compute as Python
+    # does, and which vanish where a size is known to be a multiple.
+    return h + (patch - h % patch) % patch, w + (patch - w % patch) % patch
 
 
 def resize_map(x: Tensor, size: tuple[int, int], *, align_corners: bool) -> Tensor:
@@ -130,6 +132,17 @@ def resize_map(x: Tensor, size: tuple[int, int], *, align_corners: bool) -> Tens
     if tuple(x.shape[-2:]) == size:
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)
+
+
+class ResizeMap(nn.Module):
+    """:func:`resize_map` as a part. ``[B, C, h, w] -> [B, C, *size]``."""
+
+    def __init__(self, *, align_corners: bool) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        return resize_map(x, size, align_corners=self.align_corners)
 
 
 def init_weights(module: nn.Module) -> None:

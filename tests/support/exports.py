@@ -82,6 +82,19 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "v2_softmax": ("v2", ("--image-size", "64", "--batch", "3", "--softmax")),
         "v3_tokens": ("v3_tokens", ("--image-size", "72")),
         "v3_maps": ("v3_maps", ("--image-size", "64x96")),
+        "v1_any_size": (
+            "v1",
+            ("--image-size", "dynamic", "--batch", "dynamic", "--raw-input"),
+        ),
+        "v3_maps_any_size": (
+            "v3_maps",
+            (
+                "--image-size",
+                "dynamic",
+            ),
+        ),
+        "opset_17": ("v1", ("--image-size", "64", "--opset", "17")),
+        "opset_21": ("v2", ("--image-size", "64", "--opset", "21")),
         "real_v2": ("real_v2", ("--image-size", "64", "--batch", "dynamic")),
         "real_v2_fp16": ("real_v2", ("--image-size", "64", "--precision", "fp16")),
         "real_v3_tokens": ("real_v3_tokens", ("--image-size", "72")),
@@ -97,7 +110,6 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             "v1_lean",
             ("--image-size", "32", "--backend", "vulkan", "--precision", "fp16"),
         ),
-        "real_v2": ("real_v2", ("--image-size", "72", "--raw-input")),
     },
     "coreml": {
         "v1": ("v1", ("--image-size", "64")),

@@ -29,16 +29,23 @@ def read(folder: Path, name: str) -> Any:
 
 def test_tensors_follow_channel_order_and_scale(vectors: Path) -> None:
     cases = read(vectors, "preprocessing")
-    assert len(cases) == 9 * 3 * 2 * 2
+    assert len(cases) == 9 * 5 * 2 * 2
     # An image of one pixel becomes a map of its color, whatever the rule.
     single = [case for case in cases if case["width"] == case["height"] == 1]
-    assert {case["order"] for case in single} == {"RGB", "BGR"}
+    assert {case["order"] for case in single} == {"RGB", "BGR", "GRAY", "RGBA"}
     for case in single:
-        color = np.frombuffer(base64.b64decode(case["rgb"]), np.uint8)
-        color = color if case["order"] == "RGB" else color[::-1]
-        expected_color = (color / np.float32(255) - np.array(case["mean"])) / np.array(case["std"])
+        red, green, blue = base64.b64decode(case["rgb"])
+        color = {
+            "RGB": [red, green, blue],
+            "BGR": [blue, green, red],
+            "GRAY": [(red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16],
+            "RGBA": [red, green, blue, 255],
+        }[case["order"]]
+        expected_color = (np.array(color) / np.float32(255) - np.array(case["mean"])) / np.array(
+            case["std"]
+        )
         height, width = case["size"]
-        tensor = np.frombuffer(base64.b64decode(case["tensor"]), "<f4").reshape(3, height, width)
+        tensor = np.frombuffer(base64.b64decode(case["tensor"]), "<f4").reshape(-1, height, width)
         expected = np.broadcast_to(expected_color[:, None, None], tensor.shape)
         np.testing.assert_allclose(tensor, expected, rtol=1e-5)
 

@@ -39,6 +39,12 @@ def check_report(report: Path, precision: str, printed: str) -> None:
     assert all(float(cell.split()[0]) > 0 for cell in cells)
 
 
+@pytest.fixture(scope="module")
+def int8_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of artifacts in int8, made by the first study that asks for them."""
+    return tmp_path_factory.mktemp("int8")
+
+
 @pytest.mark.usefixtures("tiny_networks")
 def test_fp32_variants_answer_alike_and_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -61,14 +67,16 @@ def test_fp32_variants_answer_alike_and_are_measured(
 
 
 @pytest.mark.usefixtures("tiny_networks")
-def test_int8_variants_answer_nearly_alike_and_are_measured(tmp_path: Path) -> None:
+def test_int8_variants_answer_nearly_alike_and_are_measured(
+    int8_artifacts: Path, tmp_path: Path
+) -> None:
     report = tmp_path / "report.json"
-    given = ("--runtime", "onnx", "--precision", "int8", "--artifacts", tmp_path)
+    given = ("--runtime", "onnx", "--precision", "int8", "--artifacts", int8_artifacts)
     finished = run_tool(vs_baseline, MODEL, *given, *QUICK, "--output", report)
     assert finished.code == 0, finished.err
     check_report(report, "int8", finished.out)
     ours, stock, fp32 = (
-        logits("onnx", tmp_path / f"{MODEL}-int8-{SIZE}-{name}.onnx")
+        logits("onnx", int8_artifacts / f"{MODEL}-int8-{SIZE}-{name}.onnx")
         for name in ("ours", "reference", "fp32")
     )
     for found in (ours, stock):
@@ -77,14 +85,14 @@ def test_int8_variants_answer_nearly_alike_and_are_measured(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("tiny_networks")
 def test_variants_are_counted_under_emulation(
-    emulator: Callable[..., dict[str, list[tuple[int, ...]]]], tmp_path: Path
+    emulator: Callable[..., dict[str, list[tuple[int, ...]]]], int8_artifacts: Path
 ) -> None:
     counts = {"ours": 2_000_000, "reference": 5_000_000, "lower_bound": 1_000_000}
     called = emulator(arm_variants, lambda path: counts[path.stem.rsplit("-", 1)[1]])
     finished = run_tool(
         *(arm_variants, MODEL, "--runtime", "onnx", "--precision", "int8"),
         *("--variants", "ours", "reference", "lower bound"),
-        *("--image-size", SIZE, "--artifacts", tmp_path),
+        *("--image-size", SIZE, "--artifacts", int8_artifacts),
     )
     assert finished.code == 0, finished.err
     assert table_row(finished.out, MODEL) == [
@@ -93,7 +101,7 @@ def test_variants_are_counted_under_emulation(
     ]
     assert set(map(tuple, called.values())) == {((1, 3, SIZE, SIZE),)}
     ours, stock = (
-        logits("onnx", tmp_path / f"{MODEL}-int8-{SIZE}-{name}.onnx")
+        logits("onnx", int8_artifacts / f"{MODEL}-int8-{SIZE}-{name}.onnx")
         for name in ("ours", "reference")
     )
     assert 1e-4 < np.abs(ours - stock).max() / np.abs(stock).max() < NONSENSE

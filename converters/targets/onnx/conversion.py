@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from converters.job.job import ExportJob
 from converters.job.wrapping import ExportableModel, example_input
@@ -15,6 +15,8 @@ from converters.quiet import quiet
 from converters.targets.base import INPUT_NAME, output_name
 from converters.targets.onnx.names import node_name
 from mobilevit_edge.errors import ConversionError, MissingPackageError
+from mobilevit_edge.preprocess import MAX_IMAGE_SIZE
+from mobilevit_edge.specs import MIN_IMAGE_SIZE
 
 if TYPE_CHECKING:
     import onnx
@@ -39,7 +41,7 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
         (example_input(job),),
         input_names=[INPUT_NAME],
         output_names=[output_name(job.task, job.activation)],
-        dynamic_batch=options.batch is None,
+        dynamic=_dynamic_axes(job),
     )
     import onnx
 
@@ -78,9 +80,16 @@ def export_graph(
     *,
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
-    dynamic_batch: bool = False,
+    dynamic: Mapping[int, str] | None = None,
 ) -> onnx.ModelProto:
     """Any module as an ONNX graph whose nodes are named after the modules they came from.
+
+    Args:
+        module: in eval mode.
+        inputs: to trace it with.
+        input_names: of the graph.
+        output_names: of the graph.
+        dynamic: axes of the inputs that stay open, by index, with their names.
 
     Raises:
         ConversionError: torch refuses the module.
@@ -93,7 +102,7 @@ def export_graph(
         raise MissingPackageError(error.name or "onnx") from error
     import torch
 
-    dynamic = tuple({0: torch.export.Dim("batch")} for _ in inputs) if dynamic_batch else None
+    dimensions = {axis: _dimension(name) for axis, name in (dynamic or {}).items()}
     with quiet():
         try:
             program = torch.onnx.export(
@@ -102,7 +111,7 @@ def export_graph(
                 dynamo=True,
                 input_names=input_names,
                 output_names=output_names,
-                dynamic_shapes=dynamic,
+                dynamic_shapes=tuple(dimensions for _ in inputs) if dimensions else None,
                 opset_version=OPSET,
                 verbose=False,
             )
@@ -116,6 +125,23 @@ def export_graph(
     return proto
 
 
+def _dynamic_axes(job: ExportJob) -> dict[int, str]:
+    """The axes of the module's input that stay open."""
+    contract = job.module_input
+    names = ("batch", "channels", "height", "width")
+    if contract.layout == "NHWC":
+        names = ("batch", "height", "width", "channels")
+    return {axis: names[axis] for axis, side in enumerate(contract.shape) if side is None}
+
+
+def _dimension(name: str) -> Any:
+    import torch
+
+    if name == "batch":
+        return torch.export.Dim(name)
+    return torch.export.Dim(name, min=MIN_IMAGE_SIZE, max=MAX_IMAGE_SIZE)
+
+
 def at_opset(proto: onnx.ModelProto, opset: int | None) -> onnx.ModelProto:
     """The graph with the operators of another version, in the oldest format that has these.
 
@@ -127,6 +153,7 @@ def at_opset(proto: onnx.ModelProto, opset: int | None) -> onnx.ModelProto:
     from onnx import helper, version_converter
 
     if opset not in (None, OPSET):
+        _drop_defaults(proto.graph)
         try:
             proto = version_converter.convert_version(proto, opset)
         except (RuntimeError, version_converter.ConvertError) as error:
@@ -137,6 +164,14 @@ def at_opset(proto: onnx.ModelProto, opset: int | None) -> onnx.ModelProto:
             ) from error
     proto.ir_version = helper.find_min_ir_version_for(list(proto.opset_import))
     return proto
+
+
+def _drop_defaults(graph: onnx.GraphProto) -> None:
+    """Drop an attribute that says nothing, and that older operators do not know."""
+    for node in graph.node:
+        for attribute in list(node.attribute):
+            if attribute.name == "noop_with_empty_axes" and attribute.i == 0:
+                node.attribute.remove(attribute)
 
 
 def _metadata(job: ExportJob) -> dict[str, str]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import onnx
 
-from converters.targets.graph import Graph, Operator
+from converters.targets.graph import UNKNOWN, Graph, Operator
 from converters.targets.onnx.names import module_of
 from mobilevit_edge.errors import ConversionError
+
+_UNKNOWN_PREFIX: Final = "unk__"
+"""What shape inference calls a size that it cannot follow."""
 
 
 def read_graph(path: Path) -> Graph:
@@ -42,5 +46,10 @@ def read_graph(path: Path) -> Graph:
             {"Gather", "GatherElements", "GatherND", "ScatterND", "ScatterElements", "Col2Im"}
         ),
         resizes=frozenset({"Resize", "Upsample"}),
-        symbols=frozenset(d for shape in shapes.values() for d in shape if isinstance(d, str)),
+        symbols=frozenset(
+            UNKNOWN if side.startswith(_UNKNOWN_PREFIX) else side
+            for shape in shapes.values()
+            for side in shape
+            if isinstance(side, str)
+        ),
     )

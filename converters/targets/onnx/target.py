@@ -48,8 +48,8 @@ class OnnxTarget(Target):
     )
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
-        """The same ones for every export."""
-        return _REWRITES
+        """The same ones for every export, and one more for images of any size."""
+        return (*_REWRITES, "any_size") if options.dynamic_size else _REWRITES
 
     def convert(
         self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path

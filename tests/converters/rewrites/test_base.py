@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 import converters.rewrites
+from converters.job.options import ExportOptions
 from converters.job.precisions import Precision
 from converters.rewrites import REWRITES, algebra, select_rewrites
 from converters.rewrites.base import Context, Outcome, RefusedError, Rewrite, apply_rewrites
+from converters.targets.base import get_target
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.models.network import MobileViT
@@ -150,6 +152,8 @@ def test_every_rewrite_is_used_somewhere() -> None:
         for target, model, precision in EXPORTS
         for name in rewrites_of(target, SPECS[model], precision)
     }
+    any_size = ExportOptions(weights="random", target="onnx", image_size="dynamic")
+    used |= set(get_target("onnx").rewrites(SPECS["mobilevit_xxs"], any_size))
     assert set(REWRITES) == used | {"preprocessing_fold"}
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from converters.rewrites import REWRITES
+from converters.rewrites.any_size import AnySizeMap
 from converters.rewrites.base import Outcome
 from converters.rewrites.blocked_layout import BlockedUnfoldMaps
 from converters.rewrites.bounded_softmax import BoundedAttention
@@ -35,7 +36,7 @@ from converters.rewrites.tanh_silu import TanhSiLU
 from converters.rewrites.token_layout import PixelTokenBlock
 from mobilevit_edge.models.attention import MultiHeadSelfAttention, SeparableSelfAttention
 from mobilevit_edge.models.blocks import MapBlock, TokenBlock
-from mobilevit_edge.models.layers import FoldMaps, FoldTokens, UnfoldMaps, UnfoldTokens
+from mobilevit_edge.models.layers import FoldMaps, FoldTokens, ResizeMap, UnfoldMaps, UnfoldTokens
 from mobilevit_edge.specs import Attention
 from tests.support.networks import FAMILIES, MAPS, TOKENS, Family
 from tests.support.rewrites import (
@@ -76,6 +77,7 @@ FAMILIES_OF: dict[str, tuple[Family, ...]] = {
     "early_pooling": MAPS,
     "bounded_softmax": TOKENS,
     "tanh_silu": FAMILIES,
+    "any_size": FAMILIES,
 }
 """The families that a rewrite is for. ``preprocessing_fold``, which is for inputs, has its own."""
 
@@ -109,6 +111,7 @@ REPLACED: dict[str, tuple[Kinds, Kinds]] = {
     "channel_layout": ((TokenBlock,), (ChannelTokenBlock,)),
     "bounded_softmax": ((ExplicitAttention,), (BoundedAttention,)),
     "tanh_silu": ((nn.SiLU,), (TanhSiLU,)),
+    "any_size": ((ResizeMap,), (AnySizeMap,)),
 }
 """What a rewrite replaces wherever it stands, and by what."""
 

@@ -67,8 +67,11 @@ public enum ManifestReader {
         guard let order = ChannelOrder(rawValue: named) else { throw json.wrong("channel_order", "is unknown") }
         let channels = order.channels
         let shape = try json.ints("shape", count: 4, images)
-        let expected = last ? [model.height, model.width, channels] : [channels, model.height, model.width]
-        guard shape.dropFirst().elementsEqual(expected), bytes == last else {
+        let expected: [Int?] = last ? [model.height, model.width, channels] : [channels, model.height, model.width]
+        // Where any size may come, images of the manifest's own size do.
+        let open: [Int?] = last ? [nil, nil, channels] : [channels, nil, nil]
+        let taken = Array(shape.dropFirst())
+        guard taken == expected || taken == open, bytes == last else {
             throw json.wrong("shape", "does not fit the image size: export the bundle again")
         }
         guard shape.reduce(1, { $0 * ($1 ?? 1) }) <= mostElements else { throw json.wrong("shape", "is too large") }

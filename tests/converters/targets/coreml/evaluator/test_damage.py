@@ -156,8 +156,8 @@ def _declare(message: Any, sizes: tuple[int, ...]) -> None:
         dimension.constant.size = size
 
 
-def _gray(message: Any) -> None:
-    message.description.input[0].type.imageType.colorSpace = 10
+def _half_floats(message: Any) -> None:
+    message.description.input[0].type.imageType.colorSpace = 40
 
 
 def _recursive(message: Any) -> None:
@@ -198,7 +198,7 @@ CHANGES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "an input that nothing made": (_rename_use, "uses 'nowhere', which nothing made"),
     "a value that is its own input": (_recursive, "two values of the program are named"),
-    "a gray image": (_gray, "is not in color"),
+    "an image in half floats": (_half_floats, "neither in color nor in 8-bit gray"),
     "another input's name": (
         lambda m: setattr(m.description.input[0], "name", "photo"),
         "inputs are not those of its program",

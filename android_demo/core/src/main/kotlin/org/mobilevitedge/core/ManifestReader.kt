@@ -65,7 +65,10 @@ object ManifestReader {
         val channels = order.channels
         val shape = json.ints("shape", 4, 1..MOST_IMAGES)
         val expected = if (last) listOf(model.height, model.width, channels) else listOf(channels, model.height, model.width)
-        if (shape.drop(1) != expected || bytes != last) {
+        // Where any size may come, images of the manifest's own size do.
+        val sides = if (last) 0..1 else 1..2
+        val open = expected.mapIndexed { axis, side -> if (axis in sides) null else side }
+        if (shape.drop(1) !in listOf(expected, open) || bytes != last) {
             throw BundleException("manifest: input/shape does not fit the image size: export the bundle again")
         }
         if (shape.fold(1L) { product, side -> product * (side ?: 1) } > MOST_ELEMENTS) {
