@@ -103,8 +103,7 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "v1_fp16": ("v1_wide", ("--image-size", "64", "--softmax", "--precision", "fp16")),
         "v1": ("v1_lean", ("--image-size", "72x64")),
         "v2_raw": ("v2_lean", ("--image-size", "72", "--raw-input", "--normalize", "imagenet")),
-        "v3_tokens": ("v3_tokens_lean", ("--image-size", "64")),
-        "v3_batch": ("v3_maps_lean", ("--image-size", "64", "--batch", "2")),
+        "v3_batch": ("v3_tokens_lean", ("--image-size", "64", "--batch", "2")),
         "coreml": ("v1_lean", ("--image-size", "32", "--backend", "coreml", "--etrecord")),
         "vulkan": (
             "v1_lean",

@@ -143,13 +143,15 @@ def test_the_command_makes_what_is_missing_once_and_chooses(exported: Path, tmp_
         "torch",
         "--image-size",
         "32",
-        "64",
+        "--batch",
+        "1",
+        "2",
     ]
     options += ["--artifacts", str(artifacts), "--processes", "1", "--seconds", "0.05"]
     options += ["--output", str(tmp_path / "report.json")]
     first = bench("models", *options, "--budget-ms", "1000")
     assert first.code == 0, first.err
-    assert "latency grows as pixels^" in first.out
+    assert "latency grows as images^" in first.out
     made = {path: path.stat().st_mtime_ns for path in artifacts.rglob("model.onnx")}
     assert len(made) == 2
     again = bench("models", *options, "--resume", "--json")
@@ -158,7 +160,7 @@ def test_the_command_makes_what_is_missing_once_and_chooses(exported: Path, tmp_
     summary = json.loads(again.out)
     assert len(summary["rows"]) == 4
     assert summary["rows"][0]["first_inference_ns"] > 0
-    assert [series["axis"] for series in summary["growth"]] == ["pixels", "pixels"]
+    assert [series["axis"] for series in summary["growth"]] == ["images", "images"]
     (run,) = read_report(tmp_path / "report.json").runs
     assert {row.experiment for row in run.rows} == {EXPERIMENT}
 
