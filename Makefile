@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is imported is compiled once, not again in every process, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
 PHOTO_PACKAGE := scikit-image==0.26.0
 
 .PHONY: demo check test coverage arm android ios lint clean

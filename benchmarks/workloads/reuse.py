@@ -39,10 +39,11 @@ def recipe(target: TargetName, **given: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def make_once(path: Path, recipe: str, make: Callable[[Path], object]) -> bool:
+def make_once(path: Path, made_of: str, make: Callable[[Path], object]) -> bool:
     """Make a file or folder unless one of the same recipe is there; whether there is one now.
 
-    A note beside it has the recipe. What has no note is a user's own, and never replaced.
+    A note beside it has the recipe, ``made_of``. What has no note is a user's own, and is never
+    replaced.
 
     Raises:
         OutputError: something else is in its place.
@@ -54,7 +55,7 @@ def make_once(path: Path, recipe: str, make: Callable[[Path], object]) -> bool:
                 f"{path} was not made by mobilevit-bench, or by an older one: remove it, or name "
                 f"another --artifacts"
             )
-        if note.read_text("utf-8") == recipe:
+        if note.read_text("utf-8") == made_of:
             return True
     path.parent.mkdir(parents=True, exist_ok=True)
     # From here on it is ours, and not finished.
@@ -66,5 +67,5 @@ def make_once(path: Path, recipe: str, make: Callable[[Path], object]) -> bool:
             note.unlink()
     if not os.path.lexists(path):
         return False
-    write_atomically(note, lambda temporary: temporary.write_text(recipe, encoding="utf-8"))
+    write_atomically(note, lambda temporary: temporary.write_text(made_of, encoding="utf-8"))
     return True

@@ -36,7 +36,7 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """An input of a model file; a dynamic dimension counts as one."""
+    """An input of a model file; an open batch counts as one, open sides as the file says."""
 
     name: str
     shape: tuple[int, ...]

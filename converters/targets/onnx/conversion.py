@@ -183,6 +183,7 @@ def _metadata(job: ExportJob) -> dict[str, str]:
         "labels": json.dumps(job.source.labels, ensure_ascii=False),
         "input": json.dumps(
             {
+                "image_size": contract.image_size,
                 "layout": contract.layout,
                 "channel_order": contract.channel_order,
                 "scale": contract.scale,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import onnxruntime
 
 from converters.targets.loaded import Array, LoadedModel, TensorSpec
 from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.preprocess import MAX_IMAGE_SIZE
 
 _EXTERNAL_WEIGHTS: Final = "session.model_external_initializers_file_folder_path"
 _TYPES: Final[dict[str, type[Any]]] = {
@@ -75,6 +77,28 @@ def load(path: Path) -> LoadedModel:
     return LoadedModel(run, f"onnxruntime {onnxruntime.__version__}", takes=takes)
 
 
+def _open_sides(session: onnxruntime.InferenceSession) -> dict[str, int]:
+    """What stands for open sides: one image, of the size that the file's metadata names."""
+    described = session.get_modelmeta().custom_metadata_map.get("input", "{}")
+    try:
+        height, width = map(int, json.loads(described)["image_size"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    sides = {"height": height, "width": width}
+    return sides if all(1 <= side <= MAX_IMAGE_SIZE for side in sides.values()) else {}
+
+
+def _shape(sides: Sequence[int | str], known: Mapping[str, int]) -> tuple[int, ...]:
+    """A shape with its open sides filled in.
+
+    Raises:
+        ConversionError: images may have any size, and the file does not name one.
+    """
+    if not {"height", "width"}.isdisjoint(sides) and not known:
+        raise ConversionError("the file takes images of any size, and does not say which it is for")
+    return tuple(side if isinstance(side, int) else known.get(side, 1) for side in sides)
+
+
 class OnnxSession:
     """An ONNX file to be measured; see :class:`converters.targets.loaded.Session`."""
 
@@ -82,10 +106,11 @@ class OnnxSession:
 
     def __init__(self, path: Path, options: onnxruntime.SessionOptions | None = None) -> None:
         self.session = open_session(path, options)
+        known = _open_sides(self.session)
         self.inputs = tuple(
             TensorSpec(
                 value.name,
-                tuple(side if isinstance(side, int) else 1 for side in value.shape),
+                _shape(value.shape, known),
                 np.dtype(_TYPES[value.type]),
             )
             for value in self.session.get_inputs()

@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from converters.targets.onnx import runtime
+from mobilevit_edge.errors import ConversionError
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
 from tests.support.images import as_float, noise, relative_error
 
@@ -56,6 +57,21 @@ def test_the_manifest_says_so_and_each_block_resizes(
     resizes = [node.name.split("/")[0] for node in nodes if node.op_type == "Resize"]
     assert blocks <= len(resizes) <= 2 * blocks
     assert len(set(resizes)) >= blocks
+
+
+def test_the_bench_measures_it_at_that_size(bundle: Bundles) -> None:
+    session = runtime.OnnxSession(bundle("v3_maps_any_size") / "model.onnx")
+    assert [spec.shape for spec in session.inputs] == [(1, 3, 256, 256)]
+    raw = runtime.OnnxSession(bundle("v1_any_size") / "model.onnx")
+    assert [spec.shape for spec in raw.inputs] == [(1, 256, 256, 3)]
+
+
+def test_a_file_that_names_no_size_is_not_measured(bundle: Bundles, tmp_path: Path) -> None:
+    proto = onnx.load(bundle("v3_maps_any_size") / "model.onnx")
+    del proto.metadata_props[:]
+    onnx.save(proto, tmp_path / "model.onnx")
+    with pytest.raises(ConversionError, match="any size, and does not say which"):
+        runtime.OnnxSession(tmp_path / "model.onnx")
 
 
 def test_predict_prepares_images_at_the_checkpoints_size(
