@@ -13,14 +13,9 @@ demo: $(VENV)/.installed
 	@$(BIN)/pip install --quiet --no-deps $(PHOTO_PACKAGE)
 	@$(BIN)/python -m tools.demo
 
-# What needs no target's packages and takes no seconds: quick enough for every commit. Folders that
-# need those as a whole are not even read, which would import them.
-BACKENDS := android bad_inputs ios tools benchmarks/harness benchmarks/workloads \
-	$(addprefix converters/targets/,coreml executorch onnx)
-
+# What needs no target's packages and takes no seconds: quick enough for every commit.
 check: $(VENV)/.installed lint
-	$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not backend and not slow' \
-		$(addprefix --ignore=tests/,$(BACKENDS))
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not backend and not slow'
 
 test: $(VENV)/.installed lint
 	@# In order: the Android app and the benchmarks take longest, and begin first.

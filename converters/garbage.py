@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_RARE: Final = (100_000, 50, 1000)
+RARE: Final = (100_000, 50, 1000)
+"""Thresholds of the three generations."""
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def rare_collections() -> Iterator[None]:
     every 700 new objects took a fifth of the lowering by executorch, and frees next to nothing.
     """
     before = gc.get_threshold()
-    gc.set_threshold(*_RARE)
+    gc.set_threshold(*RARE)
     try:
         yield
     finally:

@@ -34,7 +34,6 @@ from tests.support.exports import (
 )
 
 HERE = Path(__file__).parent
-BACKENDS = [HERE / "targets" / name for name in ("onnx", "executorch", "coreml")]
 EXPORTS = {"bundle", "program", "package", "converts_to"}
 
 # Networks this small gain nothing from threads, and lose much where cores are shared.
@@ -72,12 +71,10 @@ def predict() -> Command:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a backend: by its folder or its fixtures; a few are marked where they are."""
+    """Mark what needs a backend: by its fixtures; a few are marked where they are."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        if HERE in item.path.parents and (
-            not EXPORTS.isdisjoint(fixtures) or not set(BACKENDS).isdisjoint(item.path.parents)
-        ):
+        if HERE in item.path.parents and not EXPORTS.isdisjoint(fixtures):
             item.add_marker("backend")
 
 

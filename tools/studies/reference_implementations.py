@@ -45,8 +45,8 @@ def _untrained(spec: ModelSpec) -> nn.Module:
     if spec.generation == 2:
         width = int(spec.name.rsplit("_", 1)[1]) / 100
         v2 = MobileViTV2Config(width_multiplier=width, image_size=256, **_CLASSES)
-        second: nn.Module = MobileViTV2ForImageClassification(v2)
-        return second
+        network: nn.Module = MobileViTV2ForImageClassification(v2)
+        return network
     early = [spec.stem_channels, spec.stages[0].channels, spec.stages[1].channels]
     late = [stage.channels for stage in spec.stages[2:]]
     assert spec.pre_head_channels is not None
@@ -57,5 +57,5 @@ def _untrained(spec: ModelSpec) -> nn.Module:
         image_size=256,
         **_CLASSES,
     )
-    first: nn.Module = MobileViTForImageClassification(v1)
-    return first
+    network = MobileViTForImageClassification(v1)
+    return network
