@@ -12,10 +12,14 @@ _PACKAGES: Final = ("mobilevit_edge", "converters", "benchmarks")
 
 
 @lru_cache
-def code_digest() -> str:
-    """SHA-256 of this project's Python: networks, rewrites, converters, workloads."""
+def code_digest(*others: str) -> str:
+    """SHA-256 of this project's Python: networks, rewrites, converters, workloads.
+
+    Args:
+        others: further packages whose code counts.
+    """
     digest = hashlib.sha256()
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *others):
         (root,) = importlib.import_module(package).__path__
         for path in sorted(Path(root).rglob("*.py")):
             digest.update(f"{package}/{path.relative_to(root).as_posix()}\0".encode())

@@ -8,6 +8,7 @@ stands beside it, and the lower bounds in both precisions show what int8 can gai
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -17,6 +18,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from benchmarks.harness.code import code_digest
 from benchmarks.harness.plan import Candidate, FileSource
 from benchmarks.harness.runners import runtime_of
 from benchmarks.workloads.artifacts import random_network, rewrite
@@ -72,7 +74,14 @@ def candidates(workload: Workload, variants: Sequence[str], folder: Path) -> tup
     found = []
     for variant in variants:
         path = folder / _file_name(workload, variant)
-        made_of = recipe(workload.runtime, workload=asdict(workload), variant=variant)
+        made_of = recipe(
+            workload.runtime,
+            workload=asdict(workload),
+            variant=variant,
+            # The baselines are made here, one of them by transformers.
+            study=code_digest("tools"),
+            transformers=importlib.metadata.version("transformers"),
+        )
         if not make_once(path, made_of, partial(write_variant, workload, variant)):
             continue
         about = Subject(
