@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from converters.job.job import ExportJob
-from converters.targets.graph import UNKNOWN, Graph, Operator
+from converters.targets.graph import BATCH, SIDES, UNKNOWN, Graph, Operator
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Audit, OperatorCount
 from mobilevit_edge.specs import PATCH, ModelSpec
@@ -173,9 +173,9 @@ def _block_of(operator: Operator) -> str | None:
 
 
 def _shapes_are_fixed(graph: Graph, contract: GraphContract) -> Iterator[str]:
-    allowed = {"batch"} if contract.dynamic_batch else set()
+    allowed = {BATCH} if contract.dynamic_batch else set()
     if contract.dynamic_size:
-        allowed |= {"height", "width"}
+        allowed |= set(SIDES)
     for symbol in sorted(graph.symbols):
         # What is resized for any size has a size that inference cannot follow.
         if symbol == UNKNOWN:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+BATCH: Final = "batch"
+SIDES: Final = ("height", "width")
+"""Names of the dimensions that an artifact may leave open."""
 UNKNOWN: Final = "?"
 
 

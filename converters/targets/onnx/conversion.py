@@ -13,6 +13,7 @@ from converters.job.wrapping import ExportableModel, example_input
 from converters.precision.apply import PrecisionPlan
 from converters.quiet import quiet
 from converters.targets.base import INPUT_NAME, output_name
+from converters.targets.graph import BATCH, SIDES
 from converters.targets.onnx.names import node_name
 from mobilevit_edge.errors import ConversionError, MissingPackageError
 from mobilevit_edge.preprocess import MAX_IMAGE_SIZE
@@ -128,16 +129,16 @@ def export_graph(
 def _dynamic_axes(job: ExportJob) -> dict[int, str]:
     """The axes of the module's input that stay open."""
     contract = job.module_input
-    names = ("batch", "channels", "height", "width")
-    if contract.layout == "NHWC":
-        names = ("batch", "height", "width", "channels")
+    channels = "channels"
+    nchw = contract.layout == "NCHW"
+    names = (BATCH, channels, *SIDES) if nchw else (BATCH, *SIDES, channels)
     return {axis: names[axis] for axis, side in enumerate(contract.shape) if side is None}
 
 
 def _dimension(name: str) -> Any:
     import torch
 
-    if name == "batch":
+    if name == BATCH:
         return torch.export.Dim(name)
     return torch.export.Dim(name, min=MIN_IMAGE_SIZE, max=MAX_IMAGE_SIZE)
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
+from converters.targets.graph import SIDES
 from converters.targets.loaded import Array, LoadedModel, TensorSpec
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.preprocess import MAX_IMAGE_SIZE
@@ -81,10 +82,9 @@ def _open_sides(session: onnxruntime.InferenceSession) -> dict[str, int]:
     """What stands for open sides: one image, of the size that the file's metadata names."""
     described = session.get_modelmeta().custom_metadata_map.get("input", "{}")
     try:
-        height, width = map(int, json.loads(described)["image_size"])
+        sides = dict(zip(SIDES, map(int, json.loads(described)["image_size"]), strict=True))
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}
-    sides = {"height": height, "width": width}
     return sides if all(1 <= side <= MAX_IMAGE_SIZE for side in sides.values()) else {}
 
 
@@ -94,7 +94,7 @@ def _shape(sides: Sequence[int | str], known: Mapping[str, int]) -> tuple[int, .
     Raises:
         ConversionError: images may have any size, and the file does not name one.
     """
-    if not {"height", "width"}.isdisjoint(sides) and not known:
+    if not set(SIDES).isdisjoint(sides) and not known:
         raise ConversionError("the file takes images of any size, and does not say which it is for")
     return tuple(side if isinstance(side, int) else known.get(side, 1) for side in sides)
 
