@@ -6,7 +6,17 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from benchmarks.commands import arm, attention, blocks, compare, device, models, report, run
+from benchmarks.commands import (
+    arm,
+    attention,
+    blocks,
+    compare,
+    device,
+    models,
+    npu,
+    report,
+    run,
+)
 from benchmarks.commands.options import check_outputs
 from mobilevit_edge.console import run_command
 
@@ -24,7 +34,7 @@ def _parser() -> ArgumentParser:
         "6 recorded counts changed",
     )
     subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
-    for module in (models, blocks, attention, run, compare, report, arm, device):
+    for module in (models, blocks, attention, run, compare, report, arm, npu, device):
         module.register(subparsers)
     return parser
 

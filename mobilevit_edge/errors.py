@@ -19,6 +19,7 @@ OPTIONAL_PACKAGES: Final[Mapping[str, str]] = {
     "huggingface_hub": "hub",
     "httpx2": "hub",
     "matplotlib": "train",
+    "onnxruntime_qnn": "npu",
 }
 """Packages that only some operations need, with the extra of mobilevit-edge that installs each."""
 

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from benchmarks.arm.emulation import Array
 from converters.job.precisions import PRECISIONS
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.report import Agreement, InstructionRow
-
-
-def agreement(expected: Array, found: Array) -> Agreement:
-    """How two machines' outputs for the same inputs compare, both ``[inputs, outputs]``."""
-    largest = np.maximum(np.abs(expected).max(axis=1), 1e-6)
-    differences = np.abs(found - expected).max(axis=1) / largest
-    same = found.argmax(axis=1) == expected.argmax(axis=1)
-    return Agreement(len(expected), int(same.sum()), float(differences.max()))
+from mobilevit_edge.formats.report import InstructionRow
 
 
 def check_answers(rows: Sequence[InstructionRow]) -> None:

@@ -61,9 +61,9 @@ def _arm(arguments: Namespace) -> None:
             set_up(folder, show)
         print(json.dumps({"toolchain": str(folder)}) if arguments.json else f"ready: {folder}")
         return
+    from benchmarks.analysis.record import check_record, read_record, write_record
     from benchmarks.arm.answers import check_answers
-    from benchmarks.arm.counting import count_instructions, counting_jobs, run_of
-    from benchmarks.arm.record import check_record, read_record, write_record
+    from benchmarks.arm.counting import allowed_change, count_instructions, counting_jobs, run_of
     from benchmarks.output.arm import arm_summary, arm_table
     from benchmarks.output.table import print_table, wide_console
     from mobilevit_edge.errors import ReportError
@@ -95,4 +95,4 @@ def _arm(arguments: Namespace) -> None:
     if arguments.record is not None:
         write_record(rows, arguments.record)
     if arguments.check is not None:
-        check_record(rows, arguments.check)
+        check_record(rows, arguments.check, allowed_change)

@@ -11,6 +11,7 @@ from benchmarks.output.attention import attention_charts, attention_tables
 from benchmarks.output.blocks import blocks_tables
 from benchmarks.output.charts import Chart, ScatterPoint
 from benchmarks.output.models import accuracy_scatter, models_tables, scaling_charts
+from benchmarks.output.npu import npu_tables
 from benchmarks.output.run import run_tables
 from benchmarks.output.table import Table
 from benchmarks.workloads import attention, blocks, models
@@ -34,6 +35,7 @@ _EXPERIMENTS: Final = {
 _OTHER: Final = Experiment(run_tables)
 """Bundles by name, whether measured here or on a phone."""
 INSTRUCTION_COUNTS: Final = Experiment(arm_tables)
+SIMULATIONS: Final = Experiment(npu_tables)
 
 
 def experiment_of(name: str) -> Experiment:

@@ -28,7 +28,7 @@ def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
     for path in paths:
         bundle = read_bundle(path)
         target = bundle.manifest.target
-        name = _printable(path.resolve().name)
+        name = printable(path.resolve().name)
         seen[name] += 1
         row = LatencyRow(
             id=name if seen[name] == 1 else f"{name} ({seen[name]})",
@@ -76,6 +76,6 @@ def artifact_of(path: Path) -> Artifact:
     return Artifact(path.name, path.stat().st_size, sha256_of(path))
 
 
-def _printable(name: str) -> str:
-    """A folder's name in the form that a report may hold."""
+def printable(name: str) -> str:
+    """A name in the form that a report may hold."""
     return "".join(c if c.isprintable() else "?" for c in name)[:_MAX_ID] or "bundle"

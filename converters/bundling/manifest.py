@@ -89,4 +89,5 @@ def make_manifest(
         golden=checked.golden,
         versions=versions,
         files=describe_files(folder),
+        unit=options.unit,
     )

@@ -116,6 +116,7 @@ def export_source(
         contract = contract_for(
             job,
             max_rank=target.max_rank(wrapped.applied),
+            operators=target.operators(options),
             macs=counts.macs,
             fp32_parts=plan.fp32_parts,
         )

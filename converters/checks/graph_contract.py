@@ -41,6 +41,8 @@ class GraphContract:
         macs: multiply-adds of one call.
         max_delegates: delegates that may share the work, where there are any.
         no_rewrite: rewrites that the user has switched off.
+        operators: the only ones that may appear, where a unit does not take every one; such a unit
+            multiplies matrices fast, so products of activations are allowed if named.
     """
 
     spec: ModelSpec
@@ -51,10 +53,16 @@ class GraphContract:
     max_delegates: int
     no_rewrite: tuple[str, ...] = ()
     dynamic_size: bool = False
+    operators: frozenset[str] | None = None
 
 
 def contract_for(
-    job: ExportJob, *, max_rank: int, macs: int, fp32_parts: Collection[str]
+    job: ExportJob,
+    *,
+    max_rank: int,
+    macs: int,
+    fp32_parts: Collection[str],
+    operators: frozenset[str] | None = None,
 ) -> GraphContract:
     """The contract of an export.
 
@@ -63,6 +71,7 @@ def contract_for(
         max_rank: what its target allows in this layout.
         macs: multiply-adds of one image.
         fp32_parts: parts that stay in fp32.
+        operators: the only ones that may appear; ``None`` for any.
     """
     options = job.options
     max_delegates = 1
@@ -79,6 +88,7 @@ def contract_for(
         max_delegates=max_delegates,
         no_rewrite=tuple(options.no_rewrite),
         dynamic_size=options.dynamic_size,
+        operators=operators,
     )
 
 
@@ -89,7 +99,8 @@ def check_contract(graph: Graph, contract: GraphContract) -> Audit:
         ConversionError: a rule is broken; the message lists every violation.
     """
     violations = [
-        *_attention_is_elementwise(graph, contract.spec),
+        *_operators_are_allowed(graph, contract.operators),
+        *_attention_is_elementwise(graph, contract),
         *_nothing_gathers(graph),
         *_rank_is_bounded(graph, contract.max_rank),
         *_no_needless_resize(graph, contract),
@@ -118,10 +129,18 @@ def _describe(operator: Operator) -> str:
     return f"{operator.kind} in {operator.module}" if operator.module else operator.kind
 
 
-def _attention_is_elementwise(graph: Graph, spec: ModelSpec) -> Iterator[str]:
+def _operators_are_allowed(graph: Graph, allowed: frozenset[str] | None) -> Iterator[str]:
+    for operator in graph.operators:
+        if allowed is not None and operator.kind not in allowed:
+            yield f"{_describe(operator)}: not among the operators that the unit takes"
+
+
+def _attention_is_elementwise(graph: Graph, contract: GraphContract) -> Iterator[str]:
     """Separable attention: convolutions, softmax, reductions and element-wise operators only."""
-    blocks = [stage.block for stage in spec.stages if stage.block is not None]
-    if any(block.attention != "separable" or block.layout != "maps" for block in blocks):
+    blocks = [stage.block for stage in contract.spec.stages if stage.block is not None]
+    if contract.operators is not None or any(
+        block.attention != "separable" or block.layout != "maps" for block in blocks
+    ):
         return
     for operator in graph.operators:
         if operator.kind in graph.products:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from converters.job.precisions import PRECISIONS, Precision
 from mobilevit_edge import arguments
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import TARGET_NAMES, Activation, TargetName
+from mobilevit_edge.formats.bundle import TARGET_NAMES, Activation, TargetName, Unit
 from mobilevit_edge.normalization import (
     NORMALIZATION_NAMES,
     Channels,
@@ -203,6 +203,14 @@ class ExportOptions:
             group="int8",
             metavar="auto|NAME,...",
             parse=arguments.names,
+        ),
+    )
+    unit: Unit = field(
+        default="cpu",
+        metadata=_shown(
+            "the processor that the graph is written for (default cpu); npu is Qualcomm's Hexagon",
+            group="onnx",
+            choices=get_args(Unit),
         ),
     )
     opset: int | None = field(

@@ -31,6 +31,18 @@ from converters.rewrites import (
     token_layout,
 )
 from converters.rewrites.base import Rewrite
+from converters.rewrites.npu import (
+    band_layout,
+    folded_attention,
+    group_norm_pattern,
+    masked_pooling,
+    padded_heads,
+    phase_mask,
+    root_mean_square,
+    split_fusion,
+    split_heads,
+    stem_space_to_depth,
+)
 from mobilevit_edge.errors import UsageError
 
 REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
@@ -59,6 +71,16 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
             bounded_softmax,
             tanh_silu,
             any_size,
+            stem_space_to_depth,
+            band_layout,
+            phase_mask,
+            root_mean_square,
+            folded_attention,
+            padded_heads,
+            split_heads,
+            split_fusion,
+            masked_pooling,
+            group_norm_pattern,
         )
     }
 )

@@ -23,8 +23,8 @@ from torch import Tensor
 from converters.rewrites.algebra import make_linear, matrix_of
 from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
 from converters.rewrites.explicit_attention import ExplicitAttention
+from converters.rewrites.patch_grids import patch_grids
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import PATCH
 
 LARGEST_SCORE: Final = 64.0
 """Bound up to which exp needs no maximum subtracted. exp(64) = 6e27: sums over 1e4 tokens of 1e6
@@ -73,13 +73,9 @@ def _sites(
     model: MobileViT, image_size: tuple[int, int]
 ) -> Iterator[tuple[str, ExplicitAttention, int]]:
     """Path, unit and number of tokens of every attention unit."""
-    stride = 2
-    for index, stage in enumerate(model.spec.stages, start=1):
-        stride *= stage.stride
-        # A map's odd side is rounded up to whole patches.
-        rows, columns = (math.ceil(side / (stride * PATCH)) for side in image_size)
-        for name, unit in parts_of(model.get_submodule(f"layer{index}"), ExplicitAttention):
-            yield f"layer{index}.{name}", unit, rows * columns
+    for stage, (rows, columns) in patch_grids(model, image_size).items():
+        for name, unit in parts_of(model.get_submodule(stage), ExplicitAttention):
+            yield f"{stage}.{name}", unit, rows * columns
 
 
 def _apply(model: MobileViT, context: Context) -> int:

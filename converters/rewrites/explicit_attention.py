@@ -57,7 +57,11 @@ class ExplicitAttention(nn.Module):
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """``softmax(q k) v``: ``[B * heads, N, e], [.., e, N], [.., N, e] -> [.., N, e]``."""
-        return torch.bmm(torch.softmax(torch.bmm(q, k), dim=-1), v)
+        return torch.bmm(self.weights(torch.bmm(q, k)), v)
+
+    def weights(self, scores: Tensor) -> Tensor:
+        """``[B * heads, N, N] -> same``: each row sums to one."""
+        return torch.softmax(scores, dim=-1)
 
 
 def _apply(model: MobileViT, context: Context) -> int:

@@ -122,6 +122,10 @@ class Target(Protocol):
         """Axes that a tensor may have, after these rewrites."""
         return FLAT_RANK if FLAT_LAYOUTS & set(applied) else MAX_RANK
 
+    def operators(self, options: ExportOptions) -> frozenset[str] | None:
+        """The only operators that a graph may hold; ``None`` where any may stand."""
+        return None
+
     def convert(
         self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
     ) -> None:

@@ -33,6 +33,8 @@ Activation: TypeAlias = Literal["none", "softmax", "sigmoid"]
 """What an artifact makes of its logits."""
 Task: TypeAlias = Literal["classification", "multilabel", "embedding"]
 """What the outputs mean: one class of many, each output by itself, or features."""
+Unit: TypeAlias = Literal["cpu", "npu"]
+"""The processor that a graph is written for."""
 
 SCHEMA_VERSION: Final = 2
 MANIFEST_FILE: Final = "manifest.json"
@@ -225,6 +227,7 @@ class Manifest:
     golden: Golden
     versions: Mapping[str, str]
     files: tuple[FileInfo, ...]
+    unit: Unit = "cpu"
 
 
 @dataclass(frozen=True)

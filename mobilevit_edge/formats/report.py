@@ -207,7 +207,30 @@ class InstructionRow:
     agreement: Agreement | None = None
 
 
-Row: TypeAlias = LatencyRow | InstructionRow
+@dataclass(frozen=True)
+class NotTaken:
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationRow:
+    id: str
+    experiment: str
+    measure: Literal["simulation"] = "simulation"
+    subject: Subject
+    runtime: Runtime
+    limit_row: str | None = None
+    not_run: str | None = None
+    source: str
+    chip: str
+    compile_seconds: float | None = None
+    not_taken: tuple[NotTaken, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    agreement: Agreement | None = None
+
+
+Row: TypeAlias = LatencyRow | InstructionRow | SimulationRow
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,14 @@ from benchmarks.analysis.quality_flags import usable_series
 from benchmarks.analysis.statistics import outliers
 from benchmarks.analysis.warnings import run_warnings
 from benchmarks.output.charts import Chart, SampleStrip, ScatterPoint
-from benchmarks.output.experiments import INSTRUCTION_COUNTS, experiment_of
+from benchmarks.output.experiments import (
+    INSTRUCTION_COUNTS,
+    SIMULATIONS,
+    Experiment,
+    experiment_of,
+)
 from benchmarks.output.table import Table
-from mobilevit_edge.formats.report import InstructionRow, LatencyRow, Report, Run
+from mobilevit_edge.formats.report import InstructionRow, LatencyRow, Report, Run, SimulationRow
 
 METHOD: Final = (
     "Median, 90th percentile and the 95 % interval of the median are computed from the raw samples "
@@ -50,7 +55,12 @@ def sections_of(report: Report) -> tuple[Section, ...]:
             if latency:
                 sections.append(_latency_section(run, experiment, latency))
             if counts:
-                sections.append(_count_section(run, experiment, counts))
+                title = "executed instructions, not a latency"
+                sections.append(_cost_section(run, experiment, title, INSTRUCTION_COUNTS, counts))
+            simulated = [row for row in rows if isinstance(row, SimulationRow)]
+            if simulated:
+                title = "simulated for an NPU, not a latency"
+                sections.append(_cost_section(run, experiment, title, SIMULATIONS, simulated))
     return tuple(sections)
 
 
@@ -68,11 +78,17 @@ def _latency_section(run: Run, experiment: str, rows: Sequence[LatencyRow]) -> S
     )
 
 
-def _count_section(run: Run, experiment: str, rows: Sequence[InstructionRow]) -> Section:
+def _cost_section(
+    run: Run,
+    experiment: str,
+    title: str,
+    shown: Experiment,
+    rows: Sequence[InstructionRow | SimulationRow],
+) -> Section:
     return Section(
-        title=f"{experiment} on {run.device.name}: executed instructions, not a latency",
+        title=f"{experiment} on {run.device.name}: {title}",
         facts=_facts(run),
-        tables=INSTRUCTION_COUNTS.tables(replace(run, rows=tuple(rows))),
+        tables=shown.tables(replace(run, rows=tuple(rows))),
         warnings=tuple(f"{row.id}: not run: {row.not_run}" for row in rows if row.not_run),
     )
 

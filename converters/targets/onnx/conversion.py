@@ -15,6 +15,8 @@ from converters.quiet import quiet
 from converters.targets.base import INPUT_NAME, output_name
 from converters.targets.graph import BATCH, SIDES
 from converters.targets.onnx.names import node_name
+from converters.targets.onnx.npu.unit import dequantize_pixels
+from converters.targets.onnx.operators import translations
 from mobilevit_edge.errors import ConversionError, MissingPackageError
 from mobilevit_edge.preprocess import MAX_IMAGE_SIZE
 from mobilevit_edge.specs import MIN_IMAGE_SIZE
@@ -46,6 +48,8 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
     )
     import onnx
 
+    if options.unit == "npu":
+        dequantize_pixels(proto.graph)
     match options.precision:
         case "int8":
             from converters.targets.onnx.int8.qdq import quantize_onnx
@@ -114,6 +118,7 @@ def export_graph(
                 output_names=output_names,
                 dynamic_shapes=tuple(dimensions for _ in inputs) if dimensions else None,
                 opset_version=OPSET,
+                custom_translation_table=translations(),
                 verbose=False,
             )
         # The exporter raises many types, none of which a user can act on by type.

@@ -9,6 +9,7 @@ from converters.job.options import ExportOptions
 from converters.targets.base import Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
+from converters.targets.onnx.npu.unit import OPERATORS, REWRITES, check_npu_options
 from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 
@@ -47,9 +48,20 @@ class OnnxTarget(Target):
         needs_temporary_folder=False,
     )
 
+    def check_options(self, options: ExportOptions) -> None:
+        """What the NPU cannot have."""
+        if options.unit == "npu":
+            check_npu_options(options)
+
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
-        """The same ones for every export, and one more for images of any size."""
+        """A list for each unit, and one more rewrite for images of any size."""
+        if options.unit == "npu":
+            return REWRITES
         return (*_REWRITES, "any_size") if options.dynamic_size else _REWRITES
+
+    def operators(self, options: ExportOptions) -> frozenset[str] | None:
+        """Those of the NPU; the CPU has them all."""
+        return OPERATORS if options.unit == "npu" else None
 
     def convert(
         self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path

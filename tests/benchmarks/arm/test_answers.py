@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.analysis.agreement import agreement
 from benchmarks.arm import counting
-from benchmarks.arm.answers import agreement, check_answers
+from benchmarks.arm.answers import check_answers
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.report import Agreement, InstructionRow, Runtime, Subject
 from tests.support.benchmarks import bench

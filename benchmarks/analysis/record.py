@@ -1,22 +1,40 @@
-"""Counts recorded in a file, and what has changed since."""
+"""Deterministic costs recorded in a file, and what has changed since."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeAlias
 
 import jsonschema
 
 from mobilevit_edge.errors import ReportError, VerificationError
 from mobilevit_edge.files import write_atomically
-from mobilevit_edge.formats.report import InstructionRow
 from mobilevit_edge.reading import read_text
 
-TOLERANCE: Final = 0.005
-"""Allowed change, as a share of all instructions. A count repeats exactly; another installation
-moves it by up to 0.05 %, since paths are on the guest's stack."""
+Counts: TypeAlias = Mapping[str, int]
+"""Costs of one row by kind."""
+Allowed: TypeAlias = Callable[[str, Counts], float]
+"""The change that a kind may have, from its name and the recorded costs of its row."""
+
+
+class CountedRow(Protocol):
+    """A report's row of deterministic costs."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+
+    @property
+    def counts(self) -> Counts:
+        """Costs by kind; none if it was not run."""
+
+    @property
+    def not_run(self) -> str | None:
+        """Why it has no costs."""
+
+
 _MAX_BYTES: Final = 1024**2
 _SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
@@ -28,8 +46,8 @@ _SCHEMA: Final[Mapping[str, Any]] = {
 }
 
 
-def write_record(rows: Sequence[InstructionRow], path: Path) -> None:
-    """Add the rows' counts to a record, or make one.
+def write_record(rows: Sequence[CountedRow], path: Path) -> None:
+    """Add the rows' costs to a record, or make one.
 
     Raises:
         OutputError: the file cannot be written.
@@ -59,15 +77,16 @@ def read_record(path: Path) -> dict[str, dict[str, int]]:
     return dict(content)
 
 
-def check_record(rows: Sequence[InstructionRow], path: Path) -> None:
-    """Compare with a record, each kind of instruction by itself.
+def check_record(rows: Sequence[CountedRow], path: Path, allowed: Allowed) -> None:
+    """Compare with a record, each kind of cost by itself.
 
     Raises:
         ReportError: the record is damaged.
-        VerificationError: a count has changed, or a row is not recorded or was not counted.
+        VerificationError: a cost has changed by more than is ``allowed``, or a row is not recorded
+            or was not run.
     """
     recorded = read_record(path)
-    problems = [problem for row in rows for problem in _problems(row, recorded.get(row.id))]
+    problems = [p for row in rows for p in _problems(row, recorded.get(row.id), allowed)]
     if problems:
         raise VerificationError(
             f"{len(problems)} counts differ from {path}: {'; '.join(problems[:5])}; "
@@ -75,19 +94,17 @@ def check_record(rows: Sequence[InstructionRow], path: Path) -> None:
         )
 
 
-def _problems(row: InstructionRow, recorded: Mapping[str, int] | None) -> list[str]:
+def _problems(row: CountedRow, recorded: Counts | None, allowed: Allowed) -> list[str]:
     if row.not_run is not None:
         return [f"{row.id}: not run: {row.not_run}"]
     if recorded is None:
         return [f"{row.id} is not recorded"]
     kinds = sorted({*recorded, *row.counts})
     pairs = [(kind, recorded.get(kind, 0), row.counts.get(kind, 0)) for kind in kinds]
-    # Relative to all instructions, not to the kind: a few more of a rare one are no regression.
-    allowed = TOLERANCE * max(recorded.values(), default=0)
     return [
         f"{row.id}: {kind} {old:,} -> {new:,} ({new / old - 1:+.2%})"
         if old
         else f"{row.id}: {kind} 0 -> {new:,}"
         for kind, old, new in pairs
-        if abs(new - old) > allowed
+        if abs(new - old) > allowed(kind, recorded)
     ]

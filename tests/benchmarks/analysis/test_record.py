@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.arm.record import TOLERANCE, check_record, read_record, write_record
+from benchmarks.analysis import record as records
+from benchmarks.analysis.record import read_record, write_record
+from benchmarks.arm.counting import TOLERANCE, allowed_change
 from mobilevit_edge.errors import ReportError, VerificationError
 from mobilevit_edge.formats.report import InstructionRow, Runtime, Subject
+
+check_record = partial(records.check_record, allowed=allowed_change)
 
 ROW = InstructionRow(
     id="xxs cortex-a76",

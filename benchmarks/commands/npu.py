@@ -1,0 +1,106 @@
+"""``mobilevit-bench npu``: bundles on the simulated NPU of Qualcomm's chips."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any, Final
+
+from mobilevit_edge.console import add_common_arguments, progress
+
+_DEFAULT: Final = ["sm8650", "sa8255"]
+
+
+def register(subparsers: Any) -> None:
+    """Add the subcommand."""
+    from converters.targets.onnx.npu.chips import CHIPS
+
+    parser: ArgumentParser = subparsers.add_parser(
+        "npu",
+        help="compile for Qualcomm's NPU and simulate it",
+        description="Compile ONNX bundles with Qualcomm's own compiler for the Hexagon NPU: "
+        "whether a chip takes the whole graph (else exit code 6), and the time that the compiler "
+        "simulates, where it does. Simulated, not a phone's latency. Needs the extra npu, on "
+        "Linux.",
+    )
+    parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
+    parser.add_argument(
+        "--soc",
+        choices=list(CHIPS),
+        nargs="+",
+        default=_DEFAULT,
+        help=f"chips to compile for (default {' and '.join(_DEFAULT)}; sa8255 and sa8797 have "
+        f"simulated times)",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="photos to compare the emulated unit's answers on, up to 32: seconds each",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("npu-report.json"),
+        metavar="FILE",
+        help="the report (default npu-report.json)",
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--check", type=Path, metavar="FILE", help="fail if recorded figures changed"
+    )
+    group.add_argument("--record", type=Path, metavar="FILE", help="keep the figures in a record")
+    add_common_arguments(parser)
+    parser.set_defaults(command=_npu)
+
+
+def _npu(arguments: Namespace) -> None:
+    from benchmarks.analysis.record import check_record, read_record, write_record
+    from benchmarks.npu.simulation import (
+        allowed_change,
+        check_taken,
+        lower_bound,
+        recorded,
+        run_of,
+        simulate,
+        simulation_jobs,
+    )
+    from benchmarks.output.npu import npu_summary, npu_table
+    from benchmarks.output.table import print_table, wide_console
+    from converters.targets.onnx.npu.chips import CHIPS
+    from converters.targets.onnx.npu.compiler import LICENSE, require_compiler
+    from mobilevit_edge.formats.report import SCHEMA_VERSION, Report, SimulationRow, write_report
+
+    # Before minutes of work: are these bundles, and is that a record?
+    if arguments.check is not None:
+        read_record(arguments.check)
+    if arguments.record is not None and arguments.record.exists():
+        read_record(arguments.record)
+    version = require_compiler()
+    jobs = simulation_jobs(arguments.bundles, [CHIPS[name] for name in arguments.soc], version)
+    rows: list[SimulationRow] = []
+    bounds: list[SimulationRow] = []
+    with progress() as show:
+        for job in jobs:
+            row = simulate(job, arguments.images, show)
+            if job.chip.simulated:
+                show(f"compiling the lower bound of {job.row.id}")
+                bounds += [bound] if (bound := lower_bound(job)) else []
+            rows.append(row)
+            # Written as it goes: an interrupted run keeps what it has.
+            report = Report(SCHEMA_VERSION, (run_of([*rows, *bounds]),))
+            write_report(report, arguments.output)
+    if arguments.json:
+        summary = npu_summary([*rows, *bounds])
+        print(json.dumps({"report": str(arguments.output), "license": LICENSE, "rows": summary}))
+    else:
+        console = wide_console()
+        print_table(console, npu_table([*rows, *bounds]))
+        console.print(f"report: {arguments.output}")
+        console.print(LICENSE)
+    check_taken(rows)
+    if arguments.record is not None:
+        write_record(recorded(rows), arguments.record)
+    if arguments.check is not None:
+        check_record(recorded(rows), arguments.check, allowed_change)

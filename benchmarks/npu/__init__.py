@@ -1,0 +1,1 @@
+"""Bundles on the simulated NPU of Qualcomm's chips."""

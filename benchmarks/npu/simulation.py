@@ -1,0 +1,217 @@
+"""Bundles on the simulated NPU: whether it takes them, how long it would take, what it answers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from benchmarks.analysis.agreement import agreement
+from benchmarks.harness.machine import new_run
+from benchmarks.workloads.bundles import printable, subject_of
+from converters.targets.base import get_target, load_bundle_model
+from converters.targets.loaded import Array
+from converters.targets.onnx.npu.chips import Chip
+from converters.targets.onnx.npu.compiler import DISTRIBUTION, Compilation, compile_for, emulate
+from mobilevit_edge.errors import UsageError, VerificationError
+from mobilevit_edge.formats.bundle import Bundle, golden_image, read_bundle
+from mobilevit_edge.formats.report import Affinity, NotTaken, Protocol, Run, Runtime, SimulationRow
+from mobilevit_edge.image_files import find_images
+from mobilevit_edge.input_contract import contract_of
+
+EXPERIMENT: Final = "npu"
+MAX_IMAGES: Final = 32
+"""Most photos to compare: each takes seconds under emulation."""
+LOWER_BOUND: Final = "lower bound"
+MAX_DIFFERENCE: Final = 0.1
+"""How far the emulated unit's outputs may be from the CPU's, as a share of the largest one: it
+computes in fp16 whatever the file says, and comes to 0.043 on photos (docs/npu.md)."""
+_TOLERANCE: Final = 0.005
+_MAX_NODES: Final = 100
+_MAX_PROBLEMS: Final = 5
+
+
+@dataclass(frozen=True)
+class SimulationJob:
+    """A bundle on a chip, and its row before it is compiled."""
+
+    row: SimulationRow
+    bundle: Bundle
+    chip: Chip
+
+
+def simulation_jobs(
+    paths: Sequence[Path], chips: Sequence[Chip], version: str
+) -> tuple[SimulationJob, ...]:
+    """Every bundle on every chip.
+
+    Raises:
+        BundleError: one of them is not a bundle.
+        UsageError: one is not for ONNX, or leaves its batch or image size open.
+    """
+    jobs = []
+    names: dict[str, int] = {}
+    for path in paths:
+        bundle = read_bundle(path)
+        _check_bundle(bundle)
+        name = printable(path.resolve().name)
+        names[name] = names.get(name, 0) + 1
+        if names[name] > 1:
+            name = f"{name} ({names[name]})"
+        for chip in chips:
+            row = SimulationRow(
+                id=f"{name} {chip.name}",
+                experiment=EXPERIMENT,
+                subject=subject_of(bundle),
+                runtime=Runtime(DISTRIBUTION, version),
+                source=f"simulated by {DISTRIBUTION} {version}",
+                chip=chip.name,
+            )
+            jobs.append(SimulationJob(row, bundle, chip))
+    return tuple(jobs)
+
+
+def _check_bundle(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    if manifest.target != "onnx":
+        raise UsageError(
+            f"{bundle.path} is for {manifest.target}: export it with --target onnx --unit npu"
+        )
+    if None in manifest.input.shape:
+        raise UsageError(
+            f"{bundle.path} leaves its batch or image size open, and the NPU's compiler needs both "
+            f"fixed: export it with --unit npu"
+        )
+
+
+def simulate(job: SimulationJob, images: Path | None, show: Callable[[str], None]) -> SimulationRow:
+    """Compile a job and, if there are images, compare the emulated answers.
+
+    A graph that is not taken is a reason in the row.
+
+    Args:
+        job: what to simulate.
+        images: a photo or a folder of them; the bundle's golden image is always one of the inputs.
+        show: shows the running step.
+
+    Raises:
+        ConversionError: the compiler crashed or took too long.
+    """
+    show(f"compiling {job.row.id}")
+    compiled = compile_for(job.bundle.model_path, job.chip)
+    row = _with_figures(job.row, compiled)
+    if not compiled.taken or images is None:
+        return row
+    inputs = _inputs_of(job.bundle, images)
+    show(f"emulating {job.row.id}, {len(inputs)} inputs")
+    loaded = load_bundle_model(job.bundle)
+    expected = np.stack([loaded.run(x)[0] for x in inputs])
+    found = emulate(job.bundle.model_path, job.chip, inputs)
+    if not np.isfinite(found).all():
+        return replace(row, not_run="the emulated unit outputs NaN or Inf: fp16 overflows")
+    return replace(row, agreement=agreement(expected, found))
+
+
+def _with_figures(row: SimulationRow, compiled: Compilation) -> SimulationRow:
+    left = tuple(
+        NotTaken(printable(node.name), printable(node.kind)) for node in compiled.left[:_MAX_NODES]
+    )
+    sizes = {"context_bytes": compiled.context_bytes} if compiled.taken else {}
+    return replace(
+        row,
+        not_run=None if compiled.reason is None else printable(compiled.reason),
+        compile_seconds=round(compiled.seconds, 1),
+        not_taken=left,
+        counts={**compiled.figures, **sizes},
+    )
+
+
+def _inputs_of(bundle: Bundle, images: Path) -> list[Array]:
+    size = bundle.manifest.model.image_size
+    contract = contract_of(bundle.manifest.input, size)
+    pixels = [golden_image(bundle.manifest.golden, size)]
+    pixels += [contract.load(path) for path in find_images(images)[:MAX_IMAGES]]
+    return [contract.repeated(image) for image in pixels]
+
+
+def lower_bound(job: SimulationJob) -> SimulationRow | None:
+    """What the model's convolutions, products and activations alone would take on the chip.
+
+    ``None`` where none is defined: for images that are not square, several at once, or not of
+    three channels.
+
+    Raises:
+        ConversionError: the compiler crashed or took too long.
+    """
+    manifest = job.bundle.manifest
+    height, width = manifest.model.image_size
+    if height != width or manifest.input.shape[0] != 1 or len(manifest.input.mean) != 3:
+        return None
+    compiled = _compiled_lower_bound(manifest.model.name, height, job.chip)
+    row = replace(
+        job.row,
+        id=f"{LOWER_BOUND} of {job.row.id}",
+        subject=replace(job.row.subject, part=LOWER_BOUND, precision="fp16", artifact=None),
+    )
+    return _with_figures(row, compiled)
+
+
+@lru_cache
+def _compiled_lower_bound(model: str, image_size: int, chip: Chip) -> Compilation:
+    from benchmarks.workloads.artifacts import random_network
+    from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
+
+    network = random_network(model)
+    inputs = lower_bound_inputs(network, image_size)
+    module = LowerBoundNetwork(network).eval().requires_grad_(False)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lower-bound.onnx"
+        get_target("onnx").write_module(module, inputs, path)
+        return compile_for(path, chip)
+
+
+def check_taken(rows: Sequence[SimulationRow]) -> None:
+    """Refuse bundles that a chip does not take as a whole, or answers otherwise.
+
+    Raises:
+        VerificationError: the message names the rows, the nodes and the reasons.
+    """
+    problems = [problem for row in rows for problem in _problems(row)]
+    if problems:
+        raise VerificationError(
+            f"{len(problems)} of {len(rows)} rows fail: {'; '.join(problems[:_MAX_PROBLEMS])}"
+        )
+
+
+def _problems(row: SimulationRow) -> list[str]:
+    if row.not_run is not None:
+        nodes = ", ".join(node.name for node in row.not_taken[:_MAX_PROBLEMS])
+        where = f" ({nodes})" if nodes else ""
+        return [f"{row.id}: {row.not_run}{where}; export it with --unit npu"]
+    if row.agreement is None or row.agreement.largest_difference <= MAX_DIFFERENCE:
+        return []
+    difference = f"differs by {row.agreement.largest_difference:.1e} of the largest output"
+    return [f"{row.id} {difference} from this machine's CPU, {MAX_DIFFERENCE:.0e} is allowed"]
+
+
+def recorded(rows: Sequence[SimulationRow]) -> list[SimulationRow]:
+    """The rows as a record names them: figures of another version of the compiler are others."""
+    return [replace(row, id=f"{row.id}, {row.runtime.version}") for row in rows]
+
+
+def allowed_change(kind: str, known: Mapping[str, int]) -> float:
+    """Half a percent of the figure: compilations repeat to the cycle."""
+    return _TOLERANCE * known.get(kind, 0)
+
+
+def run_of(rows: Sequence[SimulationRow]) -> Run:
+    """A run that holds only simulated figures."""
+    protocol = Protocol(
+        processes=1, seconds=None, warm_up=0, seed=None, max_noise=None, digest=None
+    )
+    return new_run(affinity=Affinity(None, None), protocol=protocol, rows=tuple(rows))

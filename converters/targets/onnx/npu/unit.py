@@ -1,0 +1,107 @@
+"""What is particular to ONNX files for the NPU: rewrites, operators, options, input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from converters.job.options import ExportOptions
+from mobilevit_edge.errors import UsageError
+
+if TYPE_CHECKING:
+    import onnx
+
+REWRITES: Final = (
+    "batch_norm_fold",
+    "norm_affine_fold",
+    "key_after_pooling",
+    "explicit_attention",
+    "stem_space_to_depth",
+    "band_layout",
+    "phase_mask",
+    "root_mean_square",
+    "folded_attention",
+    "padded_heads",
+    "split_heads",
+    "split_fusion",
+    "masked_pooling",
+    "group_norm_pattern",
+    "linear_pair_merge",
+    "head_as_convolution",
+)
+"""By simulated cycles: ``docs/npu.md``."""
+
+OPERATORS: Final = frozenset(
+    {
+        "Add",
+        "Cast",
+        "Concat",
+        "Conv",
+        "DepthToSpace",
+        "DequantizeLinear",
+        "Div",
+        "Flatten",
+        "InstanceNormalization",
+        "MatMul",
+        "Mul",
+        "Pow",
+        "Reciprocal",
+        "ReduceMean",
+        "Relu",
+        "Reshape",
+        "Resize",
+        "Sigmoid",
+        "Slice",
+        "Softmax",
+        "SpaceToDepth",
+        "Split",
+        "Sqrt",
+        "Sub",
+        "Transpose",
+    }
+)
+"""Those that the compiler takes on every chip, in the forms that these rewrites give them."""
+
+_PRECISIONS: Final = ("fp32", "fp16")
+
+
+def check_npu_options(options: ExportOptions) -> None:
+    """Refuse what the unit cannot have.
+
+    Raises:
+        UsageError: a dynamic batch or size, or a precision that its graphs are not written in.
+    """
+    if options.batch is None:
+        raise UsageError("--unit npu needs a fixed batch: its graphs have no open dimension")
+    if options.dynamic_size:
+        raise UsageError("--unit npu needs one image size: its graphs have no open dimension")
+    if options.precision not in _PRECISIONS:
+        raise UsageError(
+            f"--unit npu has no {options.precision}; it supports {', '.join(_PRECISIONS)}"
+        )
+
+
+def dequantize_pixels(graph: onnx.GraphProto) -> None:
+    """Bytes become numbers by a scale of one instead of a cast, where the input is bytes.
+
+    1 (x - 0) is x; the unit's compiler reads integers as quantized values and knows no other.
+    """
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    image = graph.input[0]
+    if image.type.tensor_type.elem_type != TensorProto.UINT8:
+        return
+    scale = numpy_helper.from_array(np.array(1, np.float32), "pixel_scale")
+    zero = numpy_helper.from_array(np.array(0, np.uint8), "pixel_zero_point")
+    graph.initializer.extend((scale, zero))
+    for node in graph.node:
+        if image.name not in node.input:
+            continue
+        assert node.op_type == "Cast"
+        pixels = f"{image.name}_pixels"
+        before = helper.make_node(
+            "DequantizeLinear", [image.name, scale.name, zero.name], [pixels], "DequantizeLinear"
+        )
+        node.input[0] = pixels
+        graph.node.insert(0, before)
+        return
