@@ -59,7 +59,7 @@ def run_command(
 ) -> int:
     """Parse, run, and turn any failure into one message and its exit code."""
     arguments = parser.parse_args(argv)
-    was_stopped = stop_on_sigterm()
+    stopped = unwind_on_signals()
     for stream in (sys.stdout, sys.stderr):
         # Labels may hold characters that a pipe's encoding lacks.
         if isinstance(stream, io.TextIOWrapper):
@@ -68,20 +68,22 @@ def run_command(
         command(arguments)
         # Now rather than at the interpreter's end: a full device is noticed only here.
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _interrupted(parser, arguments)
     except MobileViTEdgeError as error:
+        code = stopped()
+        if code == INTERRUPTED:
+            return _interrupted(parser, arguments)
         _report(parser, str(error), debug=arguments.debug)
         _discard_output()
-        return TERMINATED if was_stopped() else error.exit_code
-    except KeyboardInterrupt:
-        _report(parser, "interrupted; nothing was written", debug=arguments.debug)
-        return INTERRUPTED
+        return error.exit_code if code is None else code
     except BrokenPipeError:
         # The reader of our output (head, less) has closed it, which is not an error.
         _discard_output()
         return 0
     except Exception as error:
-        if was_stopped():
-            return TERMINATED
+        if (code := stopped()) is not None:
+            return _interrupted(parser, arguments) if code == INTERRUPTED else code
         known = _known(error)
         if known is not None:
             _report(parser, str(known), debug=arguments.debug)
@@ -95,6 +97,11 @@ def run_command(
         )
         return _UNEXPECTED
     return 0
+
+
+def _interrupted(parser: ArgumentParser, arguments: Namespace) -> int:
+    _report(parser, "interrupted; nothing was written", debug=arguments.debug)
+    return INTERRUPTED
 
 
 def _discard_output() -> None:
@@ -145,18 +152,22 @@ def _report(parser: ArgumentParser, text: str, *, debug: bool) -> None:
         print(f"{parser.prog}: error: {message(text, _LONGEST_MESSAGE)}", file=sys.stderr)
 
 
-def stop_on_sigterm() -> Callable[[], bool]:
-    """Let SIGTERM unwind the stack, so that temporary files and folders are removed.
+def unwind_on_signals() -> Callable[[], int | None]:
+    """Let SIGTERM unwind the stack as Ctrl-C does, so that temporary files are removed.
 
     Returns:
-        whether it has come: code in between may turn it into an error of its own.
+        the exit code of the signal that has come, if one has: code in between may turn what it
+        raises into an error of its own.
     """
-    received = False
+    code: int | None = None
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal received
-        received = True
-        raise SystemExit(TERMINATED)
+        nonlocal code
+        code = INTERRUPTED if number == signal.SIGINT else TERMINATED
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
 
     signal.signal(signal.SIGTERM, stop)
-    return lambda: received
+    # Where it is ignored, as in a shell's background jobs, it stays so.
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, stop)
+    return lambda: code

@@ -250,19 +250,23 @@ sys.exit(entry.load()())
 
 
 @pytest.mark.parametrize("error", [ConversionError("torch refuses"), RuntimeError("wrapped")])
-def test_sigterm_that_code_in_between_turns_into_an_error_is_still_a_stop(
-    error: Exception,
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_code_in_between_turns_into_an_error_is_still_a_stop(
+    number: signal.Signals, code: int, error: Exception
 ) -> None:
     def command(_: Namespace) -> None:
         try:
-            signal.raise_signal(signal.SIGTERM)
-        except SystemExit as stop:
+            signal.raise_signal(number)
+        except BaseException as stop:
             raise error from stop
 
     parser = ArgumentParser()
     add_common_arguments(parser)
-    handler = signal.getsignal(signal.SIGTERM)
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    # A shell's background jobs ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        assert run_command(parser, command, []) == 143
+        assert run_command(parser, command, []) == code
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)

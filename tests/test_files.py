@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mobilevit_edge.console import stop_on_sigterm
+from mobilevit_edge.console import unwind_on_signals
 from mobilevit_edge.errors import OutputError
 from mobilevit_edge.files import folder_transaction, sha256_of, write_atomically
 
@@ -78,7 +78,7 @@ def signal_after(call: str, name: str, number: int) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, call, interrupted)
-        stop_on_sigterm()
+        unwind_on_signals()
         # Shells let what they start in the background ignore Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:

@@ -9,9 +9,10 @@ ended. A stopped training must go on with ``--resume``.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +28,7 @@ from PIL import Image
 from rich.progress import track
 from rich.table import Table
 
+from mobilevit_edge import entry
 from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.console import INTERRUPTED, TERMINATED, run_command
 from mobilevit_edge.errors import BundleError, VerificationError
@@ -44,13 +46,16 @@ _CODES: Final = {
 }
 _POLL_SECONDS: Final = 0.002
 _PATIENCE_SECONDS: Final = 600.0
-# A shell lets what it starts in the background ignore Ctrl-C.
-_START: Final = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from mobilevit_edge.entry import {command}
-sys.exit({command}())
-"""
+_IMPORTED: Final = (
+    "converters.cli",
+    "converters.bundling.pipeline",
+    "converters.targets.onnx.conversion",
+    "converters.targets.onnx.runtime",
+    "mobilevit_edge.entry",
+    "mobilevit_edge.training.run",
+    "onnxscript",
+)
+"""Runs are stopped while they write, long after that: they start from a process that has it."""
 _MODEL: Final = ("--model", "mobilevit_xxs", "--image-size", "32")
 _EXPORT: Final = ("--target", "onnx", "--weights", "random", *_MODEL, "--json", "--output")
 _TRAIN: Final = (*_MODEL, "--scales", "32", "--batch-size", "4", "--epochs", "3", "--threads", "1")
@@ -186,12 +191,11 @@ def _stopped(
     """Start a run, stop it at a moment while it writes, and look at what is there."""
     number = moments.choice(_SIGNALS)
     earlier = begun()
-    process = _start(kind, arguments)
-    _wait_until(lambda: begun() != earlier or process.poll() is not None)
+    run = _Run(kind, arguments)
+    _wait_until(lambda: begun() != earlier or run.ended)
     time.sleep(moments.uniform(0, seconds))
-    process.send_signal(number)
-    printed = process.communicate(timeout=_PATIENCE_SECONDS)[1].decode(errors="replace")
-    code = process.returncode
+    run.send(number)
+    code, printed = run.wait()
     if code == _CODES[number]:
         return Stop(kind, number, "stopped", problem(number == signal.SIGKILL))
     if code == -signal.SIGABRT:
@@ -208,12 +212,12 @@ def _finish(kind: str, arguments: Sequence[str], begun: Callable[[], object]) ->
     Raises:
         VerificationError: it fails.
     """
-    process = _start(kind, arguments)
-    _wait_until(lambda: begun() or process.poll() is not None)
+    run = _Run(kind, arguments)
+    _wait_until(lambda: begun() or run.ended)
     start = time.monotonic()
-    printed = process.communicate(timeout=_PATIENCE_SECONDS)[1].decode(errors="replace")
-    if process.returncode != 0:
-        raise VerificationError(f"{kind}: {describe_ending(process.returncode, printed)}")
+    code, printed = run.wait()
+    if code != 0:
+        raise VerificationError(f"{kind}: {describe_ending(code, printed)}")
     return time.monotonic() - start
 
 
@@ -224,12 +228,50 @@ def _last(kind: str, left: Sequence[str]) -> list[Stop]:
     return [Stop(kind, signal.SIGKILL, "ended before", f"left {', '.join(left)}")]
 
 
-def _start(kind: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  our own command
-        [sys.executable, "-c", _START.format(command=kind), *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+class _Run:
+    """A command in a process of its own, whose standard error goes to a file."""
+
+    def __init__(self, kind: str, arguments: Sequence[str]) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([*_IMPORTED])
+        self._errors = tempfile.NamedTemporaryFile()  # noqa: SIM115  closed by wait
+        self._process = context.Process(target=_command, args=(kind, arguments, self._errors.name))
+        self._process.start()
+
+    @property
+    def ended(self) -> bool:
+        return not self._process.is_alive()
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process.pid is not None and not self.ended:
+            os.kill(self._process.pid, number)
+
+    def wait(self) -> tuple[int, str]:
+        """Exit code, negative for a signal, and what it printed on standard error.
+
+        Raises:
+            VerificationError: it goes on and on.
+        """
+        self._process.join(_PATIENCE_SECONDS)
+        code = self._process.exitcode
+        with self._errors:
+            printed = self._errors.read().decode(errors="replace")
+        if code is None:
+            self._process.kill()
+            raise VerificationError(f"still running after {_PATIENCE_SECONDS:g} s: {printed}")
+        return code, printed
+
+
+def _command(kind: str, arguments: Sequence[str], errors: str) -> None:
+    """What the child does: one of the commands."""
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for path, mode, number in ((os.devnull, os.O_WRONLY, 1), (errors, os.O_WRONLY, 2)):
+        opened = os.open(path, mode)
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.argv = [f"mobilevit-{kind}", *arguments]
+    sys.exit(getattr(entry, kind)())
 
 
 def _wait_until(happened: Callable[[], object]) -> None:
