@@ -24,6 +24,7 @@ from mobilevit_edge.formats.report import (
     Flag,
     InstructionRow,
     LatencyRow,
+    NotTaken,
     OperatorTime,
     Profile,
     Protocol,
@@ -31,6 +32,7 @@ from mobilevit_edge.formats.report import (
     Run,
     Runtime,
     Series,
+    SimulationRow,
     Subject,
     System,
     Tool,
@@ -110,6 +112,20 @@ INSTRUCTIONS = InstructionRow(
 )
 
 
+SIMULATED = SimulationRow(
+    id="simulated",
+    experiment="npu",
+    subject=NOTHING,
+    runtime=Runtime("onnxruntime-qnn", "2.7.0"),
+    source="simulated by onnxruntime-qnn 2.7.0",
+    chip="sa8255",
+    compile_seconds=2.5,
+    not_taken=(NotTaken("layer3.1/MatMul_5", "MatMul"),),
+    counts={"cycles": 2**50, "context_bytes": 7},
+    agreement=Agreement(inputs=2, same_top1=1, largest_difference=1e-3),
+)
+
+
 def run(run_id: str = "one", **changes: Any) -> Run:
     built = Run(
         id=run_id,
@@ -122,7 +138,7 @@ def run(run_id: str = "one", **changes: Any) -> Run:
         protocol=Protocol(3, 10.0, 5, 0, 2.5, "0" * 64),
         calm=Calm((100, 101)),
         flags=(),
-        rows=(latency_row("limit"), latency_row(limit_row="limit"), INSTRUCTIONS),
+        rows=(latency_row("limit"), latency_row(limit_row="limit"), INSTRUCTIONS, SIMULATED),
     )
     return dataclasses.replace(built, **changes)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from converters.rewrites.base import Context, Rewrite, parts_of, swap
 from converters.rewrites.explicit_attention import ExplicitAttention
-from converters.rewrites.npu.band_layout import BandAttention
+from converters.rewrites.npu.band_layout import BandAttention, UnfoldBands
 from converters.rewrites.patch_grids import patch_grids
 from mobilevit_edge.models.blocks import TokenBlock
 from mobilevit_edge.models.network import MobileViT
@@ -71,9 +71,8 @@ def _apply(model: MobileViT, context: Context) -> int:
         size = (rows * PATCH, columns * PATCH)
         for _, block in parts_of(model.get_submodule(stage), TokenBlock):
             units = parts_of(block, BandAttention)
-            if size[0] * size[1] > MAX_TOKENS or not all(
-                isinstance(unit.attention, ExplicitAttention) for _, unit in units
-            ):
+            fits = size[0] * size[1] <= MAX_TOKENS and isinstance(block.unfold, UnfoldBands)
+            if not fits or not all(isinstance(u.attention, ExplicitAttention) for _, u in units):
                 continue
             swap(block, "unfold", KeepPixels())
             swap(block, "fold", ReturnPixels())

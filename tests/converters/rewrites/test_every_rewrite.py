@@ -24,6 +24,12 @@ from converters.rewrites.joint_norm import JointNorm
 from converters.rewrites.key_after_pooling import PooledKeyAttention
 from converters.rewrites.layer_norm_as_projections import CenteredNorm
 from converters.rewrites.norm_from_poolings import PooledNorm
+from converters.rewrites.npu.band_layout import BandAttention
+from converters.rewrites.npu.folded_attention import FoldedAttention
+from converters.rewrites.npu.masked_pooling import MaskedPoolingAttention
+from converters.rewrites.npu.root_mean_square import RootMeanSquareNorm
+from converters.rewrites.npu.split_fusion import SplitFusionBlock
+from converters.rewrites.npu.split_heads import SplitHeadAttention
 from converters.rewrites.phase_layout import PhaseMapBlock
 from converters.rewrites.row_phases import (
     RowFoldMaps,
@@ -78,8 +84,17 @@ FAMILIES_OF: dict[str, tuple[Family, ...]] = {
     "bounded_softmax": TOKENS,
     "tanh_silu": FAMILIES,
     "any_size": FAMILIES,
+    "band_layout": TOKENS,
+    "phase_mask": TOKENS,
+    "root_mean_square": TOKENS,
+    "folded_attention": TOKENS,
+    "split_heads": TOKENS,
+    "split_fusion": TOKENS,
+    "masked_pooling": MAPS,
+    "group_norm_pattern": MAPS,
 }
-"""The families that a rewrite is for. ``preprocessing_fold``, which is for inputs, has its own."""
+"""The families that a rewrite is for. Those that not every input has a place for are elsewhere."""
+ELSEWHERE = {"preprocessing_fold", "stem_space_to_depth", "padded_heads"}
 
 CASES: list[tuple[tuple[str, ...], tuple[Family, ...]]] = [
     *(((name,), families) for name, families in FAMILIES_OF.items()),
@@ -88,6 +103,12 @@ CASES: list[tuple[tuple[str, ...], tuple[Family, ...]]] = [
     (("phase_layout", "linear_pair_merge"), MAPS),
     (("token_layout", "tanh_silu"), TOKENS),
     (("phase_layout", "tanh_silu"), MAPS),
+    (
+        ("norm_affine_fold", "phase_mask", "root_mean_square", "split_heads", "split_fusion"),
+        TOKENS,
+    ),
+    (("root_mean_square", "folded_attention"), TOKENS),
+    (("norm_affine_fold", "masked_pooling", "group_norm_pattern", "linear_pair_merge"), MAPS),
 ]
 
 Kinds = tuple[type[nn.Module], ...]
@@ -112,12 +133,17 @@ REPLACED: dict[str, tuple[Kinds, Kinds]] = {
     "bounded_softmax": ((ExplicitAttention,), (BoundedAttention,)),
     "tanh_silu": ((nn.SiLU,), (TanhSiLU,)),
     "any_size": ((ResizeMap,), (AnySizeMap,)),
+    "folded_attention": ((BandAttention,), (FoldedAttention,)),
+    "split_heads": ((BandAttention,), (SplitHeadAttention,)),
+    "split_fusion": ((TokenBlock,), (SplitFusionBlock,)),
+    "masked_pooling": ((PooledKeyAttention,), (MaskedPoolingAttention,)),
+    "root_mean_square": ((nn.LayerNorm,), (RootMeanSquareNorm,)),
 }
 """What a rewrite replaces wherever it stands, and by what."""
 
 
 def test_every_rewrite_is_listed() -> None:
-    assert {*FAMILIES_OF, "preprocessing_fold"} == set(REWRITES)
+    assert {*FAMILIES_OF, *ELSEWHERE} == set(REWRITES)
 
 
 @pytest.mark.parametrize(("names", "families"), CASES, ids=[" then ".join(n) for n, _ in CASES])
@@ -130,7 +156,16 @@ def test_the_network_stays_the_same(
 
 
 @pytest.mark.parametrize("attention", ["separable", "linformer"])
-@pytest.mark.parametrize("name", ["norm_affine_fold", "token_layout", "layer_norm_as_projections"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "norm_affine_fold",
+        "token_layout",
+        "layer_norm_as_projections",
+        "root_mean_square",
+        "split_fusion",
+    ],
+)
 def test_the_network_stays_the_same_with_other_attention(name: str, attention: Attention) -> None:
     for family in TOKENS:
         model = small_model(family, attention=attention, depth=2)
@@ -177,7 +212,9 @@ def test_a_group_norm_of_several_groups_is_refused(name: str) -> None:
     assert_refused(model, name, "2 groups instead of one")
 
 
-@pytest.mark.parametrize("name", ["channel_layout", "layer_norm_as_projections"])
+@pytest.mark.parametrize(
+    "name", ["channel_layout", "layer_norm_as_projections", "root_mean_square"]
+)
 def test_a_layer_norm_that_still_has_scale_and_shift_is_refused(name: str) -> None:
     model = prepared_for(small_model("v1"), name)
     last = [part for part in model.modules() if isinstance(part, TokenBlock | PixelTokenBlock)][-1]

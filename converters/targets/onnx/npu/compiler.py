@@ -197,7 +197,10 @@ def _ask(model: Path, chip: Chip, task: str, folder: Path, seconds: float) -> An
     if finished.returncode != 0:
         ending = describe_ending(finished.returncode, finished.stderr)
         raise ConversionError(f"{failure}: {ending}")
-    return json.loads(finished.stdout)
+    try:
+        return json.loads(finished.stdout)
+    except ValueError as error:
+        raise ConversionError(f"{failure}: its process gave no valid answer") from error
 
 
 def _why_left(left: Sequence[Node]) -> str | None:

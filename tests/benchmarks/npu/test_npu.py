@@ -1,0 +1,148 @@
+"""``mobilevit-bench npu`` with a compiler that a test plays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.npu import simulation
+from benchmarks.output.rendering.content import sections_of
+from converters.targets.base import load_bundle_model
+from mobilevit_edge.formats.bundle import read_bundle
+from mobilevit_edge.formats.report import SimulationRow, read_report
+from tests.support.benchmarks import bench
+from tests.support.npu import LEFT, TAKEN, VERSION, FakeCompiler, fake_compiler
+
+
+@pytest.fixture
+def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCompiler:
+    monkeypatch.setattr("converters.targets.onnx.npu.compiler.find_spec", lambda name: name)
+    use = fake_compiler(tmp_path, monkeypatch)
+    monkeypatch.setattr(
+        "converters.targets.onnx.npu.compiler.importlib.metadata.version", lambda name: VERSION
+    )
+    monkeypatch.setattr(simulation, "lower_bound", lambda job: None)
+    use(TAKEN)
+    return use
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_every_chip_has_a_row_in_the_table_and_the_report(
+    use: FakeCompiler, exported: Path, tmp_path: Path
+) -> None:
+    finished = bench("npu", exported, "--output", tmp_path / "report.json")
+    assert finished.code == 0, finished.err
+    assert "not a phone's latency" in finished.out
+    assert "no redistribution" in finished.out
+    report = read_report(tmp_path / "report.json")
+    rows = report.runs[0].rows
+    assert [row.id.split()[-1] for row in rows] == ["sm8650", "sa8255"]
+    first = rows[0]
+    assert isinstance(first, SimulationRow)
+    assert first.counts["cycles"] == 2000 * 57
+    assert first.source.endswith(VERSION)
+    (section,) = sections_of(report)
+    assert "not a latency" in section.title
+    assert section.tables[0].rows[0][1] == "whole"
+
+
+def test_json_has_the_same_and_the_license(
+    use: FakeCompiler, exported: Path, tmp_path: Path
+) -> None:
+    finished = bench("npu", exported, "--soc", "sa8255", "--json", "--output", tmp_path / "r.json")
+    content = json.loads(finished.out)
+    (row,) = content["rows"]
+    assert row["taken"]
+    assert row["counts"]["microseconds"] == 1366
+    assert "Qualcomm" in content["license"]
+
+
+def test_a_graph_that_is_not_taken_fails_with_its_nodes(
+    use: FakeCompiler, exported: Path, tmp_path: Path
+) -> None:
+    use(LEFT)
+    record = tmp_path / "record.json"
+    finished = bench("npu", exported, "--output", tmp_path / "r.json", "--record", record)
+    assert finished.code == 6
+    for word in ("1 Einsum", "layer3.1/Einsum_5", "--unit npu"):
+        assert word in finished.err
+    assert not record.exists()
+    (row, _) = read_report(tmp_path / "r.json").runs[0].rows
+    assert isinstance(row, SimulationRow)
+    assert [node.kind for node in row.not_taken] == ["Einsum", "Col2Im"]
+
+
+def test_a_record_finds_a_regression_and_belongs_to_one_version(
+    use: FakeCompiler, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "record.json"
+    given = ("npu", exported, "--soc", "sa8255", "--output", tmp_path / "r.json")
+    assert bench(*given, "--record", record).code == 0
+    assert bench(*given, "--check", record).code == 0
+    use(TAKEN.replace("2000 *", "2020 *"))
+    slower = bench(*given, "--check", record)
+    assert slower.code == 6
+    assert "cycles 104,000 -> 105,040 (+1.00%)" in slower.err
+    monkeypatch.setattr(
+        "converters.targets.onnx.npu.compiler.importlib.metadata.version", lambda name: "9.9"
+    )
+    monkeypatch.setattr("converters.targets.onnx.npu.compiler.require_compiler", lambda: "9.9")
+    other = bench(*given, "--check", record)
+    assert other.code == 6
+    assert "9.9 is not recorded" in other.err
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (1.05, 0), (1.3, 6)])
+def test_emulated_answers_are_compared_with_this_machines(
+    use: FakeCompiler, exported: Path, photo: Path, tmp_path: Path, factor: float, code: int
+) -> None:
+    bundle = read_bundle(exported)
+    loaded = load_bundle_model(bundle)
+    job = simulation.SimulationJob(None, bundle, None)  # type: ignore[arg-type]
+    outputs = np.stack([loaded.run(x) for x in simulation._inputs_of(job.bundle, photo)])
+    np.save(tmp_path / "answers.npy", factor * outputs)
+    use(TAKEN.replace("ANSWERS", f"np.load({str(tmp_path / 'answers.npy')!r})"))
+    given = ("--soc", "sa8255", "--images", photo, "--output", tmp_path / "r.json")
+    finished = bench("npu", exported, *given)
+    assert finished.code == code, finished.err
+    (row,) = read_report(tmp_path / "r.json").runs[0].rows
+    assert isinstance(row, SimulationRow)
+    assert row.agreement is not None
+    assert row.agreement.inputs == 2
+    assert row.agreement.largest_difference == pytest.approx(factor - 1, abs=1e-4)
+
+
+def test_answers_that_are_no_numbers_fail(
+    use: FakeCompiler, exported: Path, photo: Path, tmp_path: Path
+) -> None:
+    use(TAKEN.replace("ANSWERS", "np.full((2, 1, 10), np.inf)"))
+    given = ("--soc", "sa8255", "--images", photo, "--output", tmp_path / "r.json")
+    finished = bench("npu", exported, *given)
+    assert finished.code == 6
+    assert "NaN or Inf" in finished.err
+
+
+def test_a_crash_ends_the_command_and_keeps_what_was_measured(
+    use: FakeCompiler, exported: Path, tmp_path: Path
+) -> None:
+    use('if request["soc_model"] == 52: os.abort()\n' + TAKEN)
+    finished = bench("npu", exported, "--output", tmp_path / "r.json")
+    assert finished.code == 5
+    assert "sa8255" in finished.err
+    assert len(read_report(tmp_path / "r.json").runs[0].rows) == 1
+
+
+def test_an_unknown_chip_is_a_usage_error(exported: Path) -> None:
+    finished = bench("npu", exported, "--soc", "sm1")
+    assert finished.code == 2
+    assert "sm8650" in finished.err

@@ -1,0 +1,151 @@
+"""ONNX files for the NPU: what they hold, what they answer, what they refuse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from converters.targets.onnx import runtime
+from converters.targets.onnx.inspection import read_graph
+from converters.targets.onnx.npu.unit import OPERATORS, REWRITES
+from tests.support.exports import Bundles, Checkpoints, Command, Reference
+from tests.support.images import as_float, noise, relative_error
+
+FP32 = 2e-5
+FP16 = 2e-2
+BUNDLES = ("v1_npu", "v2_npu", "v3_tokens_npu", "v3_maps_npu_fp16")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "batch", "size", "most"),
+    [
+        ("v2_npu", "v2", 2, (64, 64), FP32),
+        ("v3_tokens_npu", "v3_tokens", 1, (72, 72), FP32),
+    ],
+)
+def test_they_give_what_the_reference_gives(
+    bundle: Bundles,
+    reference: Reference,
+    name: str,
+    source: str,
+    batch: int,
+    size: tuple[int, int],
+    most: float,
+) -> None:
+    x = as_float(noise(batch, *size), "BGR" if source == "v2" else "RGB")
+    found = runtime.load(bundle(name) / "model.onnx").run(x)
+    assert relative_error(found, reference(source, x)) < most
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "size", "mean", "most"),
+    [
+        ("v1_npu", "v1", (64, 64), 0.5, FP32),
+        ("v3_maps_npu_fp16", "v3_maps", (64, 96), 0.0, FP16),
+    ],
+)
+def test_bytes_are_what_the_unit_reads_as_quantized_pixels(
+    bundle: Bundles,
+    reference: Reference,
+    name: str,
+    source: str,
+    size: tuple[int, int],
+    mean: float,
+    most: float,
+) -> None:
+    pixels = noise(1, *size)
+    found = runtime.load(bundle(name) / "model.onnx").run(pixels)
+    order = "BGR" if source == "v1" else "RGB"
+    expected = reference(source, as_float(pixels, order) - np.float32(mean))
+    assert relative_error(found, expected) < most
+    first = onnx.load(bundle(name) / "model.onnx").graph.node[0]
+    assert first.op_type == "DequantizeLinear"
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_they_hold_fixed_shapes_of_four_axes_and_only_what_the_unit_takes(
+    bundle: Bundles, name: str
+) -> None:
+    graph = read_graph(bundle(name) / "model.onnx")
+    assert {operator.kind for operator in graph.operators} <= OPERATORS
+    assert not graph.symbols
+    assert max(operator.rank for operator in graph.operators) <= 4
+    manifest = bundle.manifest(name)
+    assert manifest.unit == "npu"
+    assert {rewrite.name for rewrite in manifest.rewrites} <= {"preprocessing_fold", *REWRITES}
+    assert not manifest.rewrites_refused
+
+
+def test_a_norm_of_maps_is_followed_by_the_product_and_sum_that_the_compiler_knows_it_by(
+    bundle: Bundles,
+) -> None:
+    graph = onnx.load(bundle("v2_npu") / "model.onnx").graph
+    readers = {name: node for node in graph.node for name in node.input}
+    norms = [node for node in graph.node if node.op_type == "InstanceNormalization"]
+    assert norms
+    for norm in norms:
+        kinds = []
+        node = norm
+        for _ in range(3):
+            node = readers[node.output[0]]
+            kinds.append(node.op_type)
+        assert kinds == ["Reshape", "Mul", "Add"]
+
+
+def test_a_norm_of_tokens_ends_with_a_weight_of_ones(bundle: Bundles) -> None:
+    graph = onnx.load(bundle("v1_npu") / "model.onnx").graph
+    constants = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}
+    readers = {name: node for node in graph.node for name in node.input}
+    roots = [node for node in graph.node if node.op_type == "Sqrt"]
+    assert len(roots) == 2 * 2 + 2
+    for root in roots:
+        scaled = readers[readers[root.output[0]].output[0]]
+        weighted = readers[scaled.output[0]]
+        assert (scaled.op_type, weighted.op_type) == ("Mul", "Mul")
+        (weight,) = (constants[name] for name in weighted.input if name in constants)
+        assert weight.shape == (16,)
+        assert (weight == 1).all()
+
+
+def test_the_cpus_files_are_what_they_were(bundle: Bundles) -> None:
+    assert bundle.manifest("v1").unit == "cpu"
+    kinds = Counter(n.op_type for n in onnx.load(bundle("v1") / "model.onnx").graph.node)
+    assert not {"DequantizeLinear", "SpaceToDepth", "DepthToSpace"} & set(kinds)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--batch", "dynamic"), "needs a fixed batch"),
+        (("--image-size", "dynamic"), "needs one image size"),
+        (("--precision", "int8-dynamic"), "has no int8-dynamic; it supports fp32, fp16"),
+        (("--target", "executorch"), "--target onnx"),
+        (("--unit", "gpu"), "gpu"),
+    ],
+)
+def test_what_the_unit_cannot_have_is_refused_at_once(
+    export: Command, checkpoint: Checkpoints, tmp_path: Path, options: tuple[str, ...], reason: str
+) -> None:
+    given = ("--target", "onnx", "--unit", "npu", *options, "--output", tmp_path / "bundle")
+    finished = export("--weights", checkpoint("v1"), *given)
+    assert finished.code == 2
+    assert reason in finished.err
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_an_operator_that_the_unit_does_not_take_breaks_the_contract(
+    export: Command,
+    checkpoint: Checkpoints,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = OPERATORS - {"Sigmoid"}
+    monkeypatch.setattr("converters.targets.onnx.target.OPERATORS", taken)
+    given = ("--target", "onnx", "--unit", "npu", "--image-size", "32")
+    finished = export("--weights", checkpoint("v1_lean"), *given, "--output", tmp_path / "bundle")
+    assert finished.code == 5
+    assert "Sigmoid in stem.act: not among the operators that the unit takes" in finished.err

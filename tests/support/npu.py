@@ -1,0 +1,65 @@
+"""A stand-in for Qualcomm's compiler: a child that writes what the compiler would."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from converters.targets.onnx.npu import compiler
+
+ROOT = Path(__file__).parents[2]
+VERSION = "2.7.0"
+FakeCompiler: TypeAlias = Callable[[str], None]
+
+PROLOGUE = """
+import json, os, signal, sys, time
+import numpy as np, onnx
+from onnx import helper
+from pathlib import Path
+request = json.load(sys.stdin)
+def context(*kinds):
+    nodes = [helper.make_node(kind, [], [kind], domain="com.microsoft") for kind in kinds]
+    outputs = [helper.make_tensor_value_info(kind, 1, [1]) for kind in kinds]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [], outputs)), "context.onnx")
+    Path("context_qnn.bin").write_bytes(bytes(1000))
+    Path("x_schematic.bin").write_bytes(bytes(5000))
+def profile(**rows):
+    lines = ["Timestamp,Message,Time,Unit,Source,Level,Identifier"]
+    lines += [f"1,ROOT,{value},US,BACKEND,ROOT,{name}" for name, value in rows.items()]
+    Path("profile.csv").write_text("\\n".join(lines))
+def answer(**content):
+    print(json.dumps(content), flush=True)
+"""
+TAKEN = """
+if request["task"] == "answer":
+    x = np.load("inputs.npy")
+    np.save("outputs.npy", ANSWERS)
+    answer()
+else:
+    context("EPContext")
+    rows = {"Simulated (Accelerator exec cycles)": 2000 * request["soc_model"],
+            "Simulated (Accelerator exec time us)": 1366, "Input Fill": 10, "Other": 5}
+    profile(**rows)
+    answer(taken=True, reason=None, left=[])
+"""
+LEFT = """
+left = [{"name": "layer3.1/Einsum_5", "kind": "Einsum"}, {"name": "x/Col2Im_7", "kind": "Col2Im"}]
+answer(taken=False, reason="no", left=left)
+"""
+
+
+def fake_compiler(folder: Path, patch: pytest.MonkeyPatch) -> FakeCompiler:
+    """Sets the body of the child that stands in for the compiler from now on."""
+    patch.setattr(compiler, "_WORKER", "fake_worker")
+    patch.setattr(compiler, "require_compiler", lambda: VERSION)
+    patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
+
+    def use(body: str) -> None:
+        (folder / "fake_worker.py").write_text(PROLOGUE + textwrap.dedent(body))
+
+    return use
