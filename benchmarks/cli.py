@@ -31,7 +31,7 @@ def _parser() -> ArgumentParser:
         prog="mobilevit-bench",
         description="Measure models on one core, with raw samples and honest intervals.",
         epilog="exit codes: 0 done, 2 usage, 3 package or device missing, 4 bad input, "
-        "6 recorded counts changed",
+        "5 a compiler failed, 6 answers differ, a graph is not taken, or recorded counts changed",
     )
     subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     for module in (models, blocks, attention, run, compare, report, arm, npu, device):

@@ -6,11 +6,9 @@ import inspect
 import subprocess
 import sys
 from dataclasses import fields
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-from PIL import Image
 
 import benchmarks
 import converters
@@ -91,16 +89,6 @@ def test_export_takes_what_its_options_are_made_of() -> None:
     assert parameters == [field.name for field in fields(me.ExportOptions)]
     with pytest.raises(TypeError, match="precison"):
         me.export("demo", target="onnx", precison="fp16")  # type: ignore[call-arg]
-
-
-def test_a_bundle_is_exported_and_answers_in_two_lines(tmp_path: Path) -> None:
-    Image.new("RGB", (80, 70), (200, 30, 90)).save(tmp_path / "a.png")
-    bundle = me.export("demo", target="onnx", image_size=(32, 32), output=str(tmp_path / "bundle"))
-    assert bundle.path == tmp_path / "bundle"
-    answers = me.predict(bundle, [tmp_path / "a.png", str(tmp_path / "a.png")], top_k=3)
-    assert answers == me.predict(str(bundle.path), [tmp_path / "a.png"] * 2, top_k=3)
-    assert [len(answer.classes) for answer in answers] == [3, 3]
-    assert answers[0].classes[0].label in bundle.labels
 
 
 def test_a_wrong_value_is_refused_as_on_the_command_line() -> None:

@@ -55,9 +55,7 @@ OTHERS: Final[Mapping[str, tuple[int, int]]] = {
 }
 """Classes and channels of networks that do not tell photos in color apart, by their names."""
 REAL: Final[Mapping[str, tuple[str, str]]] = {
-    "real_v1": ("cvnets", "mobilevit_xxs"),
     "real_v2": ("cvnets", "mobilevitv2_050"),
-    "real_v3_tokens": ("micron", "mobilevitv3_xxs"),
 }
 """Real networks by the names of their checkpoints: source of the key names, and model."""
 
@@ -104,7 +102,6 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "opset_21": ("v2", ("--image-size", "64", "--opset", "21")),
         "real_v2": ("real_v2", ("--image-size", "64", "--batch", "dynamic")),
         "real_v2_fp16": ("real_v2", ("--image-size", "64", "--precision", "fp16")),
-        "real_v3_tokens": ("real_v3_tokens", ("--image-size", "72")),
     },
     "executorch": {
         "v1_fp16": ("v1_wide", ("--image-size", "64", "--softmax", "--precision", "fp16")),
@@ -135,7 +132,6 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             "v2_wide",
             ("--image-size", "64", "--precision", "palette-6bit", "--deployment-target", "macos15"),
         ),
-        "real_v1": ("real_v1", ("--image-size", "64")),
         "real_v2": ("real_v2", ("--image-size", "64")),
     },
 }

@@ -7,24 +7,13 @@ import signal
 import pytest
 
 from tests.support.tools import run_tool, table_rows
-from tools.app_check import ROOT
 from tools.studies import stops
-
-# In the child: the model that it makes is a tiny one.
-TINY = """
-from dataclasses import replace
-from mobilevit_edge.models import network
-from mobilevit_edge.specs import SPECS
-from tests.support.networks import tiny_spec
-network.SPECS = dict(SPECS, mobilevit_xxs=replace(tiny_spec("v1"), name="mobilevit_xxs"))
-"""
 
 
 def test_stopped_runs_keep_the_older_output_and_leave_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stops, "_START", TINY + stops._START)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(stops, "_IMPORTED", ("tests.support.tiny_specs", *stops._IMPORTED))
     finished = run_tool(stops, "--exports", 1, "--trainings", 0, "--seed", 1)
     assert finished.code == 0, finished.err
     rows = table_rows(finished.out)

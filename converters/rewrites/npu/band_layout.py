@@ -45,7 +45,7 @@ class FoldBands(nn.Module):
             # [B, h / 2, 2 w, d] -> [B, h, w, d]
             phases = [torch.cat(phase.chunk(2, dim=2), dim=1) for phase in phases]
         # [B, h, w, 4 d] -> [B, 4 d, h, w] -> [B, d, H, W]
-        return depth_to_space(torch.cat(phases, dim=3).permute(0, 3, 1, 2), PATCH)
+        return depth_to_space(torch.cat(phases, dim=3).permute(0, 3, 1, 2), PATCH)  # type: ignore[no-any-return]
 
 
 class BandAttention(nn.Module):

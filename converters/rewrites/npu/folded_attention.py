@@ -76,14 +76,14 @@ def _mix(queries: Tensor, tokens: Tensor) -> Tensor:
 
 def _apply(model: MobileViT, context: Context) -> int:
     sites = [
-        (name, unit)
+        (name, unit.attention, unit.phases)
         for name, unit in parts_of(model, BandAttention)
         if isinstance(unit.attention, ExplicitAttention)
         and not isinstance(unit.attention, MaskedAttention)
         and unit.attention.out.out_features <= MAX_DIM
     ]
-    for name, unit in sites:
-        swap(model, name, FoldedAttention(unit.attention, unit.phases))
+    for name, attention, phases in sites:
+        swap(model, name, FoldedAttention(attention, phases))
     return len(sites)
 
 

@@ -55,7 +55,8 @@ class PaddedHeadAttention(nn.Module):
 
 def _pad(rows: Tensor, heads: int) -> Tensor:
     """Each head's rows followed by rows of zeros. ``[heads e, ...] -> [heads e', ...]``."""
-    parts = rows.unflatten(0, (heads, -1))
+    # [heads e, ...] -> [heads, e, ...] -> [heads, e', ...] -> [heads e', ...]
+    parts = rows.reshape(heads, -1, *rows.shape[1:])
     zeros = rows.new_zeros(heads, -parts.shape[1] % VECTOR, *rows.shape[1:])
     return torch.cat((parts, zeros), dim=1).flatten(0, 1)
 

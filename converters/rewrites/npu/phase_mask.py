@@ -70,14 +70,19 @@ def _apply(model: MobileViT, context: Context) -> int:
     for stage, (rows, columns) in patch_grids(model, context.image_size).items():
         size = (rows * PATCH, columns * PATCH)
         for _, block in parts_of(model.get_submodule(stage), TokenBlock):
-            units = parts_of(block, BandAttention)
+            units = {
+                name: unit.attention
+                for name, unit in parts_of(block, BandAttention)
+                if isinstance(unit.attention, ExplicitAttention)
+            }
             fits = size[0] * size[1] <= MAX_TOKENS and isinstance(block.unfold, UnfoldBands)
-            if not fits or not all(isinstance(u.attention, ExplicitAttention) for _, u in units):
+            # Linformer and separable units know no mask.
+            if not fits or len(units) < len(block.layers):
                 continue
             swap(block, "unfold", KeepPixels())
             swap(block, "fold", ReturnPixels())
-            for name, unit in units:
-                masked = MaskedAttention(unit.attention, size)
+            for name, attention in units.items():
+                masked = MaskedAttention(attention, size)
                 swap(block, name, BandAttention(masked, phases=1))
             sites += 1
     return sites

@@ -243,7 +243,6 @@ def test_the_usual_export_breaks_the_contract_by_its_rank(plain: tuple[ModelSpec
         ("v2", (64, 64), None),
         ("real_v2", (64, 64), None),
         ("v3_tokens", (72, 72), 1),
-        ("real_v3_tokens", (72, 72), 1),
         ("v3_maps", (64, 96), 1),
     ],
 )

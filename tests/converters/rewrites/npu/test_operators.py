@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,8 +29,9 @@ def test_they_are_onnxs_own_and_each_others_inverse(b: int, c: int, h: int, w: i
     assert np.array_equal(back.numpy(), onnx_result("DepthToSpace", moved, blocksize=2, mode="DCR"))
 
 
-def onnx_result(kind: str, x: torch.Tensor, **attributes: object) -> np.ndarray:
+def onnx_result(kind: str, x: torch.Tensor, **attributes: Any) -> npt.NDArray[Any]:
     values = [helper.make_tensor_value_info(n, TensorProto.DOUBLE, None) for n in "xy"]
     node = helper.make_node(kind, ["x"], ["y"], **attributes)
     graph = helper.make_graph([node], "one", values[:1], values[1:])
-    return np.asarray(ReferenceEvaluator(helper.make_model(graph)).run(None, {"x": x.numpy()})[0])
+    outputs: Any = ReferenceEvaluator(helper.make_model(graph)).run(None, {"x": x.numpy()})
+    return np.asarray(outputs[0])
