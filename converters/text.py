@@ -114,6 +114,8 @@ def print_export(exported: Exported) -> None:
     table.add_row("verified", _verification_line(manifest))
     if manifest.accuracy is not None:
         table.add_row("top-1", _accuracy_line(manifest.accuracy))
+    if manifest.unit == "npu":
+        table.add_row("written for", "the NPU, which has not seen it")
     table.add_row("size", f"{size:.1f} MB in {manifest.precision}")
     console = PlainConsole()
     runs = manifest.verification is not None
@@ -126,6 +128,8 @@ def print_export(exported: Exported) -> None:
         console.print(_advice(exported.diagnosis))
     if runs:
         console.print(f"next: mobilevit-predict {exported.path} IMAGE")
+    if manifest.unit == "npu":
+        console.print(f"      mobilevit-bench npu {exported.path}, which compiles it for the NPU")
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:

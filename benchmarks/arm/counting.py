@@ -10,18 +10,16 @@ from typing import Final, cast
 import numpy as np
 
 from benchmarks.analysis.agreement import agreement
-from benchmarks.arm.emulation import Array, emulate
+from benchmarks.arm.emulation import emulate
 from benchmarks.arm.processors import Processor
 from benchmarks.arm.toolchain import EMULATED_TARGETS, EmulatedTarget, Toolchain
 from benchmarks.harness.machine import new_run
 from benchmarks.harness.plan import FileSource
-from benchmarks.workloads.bundles import bundle_group
+from benchmarks.workloads.bundles import bundle_group, inputs_of
 from converters.targets.base import load_bundle_model
 from mobilevit_edge.errors import ConversionError
-from mobilevit_edge.formats.bundle import Bundle, golden_image, read_bundle
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
 from mobilevit_edge.formats.report import Affinity, InstructionRow, Protocol, Run
-from mobilevit_edge.image_files import find_images
-from mobilevit_edge.input_contract import contract_of
 
 EXPERIMENT: Final = "arm"
 MAX_IMAGES: Final = 16
@@ -81,7 +79,7 @@ def count_instructions(
     """
     if job.row.not_run is not None:
         return job.row
-    inputs = inputs_of(job.bundle, images)
+    inputs = inputs_of(job.bundle, images, MAX_IMAGES)
     show(f"emulating {job.row.id}, {len(inputs)} inputs")
     loaded = load_bundle_model(job.bundle)
     expected = np.stack([loaded.run(x)[0] for x in inputs])
@@ -95,15 +93,6 @@ def count_instructions(
     if not np.isfinite(found.outputs).all():
         return replace(job.row, not_run="the emulated runtime outputs NaN or Inf")
     return replace(job.row, counts=found.counts, agreement=agreement(expected, found.outputs))
-
-
-def inputs_of(bundle: Bundle, images: Path | None) -> list[Array]:
-    """The golden image and up to ``MAX_IMAGES`` photos, in the form that the bundle takes."""
-    size = bundle.manifest.model.image_size
-    contract = contract_of(bundle.manifest.input, size)
-    pixels = [golden_image(bundle.manifest.golden, size)]
-    pixels += [contract.load(path) for path in (find_images(images)[:MAX_IMAGES] if images else ())]
-    return [contract.repeated(image) for image in pixels]
 
 
 def allowed_change(kind: str, recorded: Mapping[str, int]) -> float:

@@ -12,12 +12,12 @@ from mobilevit_edge.formats.report import Run, SimulationRow
 _COLUMNS = (
     "row",
     "taken",
-    "simulated us",
-    "from - to",
+    "us",
+    "us range",
     "k cycles",
     "DDR MB",
-    "context MB",
-    "compiled in s",
+    "ctx MB",
+    "compile s",
     "difference",
     "same top-1",
 )
@@ -33,7 +33,7 @@ def npu_tables(run: Run) -> tuple[Table, ...]:
 def npu_table(rows: Sequence[SimulationRow]) -> Table:
     """A line for each bundle and chip, and for their lower bounds."""
     return Table(
-        title="Qualcomm's NPU, simulated by its compiler",
+        title="Qualcomm's NPU, as its compiler simulates it: microseconds, cycles, traffic",
         columns=_COLUMNS,
         rows=tuple(_cells(row) for row in rows),
         caption="simulated, not a phone's latency; a lower bound has the same convolutions, "

@@ -10,9 +10,12 @@ from typing import Final
 
 from benchmarks.harness.plan import Candidate, FileSource, Group
 from benchmarks.harness.runners import runtime_of
+from converters.targets.loaded import Array
 from mobilevit_edge.files import sha256_of
-from mobilevit_edge.formats.bundle import MODEL_PREFIX, Accuracy, Bundle, read_bundle
+from mobilevit_edge.formats.bundle import MODEL_PREFIX, Accuracy, Bundle, golden_image, read_bundle
 from mobilevit_edge.formats.report import Artifact, LatencyRow, Subject, Top1
+from mobilevit_edge.image_files import find_images
+from mobilevit_edge.input_contract import contract_of
 
 _MAX_ID: Final = 150
 
@@ -38,6 +41,15 @@ def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
         )
         candidates.append(Candidate(row, FileSource(target, str(bundle.model_path.resolve()))))
     return Group(experiment, tuple(candidates))
+
+
+def inputs_of(bundle: Bundle, images: Path | None, most: int) -> list[Array]:
+    """The golden image and up to ``most`` photos, in the form that the bundle takes."""
+    size = bundle.manifest.model.image_size
+    contract = contract_of(bundle.manifest.input, size)
+    pixels = [golden_image(bundle.manifest.golden, size)]
+    pixels += [contract.load(path) for path in (find_images(images)[:most] if images else ())]
+    return [contract.repeated(image) for image in pixels]
 
 
 def subject_of(bundle: Bundle) -> Subject:

@@ -21,12 +21,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.arm.counting import inputs_of
 from benchmarks.arm.emulation import emulate
 from benchmarks.arm.machine_code import Block
 from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.toolchain import EmulatedTarget
 from benchmarks.output.table import Table, print_table, wide_console
+from benchmarks.workloads.bundles import inputs_of
 from mobilevit_edge.console import run_command
 from mobilevit_edge.errors import ToolchainError
 from mobilevit_edge.formats.bundle import read_bundle
@@ -70,7 +70,7 @@ def command(arguments: Namespace) -> None:
     for path in track(arguments.bundles, "modeling", console=Console(stderr=True)):
         bundle = read_bundle(path)
         target = cast("EmulatedTarget", bundle.manifest.target)
-        calls = [inputs_of(bundle, None)]
+        calls = [inputs_of(bundle, None, 0)]
         blocks = emulate(toolchain, processor, target, bundle.model_path, calls).blocks
         hottest, every = blocks[:_HOTTEST], sum(block.instructions for block in blocks)
         listing = disassemble(hottest)

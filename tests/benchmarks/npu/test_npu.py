@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks.npu import simulation
 from benchmarks.output.rendering.content import sections_of
+from benchmarks.workloads.bundles import inputs_of
 from converters.targets.base import load_bundle_model
 from mobilevit_edge.formats.bundle import read_bundle
 from mobilevit_edge.formats.report import SimulationRow, read_report
@@ -108,8 +109,7 @@ def test_emulated_answers_are_compared_with_this_machines(
 ) -> None:
     bundle = read_bundle(exported)
     loaded = load_bundle_model(bundle)
-    job = simulation.SimulationJob(None, bundle, None)  # type: ignore[arg-type]
-    outputs = np.stack([loaded.run(x) for x in simulation._inputs_of(job.bundle, photo)])
+    outputs = np.stack([loaded.run(x) for x in inputs_of(bundle, photo, 1)])
     np.save(tmp_path / "answers.npy", factor * outputs)
     use(TAKEN.replace("ANSWERS", f"np.load({str(tmp_path / 'answers.npy')!r})"))
     given = ("--soc", "sa8255", "--images", photo, "--output", tmp_path / "r.json")

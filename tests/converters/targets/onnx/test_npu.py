@@ -111,6 +111,16 @@ def test_a_norm_of_tokens_ends_with_a_weight_of_ones(bundle: Bundles) -> None:
         assert (weight == 1).all()
 
 
+def test_the_export_says_that_the_unit_has_not_seen_it(
+    export: Command, checkpoint: Checkpoints, tmp_path: Path
+) -> None:
+    given = ("--target", "onnx", "--unit", "npu", "--image-size", "32")
+    finished = export("--weights", checkpoint("v1_lean"), *given, "--output", tmp_path / "bundle")
+    assert finished.code == 0, finished.err
+    assert "the NPU, which has not seen it" in finished.out
+    assert "mobilevit-bench npu" in finished.out
+
+
 def test_the_cpus_files_are_what_they_were(bundle: Bundles) -> None:
     assert bundle.manifest("v1").unit == "cpu"
     kinds = Counter(n.op_type for n in onnx.load(bundle("v1") / "model.onnx").graph.node)
