@@ -34,7 +34,6 @@ from converters.rewrites.base import Rewrite
 from converters.rewrites.npu import (
     band_layout,
     folded_attention,
-    group_norm_pattern,
     masked_pooling,
     padded_heads,
     phase_mask,
@@ -80,7 +79,6 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
             split_heads,
             split_fusion,
             masked_pooling,
-            group_norm_pattern,
         )
     }
 )

@@ -91,7 +91,6 @@ FAMILIES_OF: dict[str, tuple[Family, ...]] = {
     "split_heads": TOKENS,
     "split_fusion": TOKENS,
     "masked_pooling": MAPS,
-    "group_norm_pattern": MAPS,
 }
 """The families that a rewrite is for. Those that not every input has a place for are elsewhere."""
 ELSEWHERE = {"preprocessing_fold", "stem_space_to_depth", "padded_heads"}
@@ -108,7 +107,7 @@ CASES: list[tuple[tuple[str, ...], tuple[Family, ...]]] = [
         TOKENS,
     ),
     (("root_mean_square", "folded_attention"), TOKENS),
-    (("norm_affine_fold", "masked_pooling", "group_norm_pattern", "linear_pair_merge"), MAPS),
+    (("norm_affine_fold", "masked_pooling", "linear_pair_merge"), MAPS),
 ]
 
 Kinds = tuple[type[nn.Module], ...]

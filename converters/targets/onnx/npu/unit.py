@@ -24,7 +24,6 @@ REWRITES: Final = (
     "split_heads",
     "split_fusion",
     "masked_pooling",
-    "group_norm_pattern",
     "linear_pair_merge",
     "head_as_convolution",
 )
