@@ -94,9 +94,9 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "v1_npu": ("v1", ("--image-size", "64", "--unit", "npu", "--raw-input", "--mean", "0.5")),
         "v2_npu": ("v2", ("--image-size", "64", "--unit", "npu", "--batch", "2")),
         "v3_tokens_npu": ("v3_tokens", ("--image-size", "72", "--unit", "npu")),
-        "v3_maps_npu_fp16": (
+        "v3_maps_npu": (
             "v3_maps",
-            ("--image-size", "64x96", "--unit", "npu", "--raw-input", "--precision", "fp16"),
+            ("--image-size", "64x96", "--unit", "npu", "--raw-input"),
         ),
         "opset_17": ("v1", ("--image-size", "64", "--opset", "17")),
         "opset_21": ("v2", ("--image-size", "64", "--opset", "21")),

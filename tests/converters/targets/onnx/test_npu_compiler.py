@@ -113,7 +113,7 @@ def test_another_system_is_told_what_works(model: Path, monkeypatch: pytest.Monk
 @pytest.mark.skipif(
     find_spec(compiler.PACKAGE) is None, reason="onnxruntime-qnn is installed on request alone"
 )
-@pytest.mark.parametrize("name", ["v1_npu", "v3_maps_npu_fp16"])
+@pytest.mark.parametrize("name", ["v1_npu", "v3_maps_npu"])
 def test_qualcomms_own_compiler_takes_our_files_and_no_open_batch(
     bundle: Bundles, name: str
 ) -> None:
