@@ -12,7 +12,14 @@ from benchmarks.harness.plan import Candidate, FileSource, Group
 from benchmarks.harness.runners import runtime_of
 from converters.targets.loaded import Array
 from mobilevit_edge.files import sha256_of
-from mobilevit_edge.formats.bundle import MODEL_PREFIX, Accuracy, Bundle, golden_image, read_bundle
+from mobilevit_edge.formats.bundle import (
+    MODEL_PREFIX,
+    Accuracy,
+    Bundle,
+    Manifest,
+    golden_image,
+    read_bundle,
+)
 from mobilevit_edge.formats.report import Artifact, LatencyRow, Subject, Top1
 from mobilevit_edge.image_files import find_images
 from mobilevit_edge.input_contract import contract_of
@@ -61,12 +68,17 @@ def subject_of(bundle: Bundle) -> Subject:
         precision=manifest.precision,
         image_size=manifest.model.image_size,
         batch=manifest.input.shape[0] or 1,
-        attributes={"backend": manifest.backend} if manifest.backend else {},
+        attributes=_attributes(manifest),
         parameters=manifest.model.parameters,
         macs=manifest.model.macs,
         artifact=_artifact(bundle),
         top1=_top1(manifest.accuracy) if manifest.accuracy else None,
     )
+
+
+def _attributes(manifest: Manifest) -> dict[str, str]:
+    backend = {"backend": manifest.backend} if manifest.backend else {}
+    return backend | ({"unit": manifest.unit} if manifest.unit != "cpu" else {})
 
 
 def _top1(accuracy: Accuracy) -> Top1:
