@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,7 +87,10 @@ def _npu(arguments: Namespace) -> None:
             row = simulate(job, arguments.images, show)
             if job.chip.simulated:
                 show(f"compiling the lower bound of {job.row.id}")
-                bounds += [bound] if (bound := lower_bound(job)) else []
+                bound = lower_bound(job)
+                if bound is not None:
+                    bounds.append(bound)
+                    row = replace(row, limit_row=bound.id)
             rows.append(row)
             # Written as it goes: an interrupted run keeps what it has.
             report = Report(SCHEMA_VERSION, (run_of([*rows, *bounds]),))

@@ -20,6 +20,7 @@ from converters.targets.onnx.npu.compiler import DISTRIBUTION, Compilation, comp
 from mobilevit_edge.errors import UsageError, VerificationError
 from mobilevit_edge.formats.bundle import Bundle, read_bundle
 from mobilevit_edge.formats.report import Affinity, NotTaken, Protocol, Run, Runtime, SimulationRow
+from mobilevit_edge.specs import SPECS
 
 EXPERIMENT: Final = "npu"
 MAX_IMAGES: Final = 32
@@ -131,15 +132,16 @@ def _with_figures(row: SimulationRow, compiled: Compilation) -> SimulationRow:
 def lower_bound(job: SimulationJob) -> SimulationRow | None:
     """What the model's convolutions, products and activations alone would take on the chip.
 
-    ``None`` where none is defined: for images that are not square, several at once, or not of
-    three channels.
+    ``None`` where none is defined: for other models than ours, images that are not square, several
+    at once, or not of three channels.
 
     Raises:
         ConversionError: the compiler crashed or took too long.
     """
     manifest = job.bundle.manifest
     height, width = manifest.model.image_size
-    if height != width or manifest.input.shape[0] != 1 or len(manifest.input.mean) != 3:
+    one_color_image = manifest.input.shape[0] == 1 and len(manifest.input.mean) == 3
+    if manifest.model.name not in SPECS or height != width or not one_color_image:
         return None
     compiled = _compiled_lower_bound(manifest.model.name, height, job.chip)
     row = replace(

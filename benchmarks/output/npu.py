@@ -14,6 +14,7 @@ _COLUMNS = (
     "taken",
     "us",
     "us range",
+    "to bound",
     "k cycles",
     "DDR MB",
     "ctx MB",
@@ -35,7 +36,7 @@ def npu_table(rows: Sequence[SimulationRow]) -> Table:
     return Table(
         title="Qualcomm's NPU, as its compiler simulates it: microseconds, cycles, traffic",
         columns=_COLUMNS,
-        rows=tuple(_cells(row) for row in rows),
+        rows=tuple(_cells(row, _bound_of(row, rows)) for row in rows),
         caption="simulated, not a phone's latency; a lower bound has the same convolutions, "
         "products and activations and nothing else; a dash: the compiler says nothing of it",
     )
@@ -57,7 +58,13 @@ def npu_summary(rows: Sequence[SimulationRow]) -> list[dict[str, Any]]:
     ]
 
 
-def _cells(row: SimulationRow) -> tuple[str, ...]:
+def _bound_of(row: SimulationRow, rows: Sequence[SimulationRow]) -> int | None:
+    """Microseconds of a row's lower bound, if there is one."""
+    counts = {other.id: other.counts for other in rows}
+    return counts.get(row.limit_row or "", {}).get("microseconds")
+
+
+def _cells(row: SimulationRow, bound: int | None) -> tuple[str, ...]:
     counts = row.counts
     seconds, agreement = row.compile_seconds, row.agreement
     span = (counts.get("microseconds_low"), counts.get("microseconds_high"))
@@ -67,6 +74,7 @@ def _cells(row: SimulationRow) -> tuple[str, ...]:
         "whole" if row.not_run is None else f"no: {row.not_run}",
         _shown(counts, "microseconds", 1, 0),
         "-" if None in span else f"{span[0]} - {span[1]}",
+        f"{counts['microseconds'] / bound:.2f}" if bound and "microseconds" in counts else "-",
         _shown(counts, "cycles", _KILO, 0),
         f"{sum(moved) / _MEGA:.1f}" if moved else "-",
         _shown(counts, "context_bytes", _MEGA, 1),

@@ -67,6 +67,7 @@ def make_manifest(
             macs=counts.macs,
         ),
         target=options.target,
+        unit=options.unit,
         backend=extras.backend,
         coreml=extras.coreml,
         precision=options.precision,
@@ -89,5 +90,4 @@ def make_manifest(
         golden=checked.golden,
         versions=versions,
         files=describe_files(folder),
-        unit=options.unit,
     )

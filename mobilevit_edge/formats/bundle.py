@@ -210,6 +210,7 @@ class Manifest:
     task: Task
     model: ModelInfo
     target: TargetName
+    unit: Unit
     backend: str | None
     coreml: CoreMLInfo | None
     precision: str
@@ -227,7 +228,6 @@ class Manifest:
     golden: Golden
     versions: Mapping[str, str]
     files: tuple[FileInfo, ...]
-    unit: Unit = "cpu"
 
 
 @dataclass(frozen=True)

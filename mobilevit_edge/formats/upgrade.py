@@ -8,9 +8,10 @@ from typing import Any
 def from_version_1(content: dict[str, Any]) -> dict[str, Any]:
     """A manifest of the first version as one of the second; what is damaged is left to the schema.
 
-    It was written when every model was a classifier whose input was not normalized.
+    It was written when every model was a classifier whose input was not normalized, for a CPU.
     """
     changed: dict[str, Any] = {**content, "schema_version": 2, "task": "classification"}
+    changed["unit"] = "cpu"
     for whole, key in ((changed, "verification"), (content.get("coreml"), "core_ml_verification")):
         if isinstance(whole, dict) and isinstance(whole.get(key), dict):
             whole[key] = _verification_from_version_1(whole[key])

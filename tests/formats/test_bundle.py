@@ -58,6 +58,7 @@ def manifest(**changes: Any) -> Manifest:
         task="classification",
         model=ModelInfo("mobilevit_xxs", 2, (256, 192), 1_000_000, 400_000_000),
         target="onnx",
+        unit="cpu",
         backend=None,
         coreml=CoreMLInfo(
             deployment_target="iOS18",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from benchmarks.npu import simulation
 from benchmarks.output.rendering.content import sections_of
 from benchmarks.workloads.bundles import inputs_of
 from converters.targets.base import load_bundle_model
+from converters.targets.onnx.npu.chips import CHIPS
 from mobilevit_edge.formats.bundle import read_bundle
-from mobilevit_edge.formats.report import SimulationRow, read_report
+from mobilevit_edge.formats.report import Runtime, SimulationRow, Subject, read_report
 from tests.support.benchmarks import bench
 from tests.support.npu import LEFT, TAKEN, VERSION, FakeCompiler, fake_compiler
 
@@ -140,6 +142,41 @@ def test_a_crash_ends_the_command_and_keeps_what_was_measured(
     assert finished.code == 5
     assert "sa8255" in finished.err
     assert len(read_report(tmp_path / "r.json").runs[0].rows) == 1
+
+
+def test_the_lower_bound_stands_beside_it(
+    use: FakeCompiler, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lower_bound(job: simulation.SimulationJob) -> SimulationRow:
+        return replace(job.row, id=f"bound of {job.row.id}", counts={"microseconds": 1000})
+
+    monkeypatch.setattr(simulation, "lower_bound", lower_bound)
+    report = tmp_path / "report.json"
+    finished = bench("npu", exported, "--output", report)
+    assert finished.code == 0, finished.err
+    rows = read_report(report).runs[0].rows
+    assert [row.limit_row for row in rows] == [None, f"bound of {rows[1].id}", None]
+    (section,) = sections_of(read_report(report))
+    assert [row[4] for row in section.tables[0].rows] == ["-", "1.37", "-"]
+
+
+def test_a_model_that_is_not_ours_has_no_lower_bound(exported: Path) -> None:
+    bundle = read_bundle(exported)
+    other = replace(bundle.manifest.model, name="another")
+    changed = replace(bundle, manifest=replace(bundle.manifest, model=other))
+    job = simulation.SimulationJob(
+        SimulationRow(
+            id="x",
+            experiment="npu",
+            subject=Subject(),
+            runtime=Runtime("x", None),
+            source="x",
+            chip="sa8255",
+        ),
+        changed,
+        CHIPS["sa8255"],
+    )
+    assert simulation.lower_bound(job) is None
 
 
 def test_an_unknown_chip_is_a_usage_error(exported: Path) -> None:

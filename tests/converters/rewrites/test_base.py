@@ -128,10 +128,14 @@ def test_switching_off_what_the_target_does_not_use_is_refused_with_its_list(unk
         select_rewrites(["batch_norm_fold", "row_phases"], {unknown, "row_phases"})
 
 
+SHARED = {"__init__", "base", "algebra", "patch_grids", "operators", "pixels"}
+"""Files of what several rewrites use."""
+
+
 def test_every_file_holds_one_rewrite_under_its_own_name() -> None:
     folder = Path(converters.rewrites.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "algebra"}
-    assert set(REWRITES) == files
+    files = {path.stem for path in (*folder.glob("*.py"), *folder.glob("npu/*.py"))}
+    assert set(REWRITES) == files - SHARED
     assert all(rewrite.name == name for name, rewrite in REWRITES.items())
     assert all(rewrite.identity for rewrite in REWRITES.values())
 
@@ -154,6 +158,8 @@ def test_every_rewrite_is_used_somewhere() -> None:
     }
     any_size = ExportOptions(weights="random", target="onnx", image_size="dynamic")
     used |= set(get_target("onnx").rewrites(SPECS["mobilevit_xxs"], any_size))
+    npu = ExportOptions(weights="random", target="onnx", unit="npu")
+    used |= set(get_target("onnx").rewrites(SPECS["mobilevit_xxs"], npu))
     assert set(REWRITES) == used | {"preprocessing_fold"}
 
 

@@ -63,7 +63,8 @@ internal class JsonReader private constructor(private val json: JSONObject, priv
         val array = required(key, JSONArray::class.java)
         if (array.length() != count) fail(key, "needs $count numbers")
         return (0 until count).map { index ->
-            val value = (array.get(index) as? Number ?: fail(key, "holds no number")).toDouble()
+            // get() throws an exception of its own where the file has null.
+            val value = (array.opt(index) as? Number ?: fail(key, "holds no number")).toDouble()
             // NaN is in no range.
             if (value !in range) fail(key, "is not from ${range.start} to ${range.endInclusive}")
             value
@@ -75,7 +76,7 @@ internal class JsonReader private constructor(private val json: JSONObject, priv
         if (array.length() > most) fail(key, "holds more than $most")
         return (0 until array.length()).map { index ->
             val place = "${at(key)}/$index"
-            JsonReader(array.get(index) as? JSONObject ?: throw BundleException("$place is no object"), place)
+            JsonReader(array.opt(index) as? JSONObject ?: throw BundleException("$place is no object"), place)
         }
     }
 
