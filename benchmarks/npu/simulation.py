@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.analysis.agreement import agreement
 from benchmarks.harness.machine import new_run
-from benchmarks.workloads.bundles import inputs_of, printable, subject_of
+from benchmarks.workloads.bundles import bundle_group, inputs_of, printable
 from converters.targets.base import get_target, load_bundle_model
 from converters.targets.onnx.npu.chips import Chip
 from converters.targets.onnx.npu.compiler import DISTRIBUTION, Compilation, compile_for, emulate
@@ -52,20 +52,16 @@ def simulation_jobs(
         BundleError: one of them is not a bundle.
         UsageError: one is not for ONNX, or leaves its batch or image size open.
     """
-    jobs = []
-    names: dict[str, int] = {}
-    for path in paths:
-        bundle = read_bundle(path)
+    bundles = [read_bundle(path) for path in paths]
+    for bundle in bundles:
         _check_bundle(bundle)
-        name = printable(path.resolve().name)
-        names[name] = names.get(name, 0) + 1
-        if names[name] > 1:
-            name = f"{name} ({names[name]})"
+    jobs = []
+    for bundle, candidate in zip(bundles, bundle_group(paths, EXPERIMENT).candidates, strict=True):
         for chip in chips:
             row = SimulationRow(
-                id=f"{name} {chip.name}",
+                id=f"{candidate.row.id} {chip.name}",
                 experiment=EXPERIMENT,
-                subject=subject_of(bundle),
+                subject=candidate.row.subject,
                 runtime=Runtime(DISTRIBUTION, version),
                 source=f"simulated by {DISTRIBUTION} {version}",
                 chip=chip.name,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from typing import Final
 
 import torch
 from rich.table import Table
@@ -19,13 +18,11 @@ from benchmarks.workloads.attention import MODEL, PAPER_MS
 from converters.job.source import calibrate_batch_norm_statistics
 from converters.targets.onnx.npu.unit import REWRITES
 from mobilevit_edge.console import run_command
-from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import SPECS, Attention, with_attention
+from mobilevit_edge.models.network import MobileViT, create_model
+from mobilevit_edge.specs import Attention
 from mobilevit_edge.terminal import PlainConsole
 from tools.command import tool_parser
 from tools.studies.npu_rewrites import IMAGE_SIZE, add_chip, apply_npu_rewrites, compiled, shown
-
-_CLASSES: Final = 1000
 
 
 def parser() -> ArgumentParser:
@@ -54,7 +51,7 @@ def command(arguments: Namespace) -> None:
 
 def _network(attention: Attention) -> MobileViT:
     torch.manual_seed(0)
-    network = MobileViT(with_attention(SPECS[MODEL], attention), _CLASSES).eval()
+    network = create_model(MODEL, attention=attention)
     calibrate_batch_norm_statistics(network)
     return network.requires_grad_(False)
 
