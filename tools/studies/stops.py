@@ -9,6 +9,7 @@ ended. A stopped training must go on with ``--resume``.
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import random
@@ -46,6 +47,7 @@ _CODES: Final = {
 }
 _POLL_SECONDS: Final = 0.002
 _PATIENCE_SECONDS: Final = 600.0
+_IMPORT_SECONDS: Final = 1.0
 _IMPORTED: Final = (
     "converters.cli",
     "converters.bundling.pipeline",
@@ -196,6 +198,10 @@ def _stopped(
     time.sleep(moments.uniform(0, seconds))
     run.send(number)
     code, printed = run.wait()
+    if number == signal.SIGKILL:
+        # Runs that import everything themselves begin no sooner after one that was killed, and a
+        # folder younger than that is not taken for a leftover.
+        time.sleep(_IMPORT_SECONDS)
     if code == _CODES[number]:
         return Stop(kind, number, "stopped", problem(number == signal.SIGKILL))
     if code == -signal.SIGABRT:
@@ -254,10 +260,13 @@ class _Run:
         """
         self._process.join(_PATIENCE_SECONDS)
         code = self._process.exitcode
+        if code is None and self._process.pid is not None:
+            # Its fault handler writes where every thread stands.
+            os.kill(self._process.pid, signal.SIGABRT)
+            self._process.join()
         with self._errors:
             printed = self._errors.read().decode(errors="replace")
         if code is None:
-            self._process.kill()
             raise VerificationError(f"still running after {_PATIENCE_SECONDS:g} s: {printed}")
         return code, printed
 
@@ -270,6 +279,7 @@ def _command(kind: str, arguments: Sequence[str], errors: str) -> None:
         opened = os.open(path, mode)
         os.dup2(opened, number)
         os.close(opened)
+    faulthandler.enable()
     sys.argv = [f"mobilevit-{kind}", *arguments]
     sys.exit(getattr(entry, kind)())
 
