@@ -110,7 +110,8 @@ def print_export(exported: Exported) -> None:
     if manifest.calibration is not None:
         table.add_row("calibrated", _calibration_line(manifest.calibration))
     if manifest.kept_in_float:
-        table.add_row("in fp32", ", ".join(manifest.kept_in_float))
+        title = "in fp16" if manifest.unit == "npu" else "in fp32"
+        table.add_row(title, ", ".join(manifest.kept_in_float))
     table.add_row("verified", _verification_line(manifest))
     if manifest.accuracy is not None:
         table.add_row("top-1", _accuracy_line(manifest.accuracy))

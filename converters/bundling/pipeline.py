@@ -109,7 +109,7 @@ def export_source(
         plan = apply_precision(wrapped.module, job, fp16_by, batches, inputs, progress)
         progress(f"converting to {options.target}")
         model_path = folder / target.info.model_file
-        target.convert(wrapped.module, job, plan, model_path)
+        plan = target.convert(wrapped.module, job, plan, model_path, progress)
 
         progress("checking the graph's contract")
         counts = complexity(source.model, source.image_size)

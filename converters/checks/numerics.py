@@ -164,6 +164,9 @@ def _judge_noise(ratio: float | None, precision: PrecisionSpec) -> None:
 
 def next_step(precision: PrecisionSpec) -> str:
     """What to try where an artifact's precision costs too much."""
+    if "npu" in precision.units and precision.quantized:
+        better = "" if precision.name == "mixed" else ", or let --precision mixed choose"
+        return f"Calibrate on more images like these, keep parts in fp16: --int8-keep{better}"
     if precision.calibrated:
         return "Calibrate on more images like these, or keep layers in fp32: --int8-keep auto"
     if precision.name == "fp32":

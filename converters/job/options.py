@@ -127,7 +127,8 @@ class ExportOptions:
         default="fp32",
         metadata=_shown(
             "default fp32; int8 is calibrated on your images, int8-dynamic measures activations "
-            "while it runs, int8-weight-only makes the file small; palettes are Core ML's",
+            "while it runs, int8-weight-only makes the file small; palettes are Core ML's; w8a16, "
+            "w8a8 and mixed, which chooses for each part, are the NPU's",
             choices=tuple(PRECISIONS),
         ),
     )
@@ -349,6 +350,8 @@ def check_options(options: ExportOptions) -> None:
     if options.target not in precision.targets:
         has = ", ".join(p.name for p in PRECISIONS.values() if options.target in p.targets)
         raise UsageError(f"{options.target} has no {options.precision}; it supports {has}")
+    if options.unit == "cpu" and options.unit not in precision.units:
+        raise UsageError(f"{precision.name} is made for --unit {' or '.join(precision.units)}")
     if precision.calibrated and options.calibration is None:
         raise UsageError(
             f"{precision.name} needs --calibration DIR: images like those that the app will see "
@@ -357,8 +360,11 @@ def check_options(options: ExportOptions) -> None:
     if not precision.calibrated:
         for name in ("calibration", "int8_keep"):
             if getattr(options, name):
+                calibrated = ", ".join(
+                    p.name for p in PRECISIONS.values() if p.calibrated and options.unit in p.units
+                )
                 raise UsageError(
-                    f"{flag_of(name)} belongs to --precision int8, not {options.precision}"
+                    f"{flag_of(name)} belongs to --precision {calibrated}, not {options.precision}"
                 )
     _check_groups(options)
     if options.dynamic_size:

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.bundle import TargetName, Unit
 
 Precision: TypeAlias = Literal[
-    "fp32", "fp16", "int8", "int8-dynamic", "int8-weight-only", "palette-6bit", "palette-4bit"
+    "fp32",
+    "fp16",
+    "int8",
+    "int8-dynamic",
+    "int8-weight-only",
+    "palette-6bit",
+    "palette-4bit",
+    "w8a16",
+    "w8a8",
+    "mixed",
 ]
 
 
@@ -20,6 +29,7 @@ class PrecisionSpec:
 
     Attributes:
         targets: those that can make it.
+        units: the processors whose graphs it is made for, where a target has several.
         max_error: how far an artifact's output may be from the reference's, as a share of the
             largest output.
         quantized: whether integers or palettes hold its weights, so that labeled photos and not
@@ -34,6 +44,7 @@ class PrecisionSpec:
     name: Precision
     targets: tuple[TargetName, ...]
     max_error: float
+    units: tuple[Unit, ...] = ("cpu",)
     quantized: bool = False
     calibrated: bool = False
     oldest_ios: int = 15
@@ -56,7 +67,7 @@ PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
         for row in (
             # Ten times what the order of sums alone moves in the widest model (2e-6); ONNX Runtime,
             # which sums in sequence, comes to 1.1e-5 there with or without rewrites.
-            PrecisionSpec("fp32", ("onnx", "executorch", "coreml"), 2e-5),
+            PrecisionSpec("fp32", ("onnx", "executorch", "coreml"), 2e-5, ("cpu", "npu")),
             # 11 bits a value, 5e-4, grown over some sixty layers in sequence.
             PrecisionSpec("fp16", ("onnx", "executorch", "coreml"), 2e-2),
             PrecisionSpec(
@@ -97,6 +108,34 @@ PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
                 oldest_ios=16,
                 palette_bits=4,
                 min_sqnr_db=6.0,
+            ),
+            # Weights in 8 bits, activations in 16 or 8; the NPU's fp16 where these are no use.
+            PrecisionSpec(
+                "w8a16",
+                ("onnx",),
+                0.5,
+                ("npu",),
+                quantized=True,
+                calibrated=True,
+                min_sqnr_db=10.0,
+            ),
+            PrecisionSpec(
+                "w8a8",
+                ("onnx",),
+                0.5,
+                ("npu",),
+                quantized=True,
+                calibrated=True,
+                min_sqnr_db=10.0,
+            ),
+            PrecisionSpec(
+                "mixed",
+                ("onnx",),
+                0.5,
+                ("npu",),
+                quantized=True,
+                calibrated=True,
+                min_sqnr_db=10.0,
             ),
         )
     }

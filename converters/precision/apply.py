@@ -46,6 +46,8 @@ def apply_precision(
         inputs: inputs of the module that show where fp16 would overflow.
         progress: called with each long step.
     """
+    if job.precision.calibrated and job.options.unit == "npu":
+        return _calibrated_for_npu(module, job, batches, progress)
     if job.precision.calibrated:
         return _calibrated_int8(module, job, batches, progress)
     if fp16_by is None:
@@ -53,6 +55,23 @@ def apply_precision(
     progress("looking for values beyond fp16")
     convert = to_fp16 if fp16_by == "module" else find_fp32_regions
     return PrecisionPlan(fp32_parts=convert(module, inputs))
+
+
+def _calibrated_for_npu(
+    module: ExportableModel,
+    job: ExportJob,
+    batches: Sequence[torch.Tensor],
+    progress: Progress,
+) -> PrecisionPlan:
+    from converters.precision.parts import check_part_names
+    from converters.precision.split_gates import apply_split_gates
+
+    parts = tuple(job.options.int8_keep)
+    check_part_names(parts, job.source.model)
+    if job.options.precision != "w8a16":
+        progress("measuring the ranges of channels")
+        apply_split_gates(module, batches)
+    return PrecisionPlan(parts, tuple(batches))
 
 
 def _calibrated_int8(

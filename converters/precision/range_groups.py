@@ -25,6 +25,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from converters.precision.channel_ranges import ChannelRanges, measure_channels
 from converters.precision.ranges import SILU_FLOOR
 from converters.rewrites.algebra import make_conv
 from converters.rewrites.base import parts_of
@@ -74,29 +75,6 @@ def _rows(conv: nn.Conv2d, rows: Tensor) -> nn.Conv2d:
     )
 
 
-@dataclass
-class ChannelRanges:
-    """What each channel of one map spans, zero included, over everything seen. ``[C]`` each."""
-
-    low: Tensor
-    high: Tensor
-
-    @classmethod
-    def empty(cls, channels: int) -> ChannelRanges:
-        """Of nothing seen yet."""
-        return cls(torch.zeros(channels), torch.zeros(channels))
-
-    def add(self, x: Tensor) -> None:
-        """Widen to hold ``[B, C, H, W]``."""
-        self.low = torch.minimum(self.low, x.amin((0, 2, 3)))
-        self.high = torch.maximum(self.high, x.amax((0, 2, 3)))
-
-    @property
-    def width(self) -> Tensor:
-        """Largest less smallest value. ``[C]``."""
-        return self.high - self.low
-
-
 @dataclass(frozen=True)
 class _Measured:
     """Ranges of one inverted residual: around its first activation, and of the depthwise map."""
@@ -132,29 +110,12 @@ def apply_range_groups(
 def _measure(
     module: nn.Module, sites: list[tuple[str, InvertedResidual]], batches: Iterable[Tensor]
 ) -> dict[str, _Measured]:
-    measured = {}
-    handles = []
-
-    def watch(part: nn.Module, ranges: ChannelRanges) -> ChannelRanges:
-        hook = part.register_forward_hook(lambda _, inputs, output: ranges.add(output))
-        handles.append(hook)
-        return ranges
-
-    for path, part in sites:
+    parts: list[tuple[nn.Module, int]] = []
+    for _, part in sites:
         channels = part.expand.conv.out_channels
-        measured[path] = _Measured(
-            watch(part.expand.conv, ChannelRanges.empty(channels)),
-            watch(part.expand.act, ChannelRanges.empty(channels)),
-            watch(part.depthwise.conv, ChannelRanges.empty(channels)),
-        )
-    try:
-        with torch.inference_mode():
-            for batch in batches:
-                module(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return measured
+        parts += [(p, channels) for p in (part.expand.conv, part.expand.act, part.depthwise.conv)]
+    ranges = iter(measure_channels(module, parts, batches))
+    return {path: _Measured(next(ranges), next(ranges), next(ranges)) for path, _ in sites}
 
 
 def _plan(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from converters.job.options import ExportOptions
+from converters.progress import Progress
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from mobilevit_edge.errors import (
@@ -127,9 +128,17 @@ class Target(Protocol):
         return None
 
     def convert(
-        self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
-    ) -> None:
-        """Write the artifact to ``path``. Raises ConversionError."""
+        self,
+        module: ExportableModel,
+        job: ExportJob,
+        plan: PrecisionPlan,
+        path: Path,
+        progress: Progress,
+    ) -> PrecisionPlan:
+        """Write the artifact to ``path``; the plan with all parts that were left in float.
+
+        Raises ConversionError.
+        """
 
     def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
         """Write a file of any module, as it is. Raises ConversionError.

@@ -479,7 +479,7 @@ INTERRUPTED = """
 import os, signal, sys, time
 import converters.targets.onnx.conversion as conversion
 from converters.cli import export_main
-def convert(module, job, plan, path):
+def convert(module, job, plan, path, progress):
     path.write_bytes(b"half a model")
     os.kill(os.getpid(), int(sys.argv[1]))
     time.sleep(60)

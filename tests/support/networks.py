@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from converters.job.source import calibrate_batch_norm_statistics
+from converters.rewrites.base import parts_of
+from mobilevit_edge.models.layers import InvertedResidual
 from mobilevit_edge.models.network import MobileViT, create_model
 from mobilevit_edge.specs import SPECS, ModelSpec, StageSpec
 
@@ -73,6 +75,18 @@ def calibrated_model(spec: ModelSpec, *, num_classes: int = CLASSES) -> MobileVi
     The same for the same arguments, and made once in a process; every call returns a fresh copy.
     """
     return copy.deepcopy(_calibrated(spec, num_classes))
+
+
+def spread_ranges(module: nn.Module, seed: int = 0) -> None:
+    """Give the channels of every expansion ranges from 1 to 300, as trained networks have them."""
+    for _, part in parts_of(module, InvertedResidual):
+        conv = part.expand.conv
+        assert conv.bias is not None
+        factors = torch.logspace(0, 2.5, conv.out_channels, dtype=conv.weight.dtype)
+        factors = factors[torch.randperm(len(factors), generator=torch.manual_seed(seed))]
+        with torch.no_grad():
+            conv.weight *= factors[:, None, None, None]
+            conv.bias *= factors
 
 
 @lru_cache(maxsize=32)

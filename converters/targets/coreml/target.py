@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
+from converters.progress import Progress
 from converters.targets.base import FLAT_RANK, Fp16By, ManifestExtras, Target, TargetInfo
 from converters.targets.coreml.systems import (
     check_deployment_target,
@@ -93,12 +94,18 @@ class CoreMLTarget(Target):
         return FLAT_RANK
 
     def convert(
-        self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
-    ) -> None:
+        self,
+        module: ExportableModel,
+        job: ExportJob,
+        plan: PrecisionPlan,
+        path: Path,
+        progress: Progress,
+    ) -> PrecisionPlan:
         """Write an ``.mlpackage``."""
         from converters.targets.coreml.conversion import convert
 
         convert(module, job, plan, path)
+        return plan
 
     def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
         """Core ML packages are made only of whole models."""

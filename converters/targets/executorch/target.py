@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
+from converters.progress import Progress
 from converters.targets.base import (
     Fp16By,
     ManifestExtras,
@@ -87,12 +88,18 @@ class ExecuTorchTarget(Target):
         return "module" if options.precision == "fp16" and self.runs_here(options) else None
 
     def convert(
-        self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
-    ) -> None:
+        self,
+        module: ExportableModel,
+        job: ExportJob,
+        plan: PrecisionPlan,
+        path: Path,
+        progress: Progress,
+    ) -> PrecisionPlan:
         """Write a ``.pte`` file."""
         from converters.targets.executorch.conversion import convert
 
         convert(module, job, plan, path)
+        return plan
 
     def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
         """Lowered for XNNPACK."""

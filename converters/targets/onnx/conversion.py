@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from converters.job.job import ExportJob
 from converters.job.wrapping import ExportableModel, example_input
 from converters.precision.apply import PrecisionPlan
+from converters.progress import Progress
 from converters.quiet import quiet
 from converters.targets.base import INPUT_NAME, output_name
 from converters.targets.graph import BATCH, SIDES
@@ -32,8 +33,10 @@ _MODULE_PREFIX: Final = "model."
 """The path of the network in the exported module."""
 
 
-def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path) -> None:
-    """Export ``module`` to ``path``, checked by onnx's own checker.
+def convert(
+    module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path, progress: Progress
+) -> PrecisionPlan:
+    """Export ``module`` to ``path``, checked by onnx's own checker; the plan as it was followed.
 
     Raises:
         ConversionError: torch or onnx refuse the model.
@@ -51,6 +54,10 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
     if options.unit == "npu":
         dequantize_pixels(proto.graph)
     match options.precision:
+        case "w8a16" | "w8a8" | "mixed":
+            from converters.targets.onnx.npu.quantized.parts import quantize_parts
+
+            proto, plan = quantize_parts(proto, module.model, job, plan, progress)
         case "int8":
             from converters.targets.onnx.int8.qdq import quantize_onnx
 
@@ -71,12 +78,14 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
 
         shorten_names(proto.graph)
     proto = at_opset(proto, options.opset)
-    onnx.helper.set_model_props(proto, _metadata(job))
+    kept = {entry.key: entry.value for entry in proto.metadata_props}
+    onnx.helper.set_model_props(proto, {**kept, **_metadata(job)})
     try:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ConversionError(f"the exported graph is not valid ONNX: {error}") from error
     path.write_bytes(proto.SerializeToString())
+    return plan
 
 
 def export_graph(

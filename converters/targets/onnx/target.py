@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
+from converters.progress import Progress
 from converters.targets.base import Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
@@ -64,12 +65,17 @@ class OnnxTarget(Target):
         return OPERATORS if options.unit == "npu" else None
 
     def convert(
-        self, module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path
-    ) -> None:
+        self,
+        module: ExportableModel,
+        job: ExportJob,
+        plan: PrecisionPlan,
+        path: Path,
+        progress: Progress,
+    ) -> PrecisionPlan:
         """Write an ONNX file."""
         from converters.targets.onnx.conversion import convert
 
-        convert(module, job, plan, path)
+        return convert(module, job, plan, path, progress)
 
     def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
         """The exported graph."""

@@ -9,6 +9,7 @@ import pytest
 
 from converters.checks.graph_contract import GraphContract, check_contract
 from converters.precision.apply import PrecisionPlan
+from converters.progress import no_progress
 from converters.targets.base import MAX_RANK, get_target
 from converters.targets.graph import Graph, Operator
 from mobilevit_edge.errors import ConversionError
@@ -222,7 +223,7 @@ def plain(
     job = job_of(weights=str(checkpoint("v2")))
     path = tmp_path_factory.mktemp("plain") / "model.onnx"
     onnx = get_target("onnx")
-    onnx.convert(module_of(job, ()), job, PrecisionPlan(), path)
+    onnx.convert(module_of(job, ()), job, PrecisionPlan(), path, no_progress)
     return job.source.spec, onnx.inspect(path)
 
 

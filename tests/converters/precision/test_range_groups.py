@@ -7,7 +7,6 @@ import itertools
 
 import pytest
 import torch
-from torch import nn
 
 from converters.job.wrapping import ExportableModel
 from converters.precision.range_groups import (
@@ -20,6 +19,7 @@ from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.models.layers import InvertedResidual
 from tests.conftest import random_images
 from tests.support.jobs import job_of, module_of
+from tests.support.networks import spread_ranges
 
 SIZE = 64
 V1, V2 = "tiny_mobilevit_xxs", "tiny_mobilevitv2_050"
@@ -30,18 +30,6 @@ def exportable(model: str, target: TargetName) -> ExportableModel:
         target=target, model=model, precision="int8", calibration="photos", image_size=(SIZE, SIZE)
     )
     return module_of(job)
-
-
-def spread_ranges(module: nn.Module) -> None:
-    """Give the channels of every expansion ranges from 1 to 300, as trained networks have them."""
-    for _, part in parts_of(module, InvertedResidual):
-        conv = part.expand.conv
-        assert conv.bias is not None
-        factors = torch.logspace(0, 2.5, conv.out_channels)
-        factors = factors[torch.randperm(len(factors), generator=torch.manual_seed(0))]
-        with torch.no_grad():
-            conv.weight *= factors[:, None, None, None]
-            conv.bias *= factors
 
 
 @pytest.mark.parametrize("target", ["executorch", "onnx"])

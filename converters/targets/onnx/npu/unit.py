@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from converters.job.options import ExportOptions
+from converters.job.options import AUTOMATIC, ExportOptions
+from converters.job.precisions import PRECISIONS
+from converters.targets.onnx.npu.compiler import require_compiler
 from mobilevit_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,8 +45,10 @@ OPERATORS: Final = frozenset(
         "MatMul",
         "Mul",
         "Pow",
+        "QuantizeLinear",
         "Reciprocal",
         "ReduceMean",
+        "RMSNormalization",
         "Relu",
         "Reshape",
         "Resize",
@@ -59,6 +63,10 @@ OPERATORS: Final = frozenset(
     }
 )
 """Those that the compiler takes on every chip, in the forms that these rewrites give them."""
+SIXTEEN_BITS: Final = ("w8a16", "mixed")
+"""Precisions whose activations may have 16 bits."""
+NORMS_OPSET: Final = 23
+"""The first with RMSNormalization; integers of 16 bits are there from 21 on."""
 
 
 def check_npu_options(options: ExportOptions) -> None:
@@ -74,8 +82,15 @@ def check_npu_options(options: ExportOptions) -> None:
     if options.precision == "fp16":
         # Its compiler does not know the norms of an fp16 file: 1.7 times slower (docs/npu.md).
         raise UsageError("--unit npu takes fp32, which the NPU computes in fp16 by itself")
-    if options.precision != "fp32":
-        raise UsageError(f"--unit npu has no {options.precision}; it supports fp32")
+    if options.unit not in PRECISIONS[options.precision].units:
+        has = ", ".join(p.name for p in PRECISIONS.values() if options.unit in p.units)
+        raise UsageError(f"--unit npu has no {options.precision}; it supports {has}")
+    if options.int8_keep == (AUTOMATIC,):
+        raise UsageError("--int8-keep auto belongs to --precision int8; mixed chooses for the NPU")
+    if options.precision in SIXTEEN_BITS and (options.opset or NORMS_OPSET) < NORMS_OPSET:
+        raise UsageError(f"{options.precision} needs operators of --opset {NORMS_OPSET}")
+    if options.precision == "mixed":
+        require_compiler()
 
 
 def dequantize_pixels(graph: onnx.GraphProto) -> None:

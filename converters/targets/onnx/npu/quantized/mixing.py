@@ -1,0 +1,106 @@
+"""Which width each part gets in a mixed file: by simulated gain, then by measured harm."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from converters.progress import Progress, no_progress
+from converters.targets.loaded import Array
+from converters.targets.onnx.npu.chips import CHIPS
+from converters.targets.onnx.npu.compiler import compile_for
+from converters.targets.onnx.npu.quantized.quantize import Calibrated, possible_widths
+from converters.targets.onnx.npu.quantized.widths import Width, Widths
+from converters.targets.onnx.runtime import open_session
+
+ACCEPTABLE_ERROR: Final = 0.1
+"""The outputs' error that is accepted: root mean square, relative to theirs. As for int8."""
+CHIP: Final = "sa8255"
+"""The chip that is asked: one of the two with simulated cycles, of a phone's generation."""
+MIN_GAIN: Final = 0.01
+"""Share of the cycles that 16 bits have to save."""
+MAX_BATCHES: Final = 8
+"""Inputs that calibrate a trial and whose outputs are compared."""
+
+
+def choose_widths(
+    calibrated: Calibrated,
+    widths: Widths,
+    parts: Sequence[str],
+    progress: Progress,
+    acceptable: float = ACCEPTABLE_ERROR,
+) -> dict[str, Width]:
+    """What each part computes in.
+
+    Parts that ``widths`` leaves in float get 16 bits where the unit is faster with them. Then
+    parts go back to float, those that do most harm first, until the error is acceptable.
+
+    Args:
+        calibrated: the float graph.
+        widths: to begin with.
+        parts: that together are the network but for those in float.
+        progress: called with the part at hand.
+        acceptable: the error to reach.
+    """
+    trials = _Trials(calibrated)
+    chosen = dict(widths)
+    fewest = trials.cycles(chosen)
+    in_float = [name for name, width in widths.items() if not width]
+    for index, name in enumerate(in_float, 1):
+        progress(f"compiling {name} in 16 bits, {index} of {len(in_float)}")
+        wider = possible_widths(calibrated.model.graph, {**chosen, name: 16})
+        if not wider[name]:
+            continue
+        cycles = trials.cycles(wider)
+        if cycles < (1 - MIN_GAIN) * fewest:
+            chosen, fewest = wider, cycles
+    if trials.error(chosen) <= acceptable:
+        return chosen
+    nothing: dict[str, Width] = dict.fromkeys(chosen, 0)
+    harm = {}
+    for index, name in enumerate(parts, 1):
+        progress(f"measuring what {name} costs, {index} of {len(parts)}")
+        harm[name] = trials.error({**nothing, name: chosen[""]})
+    for name in sorted(harm, key=lambda part: -harm[part]):
+        chosen[name] = 0
+        progress(f"measuring without {name}")
+        if trials.error(chosen) <= acceptable:
+            break
+    return chosen
+
+
+class _Trials:
+    """What widths lead to."""
+
+    def __init__(self, calibrated: Calibrated) -> None:
+        batches = calibrated.batches[:: -(-len(calibrated.batches) // MAX_BATCHES)]
+        self._calibrated = Calibrated(calibrated.model, batches)
+        self._expected = self._answers(calibrated.model.SerializeToString())
+
+    def cycles(self, widths: Widths) -> float:
+        """Simulated; infinite where the unit does not take the whole graph."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            path.write_bytes(self._model(widths))
+            compiled = compile_for(path, CHIPS[CHIP])
+        return float(compiled.figures["cycles"]) if compiled.taken else np.inf
+
+    def error(self, widths: Widths) -> float:
+        """Root mean square of the outputs' difference, relative to the outputs in float."""
+        difference = self._answers(self._model(widths)) - self._expected
+        expected = max(float(np.linalg.norm(self._expected)), 1e-30)
+        return float(np.linalg.norm(difference)) / expected
+
+    def _model(self, widths: Widths) -> bytes:
+        model: bytes = self._calibrated.quantized(widths, no_progress).SerializeToString()
+        return model
+
+    def _answers(self, model: bytes) -> Array:
+        session = open_session(model)
+        image = self._calibrated.model.graph.input[0].name
+        batches = self._calibrated.batches
+        return np.concatenate([session.run(None, {image: batch})[0] for batch in batches])
