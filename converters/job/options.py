@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -346,6 +346,11 @@ def check_options(options: ExportOptions) -> None:
             raise UsageError(
                 f"{flag_of(entry.name)} {value!r} does not exist; choose from {', '.join(choices)}"
             )
+    size = options.image_size
+    if size not in (None, "dynamic") and not _is_size(size):
+        raise UsageError(
+            f"image_size {size!r} is no size: pass (height, width), such as (256, 256)"
+        )
     precision = PRECISIONS[options.precision]
     if options.target not in precision.targets:
         has = ", ".join(p.name for p in PRECISIONS.values() if options.target in p.targets)
@@ -380,6 +385,15 @@ def check_options(options: ExportOptions) -> None:
     ):
         if needed and options.verify is None:
             raise UsageError(f"{flag_of(name)} needs --verify DIR with a folder for every class")
+
+
+def _is_size(size: object) -> bool:
+    """Whether Python's caller has given two numbers."""
+    return (
+        isinstance(size, Sequence)
+        and len(size) == 2
+        and all(isinstance(side, int) for side in size)
+    )
 
 
 def _check_groups(options: ExportOptions) -> None:

@@ -11,8 +11,13 @@ from torch import nn
 from converters.targets.onnx.npu.chips import Chip
 from converters.targets.onnx.npu.compiler import Compilation
 from converters.targets.onnx.npu.unit import REWRITES
+from mobilevit_edge.models import network
+from mobilevit_edge.weights import loading
+from tests.support.images import save_smooth
+from tests.support.jobs import job_of
+from tests.support.networks import tiny_spec
 from tests.support.tools import run_tool, table_row, table_rows
-from tools.studies import npu_attention, npu_rewrites
+from tools.studies import npu_attention, npu_rewrites, npu_scales
 
 pytestmark = pytest.mark.usefixtures("tiny_networks")
 
@@ -25,7 +30,8 @@ def nodes_are_microseconds(monkeypatch: pytest.MonkeyPatch) -> None:
         nodes = len(onnx.load(model).graph.node)
         return Compilation(chip.name, "2.7.0", 1.0, 1000, {"microseconds": nodes}, (), None)
 
-    monkeypatch.setattr(npu_rewrites, "compile_for", compile_for)
+    for study in (npu_rewrites, npu_scales):
+        monkeypatch.setattr(study, "compile_for", compile_for)
     monkeypatch.setattr(npu_rewrites, "IMAGE_SIZE", 64)
 
 
@@ -56,3 +62,22 @@ def test_every_unit_is_compiled_as_it_is_and_rewritten(monkeypatch: pytest.Monke
     for _, plain, ours, gain, _ in rows:
         assert plain != ours
         assert gain == f"{int(plain) / int(ours):.2f}"
+
+
+def test_every_way_to_scale_channels_has_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(4):
+        save_smooth(tmp_path / f"{index}.png", seed=index)
+    spec = tiny_spec("v1")
+    for module in (network, loading):
+        monkeypatch.setattr(module, "SPECS", {spec.name: spec})
+    source = job_of(model=spec.name).source
+    monkeypatch.setattr(npu_scales, "load_source", lambda options: source)
+    finished = run_tool(npu_scales, "--weights", "random", "--images", tmp_path)
+    assert finished.code == 0, finished.err
+    rows = table_rows(finished.out)
+    assert [row[0] for row in rows] == list(npu_scales.FORMS)
+    # Gates of their own are more nodes.
+    assert int(rows[-1][1]) > int(rows[0][1])
+    assert all(row[2].endswith("of 2") and 0 < float(row[3]) < 1 for row in rows)

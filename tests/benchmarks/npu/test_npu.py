@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,11 +106,25 @@ def test_a_record_finds_a_regression_and_belongs_to_one_version(
     assert "9.9 is not recorded" in other.err
 
 
-@pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (1.05, 0), (1.3, 6)])
+@pytest.mark.parametrize(
+    ("precision", "factor", "code"),
+    [("fp32", 1.0, 0), ("fp32", 1.05, 0), ("fp32", 1.2, 6), ("w8a8", 1.2, 0), ("w8a8", 1.3, 6)],
+)
 def test_emulated_answers_are_compared_with_this_machines(
-    use: FakeCompiler, exported: Path, photo: Path, tmp_path: Path, factor: float, code: int
+    use: FakeCompiler,
+    exported: Path,
+    photo: Path,
+    tmp_path: Path,
+    precision: str,
+    factor: float,
+    code: int,
 ) -> None:
+    exported = shutil.copytree(exported, tmp_path / "bundle")
+    manifest = exported / "manifest.json"
+    asked = manifest.read_text().replace('"precision": "fp32"', f'"precision": "{precision}"')
+    manifest.write_text(asked)
     bundle = read_bundle(exported)
+    assert bundle.manifest.precision == precision
     loaded = load_bundle_model(bundle)
     outputs = np.stack([loaded.run(x) for x in inputs_of(bundle, photo, 1)])
     np.save(tmp_path / "answers.npy", factor * outputs)
