@@ -29,7 +29,7 @@ from converters.rewrites.algebra import make_conv
 from converters.rewrites.base import parts_of
 from mobilevit_edge.models.layers import InvertedResidual
 
-VALUE: Final = "value"
+VALUE: Final = "scaled"
 GATE: Final = "gate"
 """Names of the two convolutions in the module that holds them."""
 GATE_LIMIT: Final = 8.0
@@ -49,13 +49,13 @@ class SplitGate(nn.Module):
         super().__init__()
         bias = None if expand.bias is None else expand.bias.double() / scales
         # [hidden] -> [hidden, 1, 1, 1]: a row of the kernel for each channel
-        scaled = expand.weight.double() / scales.reshape(-1, 1, 1, 1)
-        self.value = make_conv(scaled, bias, dtype=expand.weight.dtype)
+        rows = expand.weight.double() / scales.reshape(-1, 1, 1, 1)
+        self.scaled = make_conv(rows, bias, dtype=expand.weight.dtype)
         self.gate = expand
 
     def forward(self, x: Tensor) -> Tensor:
         """The scaled activation."""
-        gated: Tensor = self.value(x) * torch.sigmoid(self.gate(x))
+        gated: Tensor = self.scaled(x) * torch.sigmoid(self.gate(x))
         return gated
 
 

@@ -42,7 +42,7 @@ def test_every_channel_fills_the_same_range() -> None:
     seen: list[torch.Tensor] = []
     for _, gate in parts_of(module, SplitGate):
         gate.register_forward_hook(lambda _, inputs, output: seen.append(output.amax((0, 2, 3))))
-        gate.value.register_forward_hook(lambda _, inputs, output: seen.append(output.amax()))
+        gate.scaled.register_forward_hook(lambda _, inputs, output: seen.append(output.amax()))
     with torch.no_grad():
         module(images)
     assert len(seen) == 8
