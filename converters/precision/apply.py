@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -21,11 +21,13 @@ class PrecisionPlan:
     """What a conversion needs to know besides the module.
 
     ``fp32_parts`` are parts that stay in fp32; ``batches`` are inputs of the module that set the
-    ranges of calibrated int8.
+    ranges of calibrated int8; ``widths`` are the bits of the activations of each part, 0 for float,
+    where a target chooses them.
     """
 
     fp32_parts: tuple[str, ...] = ()
     batches: tuple[torch.Tensor, ...] = ()
+    widths: Mapping[str, int] = field(default_factory=dict)
 
 
 def apply_precision(

@@ -78,8 +78,7 @@ def convert(
 
         shorten_names(proto.graph)
     proto = at_opset(proto, options.opset)
-    kept = {entry.key: entry.value for entry in proto.metadata_props}
-    onnx.helper.set_model_props(proto, {**kept, **_metadata(job)})
+    onnx.helper.set_model_props(proto, _metadata(job, plan))
     try:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -189,10 +188,11 @@ def _drop_defaults(graph: onnx.GraphProto) -> None:
                 node.attribute.remove(attribute)
 
 
-def _metadata(job: ExportJob) -> dict[str, str]:
+def _metadata(job: ExportJob, plan: PrecisionPlan) -> dict[str, str]:
     """What the file itself says, for a reader without the manifest."""
     contract = job.artifact_input
-    return {
+    widths = {"widths": json.dumps(dict(plan.widths))} if plan.widths else {}
+    return widths | {
         "model": job.source.spec.name,
         "precision": job.options.precision,
         "labels": json.dumps(job.source.labels, ensure_ascii=False),

@@ -8,17 +8,16 @@ sums; norms and the attention's own products stay in float.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import onnx
-import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from converters.precision.parts import part_filter
-from converters.precision.ranges import LEVELS, Histogram, pixel_range
+from converters.precision.ranges import LEVELS, pixel_range
 from converters.progress import Progress, no_progress
 from converters.targets.loaded import Array
 from converters.targets.onnx.int8.rules import PRODUCTS, Int8Plan
@@ -29,18 +28,7 @@ from converters.targets.onnx.int8.weights import (
     weight_scales,
 )
 from converters.targets.onnx.names import module_of, node_name
-from converters.targets.onnx.runtime import open_session
-
-_SMALLEST_SCALE: Final = 1e-30
-
-
-@dataclass(frozen=True)
-class Scale:
-    """``value = scale * (integer - zero_point)`` of one uint8 tensor."""
-
-    scale: float
-    zero_point: int
-
+from converters.targets.onnx.scales import Scale, observe
 
 SIGMOID: Final = Scale(1 / LEVELS, 0)
 
@@ -74,38 +62,17 @@ def _calibrate(
 ) -> dict[str, Scale]:
     """The scale of every tensor that owns one."""
     owners = [n for n in dict.fromkeys(plan.tensors.values()) if n not in plan.sigmoids]
-    (image,) = model.graph.input
-    observed = onnx.ModelProto()
-    observed.CopyFrom(model)
-    known = {image.name, *(output.name for output in model.graph.output)}
-    observed.graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-        for name in owners
-        if name not in known
+    floors = plan.floors
+    histograms = observe(
+        model, owners, batches, progress, floor=lambda name: floors.get(name, -math.inf)
     )
-    session = open_session(observed.SerializeToString())
-    histograms = {name: Histogram(plan.floors.get(name, -np.inf)) for name in owners}
-    wanted = [name for name in owners if name != image.name]
-    for index, batch in enumerate(batches, 1):
-        progress(f"calibrating on batch {index} of {len(batches)}")
-        if image.name in histograms:
-            histograms[image.name].add(torch.from_numpy(batch))
-        # Asked for nothing, it would give every output.
-        found = session.run(wanted, {image.name: batch}) if wanted else ()
-        for name, values in zip(wanted, found, strict=True):
-            histograms[name].add(torch.from_numpy(values))
     scales = {
-        name: _scale_of(
-            *(pixel_range(seen.low, seen.high) if name == plan.image else seen.best_range())
+        name: Scale.of(
+            *(pixel_range(seen.low, seen.high) if name == plan.image else seen.best_range()), 8
         )
         for name, seen in histograms.items()
     }
     return scales | dict.fromkeys(plan.sigmoids, SIGMOID)
-
-
-def _scale_of(low: float, high: float) -> Scale:
-    scale = max((high - low) / LEVELS, _SMALLEST_SCALE)
-    return Scale(scale, round(-low / scale))
 
 
 class _Writer:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 import onnx
 
@@ -18,9 +16,6 @@ from converters.targets.onnx.npu.quantized.quantize import Calibrated, possible_
 from converters.targets.onnx.npu.quantized.widths import Width, Widths, width_at, widths_of
 from mobilevit_edge.models.network import MobileViT
 
-WIDTHS: Final = "widths"
-"""Key of the file's metadata: bits of the activations of each part, 0 for float."""
-
 
 def quantize_parts(
     model: onnx.ModelProto,
@@ -29,7 +24,7 @@ def quantize_parts(
     plan: PrecisionPlan,
     progress: Progress,
 ) -> tuple[onnx.ModelProto, PrecisionPlan]:
-    """The quantized graph, and the plan with every part that stays in float.
+    """The quantized graph, and the plan with the widths of all parts.
 
     Args:
         model: in float, its nodes named after modules.
@@ -45,8 +40,8 @@ def quantize_parts(
         free = [part for part in block_parts(network) if part not in plan.fp32_parts]
         widths = choose_widths(calibrated, widths, free, progress)
     quantized = calibrated.quantized(widths, progress)
-    onnx.helper.set_model_props(quantized, {WIDTHS: json.dumps(dict(widths))})
-    return quantized, replace(plan, fp32_parts=_in_float(part_names(network), widths))
+    in_float = _in_float(part_names(network), widths)
+    return quantized, replace(plan, fp32_parts=in_float, widths=widths)
 
 
 def _in_float(names: Sequence[str], widths: Widths) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from converters.targets.loaded import Array
 from converters.targets.onnx.int8.weights import dequantized, round_weights, weight_scales
 from converters.targets.onnx.names import module_of, node_name
 from converters.targets.onnx.npu.quantized.layout import MOVES, Layout
-from converters.targets.onnx.npu.quantized.ranges import TYPES, Ranges, Scale
+from converters.targets.onnx.npu.quantized.ranges import TYPES, Ranges
+from converters.targets.onnx.scales import Scale
 
 
 def quantized(model: onnx.ModelProto, layout: Layout, ranges: Ranges) -> onnx.ModelProto:

@@ -12,9 +12,10 @@ from converters.targets.loaded import Array
 from converters.targets.onnx.npu.quantized.layout import Layout, masked_parts
 from converters.targets.onnx.npu.quantized.norms import fuse_norms
 from converters.targets.onnx.npu.quantized.qdq import quantized
-from converters.targets.onnx.npu.quantized.ranges import observe
+from converters.targets.onnx.npu.quantized.ranges import Ranges
 from converters.targets.onnx.npu.quantized.widths import Width, Widths
 from converters.targets.onnx.npu.unit import NORMS_OPSET
+from converters.targets.onnx.scales import observe
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,15 @@ class Calibrated:
             model = version_converter.convert_version(model, NORMS_OPSET)
             fuse_norms(model.graph)
         layout = Layout(model.graph, widths)
-        return quantized(model, layout, observe(model, layout, self.batches, progress))
+        seen = observe(
+            model,
+            layout.ranged(),
+            self.batches,
+            progress,
+            floor=layout.floor,
+            owner=layout.owner,
+        )
+        return quantized(model, layout, Ranges(layout, seen))
 
 
 def possible_widths(graph: onnx.GraphProto, widths: Widths) -> dict[str, Width]:
