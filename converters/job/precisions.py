@@ -61,6 +61,8 @@ _SAME_QUANTIZED_ARTIFACT: Final = 0.1
 """int8 kernels of two processors round ties and scales differently: up to 0.063 between x86 and ARM
 with random weights (docs/arm.md)."""
 
+_NPU_PRECISIONS: Final[tuple[Precision, ...]] = ("w8a16", "w8a8", "mixed")
+
 PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
     {
         row.name: row
@@ -110,32 +112,17 @@ PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
                 min_sqnr_db=6.0,
             ),
             # Weights in 8 bits, activations in 16 or 8; the NPU's fp16 where these are no use.
-            PrecisionSpec(
-                "w8a16",
-                ("onnx",),
-                0.5,
-                ("npu",),
-                quantized=True,
-                calibrated=True,
-                min_sqnr_db=10.0,
-            ),
-            PrecisionSpec(
-                "w8a8",
-                ("onnx",),
-                0.5,
-                ("npu",),
-                quantized=True,
-                calibrated=True,
-                min_sqnr_db=10.0,
-            ),
-            PrecisionSpec(
-                "mixed",
-                ("onnx",),
-                0.5,
-                ("npu",),
-                quantized=True,
-                calibrated=True,
-                min_sqnr_db=10.0,
+            *(
+                PrecisionSpec(
+                    name,
+                    ("onnx",),
+                    0.5,
+                    ("npu",),
+                    quantized=True,
+                    calibrated=True,
+                    min_sqnr_db=10.0,
+                )
+                for name in _NPU_PRECISIONS
             ),
         )
     }

@@ -28,15 +28,15 @@ from converters.job.wrapping import example_input, wrap_for_export
 from converters.precision.range_groups import apply_range_groups
 from converters.precision.split_gates import apply_split_gates
 from converters.progress import no_progress
-from converters.targets.base import make_job
+from converters.targets.base import INPUT_NAME, make_job, output_name
 from converters.targets.loaded import Array
 from converters.targets.onnx.conversion import export_graph
 from converters.targets.onnx.npu.chips import CHIPS
 from converters.targets.onnx.npu.compiler import compile_for
+from converters.targets.onnx.npu.quantized.mixing import answers
 from converters.targets.onnx.npu.quantized.quantize import Calibrated
 from converters.targets.onnx.npu.quantized.widths import widths_of
 from converters.targets.onnx.npu.unit import REWRITES, dequantize_pixels
-from converters.targets.onnx.runtime import open_session
 from mobilevit_edge.console import run_command
 from mobilevit_edge.image_files import find_images
 from mobilevit_edge.terminal import PlainConsole
@@ -49,8 +49,6 @@ FORMS: Final[Mapping[str, Callable[[nn.Module, Sequence[Tensor]], None]]] = {
     "four range groups": lambda m, batches: apply_range_groups(m, batches, max_groups=4),
     "split gates": apply_split_gates,
 }
-_INPUT: Final = "image"
-_OUTPUT: Final = "outputs"
 
 
 def parser() -> ArgumentParser:
@@ -64,10 +62,8 @@ def parser() -> ArgumentParser:
 
 def command(arguments: Namespace) -> None:
     """Print a row for each form."""
-    job = make_job(
-        ExportOptions(weights=arguments.weights, target="onnx", unit="npu", raw_input=True),
-        load_source(ExportOptions(weights=arguments.weights, target="onnx")),
-    )
+    options = ExportOptions(weights=arguments.weights, target="onnx", unit="npu", raw_input=True)
+    job = make_job(options, load_source(options))
     contract = job.module_input
     batches = [contract.batch_of([contract.load(path)]) for path in find_images(arguments.images)]
     compared = tuple(batches[1::2])
@@ -95,16 +91,14 @@ def graph_of(
     """The float graph for the unit, its module changed by what ``batches`` show."""
     module = wrap_for_export(job, REWRITES).module
     change(module, [torch.from_numpy(batch) for batch in batches])
-    names = {"input_names": [_INPUT], "output_names": [_OUTPUT]}
-    model = export_graph(module, (example_input(job),), **names)  # type: ignore[arg-type]
+    model = export_graph(
+        module,
+        (example_input(job),),
+        input_names=[INPUT_NAME],
+        output_names=[output_name(job.task, job.activation)],
+    )
     dequantize_pixels(model.graph)
     return Calibrated(model, tuple(batches))
-
-
-def answers(model: bytes, batches: Sequence[Array]) -> Array:
-    """Outputs of an ONNX graph. ``[inputs, outputs]``."""
-    session = open_session(model)
-    return np.concatenate([session.run(None, {_INPUT: batch})[0] for batch in batches])
 
 
 if __name__ == "__main__":

@@ -100,7 +100,11 @@ class _Trials:
         return model
 
     def _answers(self, model: bytes) -> Array:
-        session = open_session(model)
-        image = self._calibrated.model.graph.input[0].name
-        batches = self._calibrated.batches
-        return np.concatenate([session.run(None, {image: batch})[0] for batch in batches])
+        return answers(model, self._calibrated.batches)
+
+
+def answers(model: bytes, batches: Sequence[Array]) -> Array:
+    """Outputs of an ONNX graph of one input. ``[inputs, outputs]``."""
+    session = open_session(model)
+    (image,) = session.get_inputs()
+    return np.concatenate([session.run(None, {image.name: batch})[0] for batch in batches])
