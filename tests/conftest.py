@@ -7,6 +7,7 @@ import json
 import math
 import os
 import zlib
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         exports = "exported" in getattr(item, "fixturenames", ())
         if exports or not set(BACKEND_FOLDERS).isdisjoint(item.path.parents):
             item.add_marker("backend")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def translations_to_onnx_read_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let exports to ONNX share the parsed library of translations.
+
+    torch parses its five hundred functions anew for every export, a seventh of a tiny one's time.
+    """
+    if not any(item.get_closest_marker("backend") for item in request.session.items):
+        yield
+        return
+    from torch.onnx._internal.exporter import _registration as registration
+
+    library = registration.onnxscript_apis
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "get_torchlib_ops", lru_cache(library.get_torchlib_ops))
+        yield
 
 
 def deterministic_state(keys: dict[str, list[int]], gain: float = 1.5) -> dict[str, torch.Tensor]:

@@ -77,14 +77,14 @@ def test_without_the_fold_the_graph_normalizes(
     export: Command, checkpoint: Checkpoints, reference: Reference, tmp_path: Path
 ) -> None:
     finished = export(
-        *("--target", "onnx", "--weights", checkpoint("v1"), "--image-size", "64"),
+        *("--target", "onnx", "--weights", checkpoint("v1_lean"), "--image-size", "64"),
         *("--normalize", "imagenet", "--raw-input", "--no-rewrite", "preprocessing_fold"),
         *("--output", tmp_path / "bundle"),
     )
     assert finished.code == 0, finished.err
     pixels = noise(1)
     found = run(tmp_path / "bundle", pixels)
-    assert relative_error(found, expected_of(reference, "v1", pixels)) < FP32
+    assert relative_error(found, expected_of(reference, "v1_lean", pixels)) < FP32
 
 
 def test_core_mls_image_input_subtracts_the_mean(package: Bundles, reference: Reference) -> None:

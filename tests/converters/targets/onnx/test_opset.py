@@ -25,7 +25,7 @@ def test_an_opset_that_the_graph_does_not_fit_is_refused_with_the_reason(
     export: Command, checkpoint: Checkpoints, opset: int
 ) -> None:
     finished = export(
-        *("--target", "onnx", "--weights", checkpoint("v1"), "--image-size", "64"),
+        *("--target", "onnx", "--weights", checkpoint("v1_lean"), "--image-size", "64"),
         *("--opset", opset),
     )
     assert finished.code == 5
