@@ -44,12 +44,12 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt excludes.txt
 	$(PYTHON) -m venv $(VENV)
 	@# torch first, by pip, which finds builds that lie on the machine; uv installs the rest, faster.
 	@# Compiling all of torch takes longer than the parts that are imported do.
 	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt torch uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --excludes excludes.txt --editable '.[dev]'
 	@touch $@
 
 clean:

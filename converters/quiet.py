@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,3 +27,20 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(previous)
+
+
+@contextlib.contextmanager
+def native_quiet() -> Iterator[None]:
+    """As :func:`quiet`, and what native libraries print on the process's standard error.
+
+    Only around what raises when it fails: nothing else is seen of it. All threads are concerned.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with quiet(), Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

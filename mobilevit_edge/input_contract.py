@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mobilevit_edge.formats.bundle import InputInfo, Resize
+from mobilevit_edge.formats.bundle import InputInfo, Layout, Resize
 from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization, identity
 from mobilevit_edge.preprocess import (
     CHANNELS,
@@ -52,7 +52,7 @@ class InputContract:
     image_size: tuple[int, int]
     batch: int | None
     dtype: Literal["float32", "uint8"]
-    layout: Literal["NCHW", "NHWC"]
+    layout: Layout
     channel_order: ChannelOrder
     scale: float
     resize: ResizeRule
@@ -93,6 +93,15 @@ class InputContract:
             normalization=identity(self.channels),
         )
 
+    def channels_last(self) -> InputContract:
+        """The same input as ``[B, H, W, C]``, red first."""
+        if self.channel_order not in COLOR_ORDERS or self.channel_order == "RGB":
+            return replace(self, layout="NHWC")
+        mean, std = self.normalization.mean[::-1], self.normalization.std[::-1]
+        return replace(
+            self, layout="NHWC", channel_order="RGB", normalization=Normalization(mean, std)
+        )
+
     def without_std(self) -> InputContract:
         """The same input before it is divided by the deviations."""
         mean = self.normalization.mean
@@ -116,9 +125,13 @@ class InputContract:
         if self.dtype == "uint8":
             return np.stack([arrange(pixels, self.channel_order) for pixels in images])
         # [H, W, 3 or 4] bytes -> [C, H, W] in 0..1, normalized -> [B, C, H, W]
-        return np.stack(
+        batch = np.stack(
             [network_pixels(pixels, self.channel_order, self.normalization) for pixels in images]
         )
+        if self.layout == "NCHW":
+            return batch
+        # [B, C, H, W] -> [B, H, W, C]
+        return np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
 
     def repeated(self, pixels: Pixels) -> Array:
         """One image as an input of the fixed batch size; one image where the batch is dynamic."""

@@ -43,6 +43,7 @@ BACKEND_FOLDERS = [
         "benchmarks/harness",
         "converters/targets/coreml",
         "converters/targets/executorch",
+        "converters/targets/litert",
         "converters/targets/onnx",
     )
 ]

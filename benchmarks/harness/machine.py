@@ -37,7 +37,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 """What libraries read when they load, to learn how many threads to start."""
-_LIBRARIES = ("torch", "numpy", "onnxruntime", "executorch", "coremltools")
+_LIBRARIES = ("torch", "numpy", "onnxruntime", "executorch", "coremltools", "ai-edge-litert")
 
 
 def new_run(

@@ -8,7 +8,7 @@ from typing import Final
 from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.source import SourceModel
-from mobilevit_edge.formats.bundle import Activation, Task
+from mobilevit_edge.formats.bundle import Activation, Layout, Task
 from mobilevit_edge.input_contract import InputContract
 
 _SOME_SIZES: Final = ((72, 104), (160, 96))
@@ -23,12 +23,14 @@ class ExportJob:
         takes_pixels: whether the artifact takes RGB bytes and scales them itself: it was asked to,
             or the target's format does so always.
         activation: what the artifact's output makes of the logits.
+        float_layout: the axes of its input, where that is not bytes.
     """
 
     options: ExportOptions
     source: SourceModel
     takes_pixels: bool
     activation: Activation
+    float_layout: Layout = "NCHW"
 
     @property
     def precision(self) -> PrecisionSpec:
@@ -55,13 +57,18 @@ class ExportJob:
         network = self.network_input
         if self.options.raw_input:
             return network.taking_pixels()
-        return network.without_std() if self.takes_pixels else network
+        return network.without_std() if self.takes_pixels else self._float_input
 
     @property
     def artifact_input(self) -> InputContract:
         """What the artifact takes."""
         network = self.network_input
-        return network.taking_pixels() if self.takes_pixels else network
+        return network.taking_pixels() if self.takes_pixels else self._float_input
+
+    @property
+    def _float_input(self) -> InputContract:
+        network = self.network_input
+        return network.channels_last() if self.float_layout == "NHWC" else network
 
     @property
     def other_sizes(self) -> tuple[tuple[int, int], ...]:

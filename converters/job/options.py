@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from converters.job.precisions import PRECISIONS, Precision
 from mobilevit_edge import arguments
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import TARGET_NAMES, Activation, TargetName, Unit
+from mobilevit_edge.formats.bundle import TARGET_NAMES, Activation, Layout, TargetName, Unit
 from mobilevit_edge.normalization import (
     NORMALIZATION_NAMES,
     Channels,
@@ -234,6 +234,16 @@ class ExportOptions:
     etrecord: bool = field(
         default=False,
         metadata=_shown("add what ExecuTorch's Inspector needs to a profile", group="executorch"),
+    )
+    layout: Layout | None = field(
+        default=None,
+        metadata=_shown(
+            "axes of an input of numbers (default NHWC, red first, as apps for LiteRT have images; "
+            "NCHW is the model's own)",
+            group="litert",
+            parse=str.upper,
+            choices=get_args(Layout),
+        ),
     )
     deployment_target: DeploymentTarget | None = field(
         default=None,

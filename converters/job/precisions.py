@@ -69,12 +69,12 @@ PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
         for row in (
             # Ten times what the order of sums alone moves in the widest model (2e-6); ONNX Runtime,
             # which sums in sequence, comes to 1.1e-5 there with or without rewrites.
-            PrecisionSpec("fp32", ("onnx", "executorch", "coreml"), 2e-5, ("cpu", "npu")),
+            PrecisionSpec("fp32", ("onnx", "executorch", "coreml", "litert"), 2e-5, ("cpu", "npu")),
             # 11 bits a value, 5e-4, grown over some sixty layers in sequence.
-            PrecisionSpec("fp16", ("onnx", "executorch", "coreml"), 2e-2),
+            PrecisionSpec("fp16", ("onnx", "executorch", "coreml", "litert"), 2e-2),
             PrecisionSpec(
                 "int8",
-                ("onnx", "executorch", "coreml"),
+                ("onnx", "executorch", "coreml", "litert"),
                 0.5,
                 quantized=True,
                 calibrated=True,
@@ -82,11 +82,15 @@ PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
                 min_sqnr_db=10.0,
             ),
             PrecisionSpec(
-                "int8-dynamic", ("onnx", "executorch"), 0.5, quantized=True, min_sqnr_db=10.0
+                "int8-dynamic",
+                ("onnx", "executorch", "litert"),
+                0.5,
+                quantized=True,
+                min_sqnr_db=10.0,
             ),
             PrecisionSpec(
                 "int8-weight-only",
-                ("onnx", "coreml"),
+                ("onnx", "coreml", "litert"),
                 0.1,
                 quantized=True,
                 oldest_ios=16,

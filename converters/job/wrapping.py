@@ -140,6 +140,8 @@ def _input_scaling(job: ExportJob) -> InputScaling | None:
     scale = BYTE_SCALE if job.options.raw_input else 1.0
     factors = tuple(scale * before / after for before, after in zip(done, std, strict=True))
     flip = network.channel_order != module.channel_order
+    if flip:
+        done = done[::-1]
     if not flip and all(factor == 1 for factor in factors):
         return None
     return InputScaling(factors, flip)

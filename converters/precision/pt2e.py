@@ -37,6 +37,20 @@ def prepare_program(
     return prepared  # type: ignore[no-any-return]
 
 
+def quantized_module(
+    module: nn.Module,
+    batches: Sequence[tuple[Tensor, ...]],
+    fp32_parts: Sequence[str],
+    progress: Progress = no_progress,
+) -> fx.GraphModule:
+    """The module's graph with quantizations in it, those of its fp32 weights among them.
+
+    Arguments are those of :func:`prepare_program`.
+    """
+    prepared = prepare_program(module, batches, fp32_parts, progress)
+    return convert_pt2e(prepared, fold_quantize=False)  # type: ignore[no-any-return]
+
+
 def quantize_program(
     module: nn.Module,
     batches: Sequence[tuple[Tensor, ...]],

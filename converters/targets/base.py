@@ -25,6 +25,7 @@ from mobilevit_edge.formats.bundle import (
     Activation,
     Bundle,
     CoreMLInfo,
+    Layout,
     TargetName,
     Task,
     Verification,
@@ -74,6 +75,8 @@ class TargetInfo:
         image_channels: how many channels its images may have.
         gives_probabilities: whether its artifacts give probabilities beside the logits.
         needs_temporary_folder: whether what runs its artifacts writes temporary files.
+        float_layout: the axes of images in numbers, as apps for this runtime have them. Channels
+            last are always red first: nobody there knows another order.
     """
 
     name: TargetName
@@ -88,6 +91,7 @@ class TargetInfo:
     image_channels: tuple[int, ...] = INPUT_CHANNELS
     gives_probabilities: bool = False
     needs_temporary_folder: bool = True
+    float_layout: Layout = "NCHW"
 
 
 @dataclass(frozen=True)
@@ -239,6 +243,7 @@ def make_job(options: ExportOptions, source: SourceModel) -> ExportJob:
         source,
         takes_pixels=options.raw_input or info.takes_pixels,
         activation="none" if info.gives_probabilities else options.activation,
+        float_layout=options.layout or info.float_layout,
     )
 
 

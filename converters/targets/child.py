@@ -11,14 +11,15 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
 
-from converters.targets.loaded import Array
+from converters.targets.loaded import Array, Run
 from mobilevit_edge.errors import ConversionError
-from mobilevit_edge.processes import wait_for_ending
+from mobilevit_edge.processes import reserve_stdout, wait_for_ending
 
 READY: Final = b"ready\n"
 _LENGTH_BYTES: Final = 8
@@ -39,6 +40,23 @@ def read_array(stream: IO[bytes]) -> Array:
         raise EOFError("the other end has closed")
     buffer = io.BytesIO(stream.read(int.from_bytes(header, "little")))
     return np.load(buffer, allow_pickle=False)  # type: ignore[no-any-return]
+
+
+def serve(open_file: Callable[[Path], Run]) -> None:
+    """What a worker's process does: answer arrays from stdin on stdout until stdin ends.
+
+    ``open_file`` opens the file that the command line names; what it prints goes to stderr.
+    """
+    answers = reserve_stdout()
+    run = open_file(Path(sys.argv[1]))
+    answers.write(READY)
+    answers.flush()
+    while True:
+        try:
+            x = read_array(sys.stdin.buffer)
+        except EOFError:
+            return
+        write_array(answers, run(x))
 
 
 class ChildRunner:

@@ -27,7 +27,8 @@ from mobilevit_edge.normalization import Channels
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
 from mobilevit_edge.reading import open_regular, read_text
 
-TargetName: TypeAlias = Literal["coreml", "onnx", "executorch"]
+Layout: TypeAlias = Literal["NCHW", "NHWC"]
+TargetName: TypeAlias = Literal["coreml", "onnx", "executorch", "litert"]
 TARGET_NAMES: Final[tuple[TargetName, ...]] = get_args(TargetName)
 Activation: TypeAlias = Literal["none", "softmax", "sigmoid"]
 """What an artifact makes of its logits."""
@@ -74,7 +75,7 @@ class Resize:
 class InputInfo:
     name: str
     dtype: Literal["float32", "uint8"]
-    layout: Literal["NCHW", "NHWC"]
+    layout: Layout
     shape: tuple[int | None, int | None, int | None, int | None]
     channel_order: ChannelOrder
     scale: float

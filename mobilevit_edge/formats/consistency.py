@@ -22,7 +22,6 @@ _MAX_COVER: Final = 4
 """Times the image size that an image may cover before its center is cut out."""
 _SCALES: Final = {"float32": 1 / 255, "uint8": 1.0}
 _SCALE_TOLERANCE: Final = 1e-6
-_LAYOUTS: Final = {"float32": "NCHW", "uint8": "NHWC"}
 
 
 def contradictions(manifest: Manifest, labels: int) -> list[str]:
@@ -41,7 +40,7 @@ def contradictions(manifest: Manifest, labels: int) -> list[str]:
         "batch": manifest.target == "coreml" and info.shape[0] != 1,
         "input size": math.prod(side or 1 for side in _shape_of(info, manifest.model.image_size))
         > MAX_INPUT_ELEMENTS,
-        "input layout": info.layout != _LAYOUTS[info.dtype],
+        "input layout": not _is_layout(info),
         "input scale": not math.isclose(info.scale, _SCALES[info.dtype], rel_tol=_SCALE_TOLERANCE),
         "mean and std": not _is_normalization(info),
         "cover": not _covers(info, manifest.model.image_size),
@@ -81,15 +80,22 @@ def _shape_of(info: InputInfo, size: tuple[int, int]) -> tuple[int | None, ...]:
     return (batch, height, width, CHANNELS[info.channel_order])
 
 
+def _is_layout(info: InputInfo) -> bool:
+    """Whether apps know the axes: bytes have channels last, and channels last are red first."""
+    if info.layout == "NHWC":
+        return info.channel_order != "BGR"
+    return info.dtype != "uint8"
+
+
 def _is_normalization(info: InputInfo) -> bool:
-    """Whether mean and std can be applied; bytes are normalized, and ordered, inside the model."""
+    """Whether mean and std can be applied; bytes are normalized inside the model."""
     try:
         normalization = Normalization(info.mean, info.std)
     except ValueError:
         return False
     if len(info.mean) != CHANNELS[info.channel_order]:
         return False
-    return info.dtype != "uint8" or (normalization.is_identity and info.channel_order != "BGR")
+    return info.dtype != "uint8" or normalization.is_identity
 
 
 def _covers(info: InputInfo, size: tuple[int, int]) -> bool:

@@ -34,7 +34,7 @@ from tests.support.exports import (
 )
 
 HERE = Path(__file__).parent
-EXPORTS = {"bundle", "program", "package", "converts_to"}
+EXPORTS = {"bundle", "program", "package", "flatbuffer", "converts_to"}
 
 # Networks this small gain nothing from threads, and lose much where cores are shared.
 torch.set_num_threads(1)
@@ -115,6 +115,12 @@ def program(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundl
 def package(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundles:
     """Bundles for Core ML."""
     return Bundles("coreml", export, checkpoint, _made(run_folder / "coreml"))
+
+
+@pytest.fixture(scope="session")
+def flatbuffer(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundles:
+    """Bundles for LiteRT."""
+    return Bundles("litert", export, checkpoint, _made(run_folder / "litert"))
 
 
 @pytest.fixture(scope="session")

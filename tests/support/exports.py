@@ -108,6 +108,15 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             ("--image-size", "32", "--backend", "vulkan", "--precision", "fp16"),
         ),
     },
+    "litert": {
+        "v1": ("v1_lean", ("--image-size", "72x64")),
+        "v2_raw": ("v2_lean", ("--image-size", "72", "--raw-input", "--normalize", "imagenet")),
+        "v3_batch": (
+            "v3_tokens_lean",
+            ("--image-size", "64", "--layout", "NCHW", "--batch", "2", "--softmax"),
+        ),
+        "v3_maps": ("v3_maps_lean", ("--image-size", "64x96", "--std", "0.2,0.3,0.4")),
+    },
     "coreml": {
         "v1": ("v1", ("--image-size", "64")),
         "v2": ("v2", ("--image-size", "64", "--author", "A. Author", "--license", "MIT")),

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from converters.targets.child import READY, read_array, write_array
-from mobilevit_edge.processes import reserve_stdout
+from converters.targets.child import serve
+from converters.targets.loaded import Run
 
 
-def main() -> None:
-    """Answer arrays from stdin on stdout until stdin ends."""
-    answers = reserve_stdout()
+def _open(path: Path) -> Run:
     from converters.targets.executorch.program import Program
 
-    program = Program(Path(sys.argv[1]))
-    answers.write(READY)
-    answers.flush()
-    while True:
-        try:
-            x = read_array(sys.stdin.buffer)
-        except EOFError:
-            return
-        write_array(answers, program.run(x))
+    return Program(path).run
 
 
 if __name__ == "__main__":
-    main()
+    serve(_open)

@@ -1,0 +1,18 @@
+"""The child process that runs a ``.tflite`` file: ``python -m`` with this module and a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from converters.targets.child import serve
+from converters.targets.loaded import Run
+
+
+def _open(path: Path) -> Run:
+    from converters.targets.litert.interpreter import LiteRTSession
+
+    return LiteRTSession(path).run
+
+
+if __name__ == "__main__":
+    serve(_open)
