@@ -98,7 +98,7 @@ def translations_to_onnx_read_once(request: pytest.FixtureRequest) -> Iterator[N
         return
     from torch.onnx._internal.exporter import _registration as registration
 
-    library = registration.onnxscript_apis
+    library: Any = vars(registration)["onnxscript_apis"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(library, "get_torchlib_ops", lru_cache(library.get_torchlib_ops))
         yield

@@ -10,6 +10,8 @@ with quiet():
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
 
+__all__ = ["kind_of", "pack", "schema", "unpack"]
+
 _BUILTINS: Final = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")
 }
@@ -30,4 +32,4 @@ def kind_of(code: Any) -> str:
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
     if builtin == schema.BuiltinOperator.CUSTOM:
         return f"CUSTOM {code.customCode.decode(errors='replace')}"
-    return _BUILTINS[builtin]
+    return str(_BUILTINS[builtin])

@@ -21,12 +21,12 @@ class Reader:
         self._table = table
 
     def _at(self, field: int) -> int:
-        offset: int = self._table.Offset(4 + 2 * field)
+        offset = int(self._table.Offset(4 + 2 * field))
         assert offset, f"field {field} is missing"
-        return offset + self._table.Pos
+        return offset + int(self._table.Pos)
 
     def text(self, field: int) -> str:
-        return self._table.String(self._at(field)).decode()
+        return str(self._table.String(self._at(field)).decode())
 
     def number(self, field: int, flags: type = number_types.Uint8Flags) -> int:
         return self._table.Get(flags, self._at(field))  # type: ignore[no-any-return]
@@ -43,7 +43,7 @@ class Reader:
 
     def floats(self, field: int) -> list[float]:
         start, length = self._vector(field)
-        return np.frombuffer(self._table.Bytes, np.float32, length, start).tolist()
+        return list(map(float, np.frombuffer(self._table.Bytes, np.float32, length, start)))
 
     def _vector(self, field: int) -> tuple[int, int]:
         offset = self._at(field) - self._table.Pos

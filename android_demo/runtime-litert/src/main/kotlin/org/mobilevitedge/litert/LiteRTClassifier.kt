@@ -1,0 +1,59 @@
+package org.mobilevitedge.litert
+
+import java.io.File
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+import org.mobilevitedge.core.Bundle
+import org.mobilevitedge.core.BundleException
+import org.mobilevitedge.core.Classifier
+import org.tensorflow.lite.DataType
+import org.tensorflow.lite.Interpreter
+import org.tensorflow.lite.TensorFlowLite
+
+/**
+ * A bundle of the target `litert` in LiteRT's interpreter with XNNPACK, on the processor.
+ *
+ * The interpreter, and not the newer CompiledModel: it is what the export has verified the file with, takes bytes
+ * and floats from a buffer as it is, and says how many threads it uses.
+ */
+class LiteRTClassifier(bundle: Bundle, threads: Int) : Classifier {
+    private val manifest = bundle.manifest
+    private val interpreter: Interpreter
+    private val output: ByteBuffer
+
+    override val runtime = "LiteRT"
+    override val version: String? = TensorFlowLite.runtimeVersion()
+
+    init {
+        try {
+            interpreter = Interpreter(File(bundle.model.path), Interpreter.Options().setNumThreads(threads).setUseXNNPACK(true))
+        } catch (error: RuntimeException) {
+            throw BundleException("LiteRT cannot load the model: ${error.message}", error)
+        }
+        try {
+            val answer = interpreter.getOutputTensor(0)
+            // Of a stranger's model too: whole numbers, or none.
+            if (answer.dataType() != DataType.FLOAT32 || answer.numElements() != manifest.model.outputs) {
+                throw BundleException("the model's output is not ${manifest.model.outputs} floats: export the bundle again")
+            }
+            output = ByteBuffer.allocateDirect(answer.numBytes()).order(ByteOrder.nativeOrder())
+        } catch (error: RuntimeException) {
+            interpreter.close()
+            throw error as? BundleException ?: BundleException("LiteRT cannot load the model: ${error.message}", error)
+        }
+    }
+
+    override fun run(input: ByteBuffer): FloatArray {
+        input.order(ByteOrder.nativeOrder())
+        output.rewind()
+        try {
+            interpreter.run(input, output)
+        } catch (error: RuntimeException) {
+            throw BundleException("LiteRT cannot run the model: ${error.message}", error)
+        }
+        output.rewind()
+        return FloatArray(manifest.model.outputs).also(output.asFloatBuffer()::get)
+    }
+
+    override fun close() = interpreter.close()
+}
