@@ -15,7 +15,7 @@ from converters.job.precisions import Precision
 from converters.job.wrapping import wrap_for_export
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, Outcome, apply_rewrites
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.bundle import TARGET_NAMES, TargetName
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.specs import COUNTS, SPECS, Attention, ModelSpec, v3_ablation, with_attention
 from tests.conftest import filled_model, random_images
@@ -37,7 +37,7 @@ from tests.support.rewrites import (
     rewrites_of,
 )
 
-targets = pytest.mark.parametrize("target", ["onnx", "executorch", "coreml"])
+targets = pytest.mark.parametrize("target", TARGET_NAMES)
 families = pytest.mark.parametrize("family", FAMILIES)
 
 FP32 = 1e-5
