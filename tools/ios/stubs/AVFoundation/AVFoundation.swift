@@ -1,15 +1,15 @@
 @_exported import CoreVideo
 @_exported import UIKit
 
-public enum AVMediaType {
+public enum AVMediaType: Sendable {
     case video
 }
 
-public enum AVCaptureVideoOrientation {
+public enum AVCaptureVideoOrientation: Sendable {
     case portrait, portraitUpsideDown, landscapeRight, landscapeLeft
 }
 
-public enum AVLayerVideoGravity {
+public enum AVLayerVideoGravity: Sendable {
     case resizeAspect
 }
 
@@ -17,7 +17,8 @@ public final class CMSampleBuffer {}
 
 public func CMSampleBufferGetImageBuffer(_ buffer: CMSampleBuffer) -> CVPixelBuffer? { fatalError("a stub") }
 
-public final class AVCaptureConnection {
+public final class AVCaptureConnection: NSObject {
+    public var isVideoOrientationSupported: Bool { fatalError("a stub") }
     public var videoOrientation = AVCaptureVideoOrientation.portrait
     public var videoRotationAngle: CGFloat = 0
 
@@ -51,12 +52,26 @@ public final class AVCaptureVideoDataOutput: AVCaptureOutput {
 }
 
 public final class AVCaptureDevice {
-    public enum DeviceType {
+    public enum DeviceType: Sendable {
         case builtInWideAngleCamera
     }
 
-    public enum Position {
+    public enum Position: Sendable {
         case front, back
+    }
+
+    /// As the real one, it may be used on any thread, and is not safe on several.
+    public final class RotationCoordinator: NSObject {
+        public init(device: AVCaptureDevice, previewLayer: CALayer?) {}
+
+        public var videoRotationAngleForHorizonLevelPreview: CGFloat { fatalError("a stub") }
+        public var videoRotationAngleForHorizonLevelCapture: CGFloat { fatalError("a stub") }
+
+        /// Of NSObject, on Apple's systems.
+        public func observe<Value>(
+            _ path: KeyPath<RotationCoordinator, Value>, options: NSKeyValueObservingOptions,
+            changeHandler: @escaping @Sendable (RotationCoordinator, NSKeyValueObservedChange<Value>) -> Void
+        ) -> NSKeyValueObservation { fatalError("a stub") }
     }
 
     public static func `default`(
@@ -66,7 +81,7 @@ public final class AVCaptureDevice {
     public static func requestAccess(for media: AVMediaType) async -> Bool { fatalError("a stub") }
 }
 
-public final class AVCaptureSession: @unchecked Sendable {
+public final class AVCaptureSession: NSObject {
     public enum Preset {
         case vga640x480
     }
@@ -75,7 +90,7 @@ public final class AVCaptureSession: @unchecked Sendable {
     public var inputs: [AVCaptureInput] { fatalError("a stub") }
     public var outputs: [AVCaptureOutput] { fatalError("a stub") }
 
-    public init() {}
+    public override init() {}
 
     public func beginConfiguration() {}
     public func commitConfiguration() {}
