@@ -8,6 +8,7 @@ code or a test is wrong. Exit code 4: a tool cannot be had; the message names it
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -31,6 +32,12 @@ from tools.ios.toolchain import Toolchain, gather
 CACHE: Final = cache_folder("swift")
 APP: Final = ROOT / "ios_demo"
 STUBS: Final = ROOT / "tools" / "ios" / "stubs"
+PLAYED: Final = ROOT / "tools" / "ios" / "played"
+_PLAYED_STUBS: Final = ("CoreVideo", "CoreGraphics", "UIKit", "AVFoundation")
+_PLAYED_SOURCES: Final = (
+    *("MobileViTKit/BundleError", "MobileViTKit/Pixels"),
+    "MobileViTCoreML/PixelBuffer",
+)
 STUB_MODULES: Final = (
     *("CoreVideo", "CoreML", "CoreGraphics", "ImageIO", "CryptoKit", "UniformTypeIdentifiers"),
     *("UIKit", "AVFoundation", "SwiftUI", "PhotosUI"),
@@ -89,6 +96,7 @@ def copy_sources(folder: Path) -> Path:
     work = folder / "ios"
     shutil.copytree(APP, work, ignore=shutil.ignore_patterns(".build", "*.bundle"))
     shutil.copytree(STUBS, work / "stubs")
+    shutil.copytree(PLAYED, work / "played")
     return work
 
 
@@ -110,8 +118,26 @@ def check(build: Build) -> None:
     build.run(*environment, "swift", "test", "-j", "2", *package, show=True)
     show_step("reading the app's reports in Python")
     run_module("tools.read_reports", reports)
+    show_step("running the camera's feed on played classes of AVFoundation")
+    run_played(build)
     show_step("parsing and type-checking the app against stubs of Apple's frameworks")
     type_check(build)
+
+
+def run_played(build: Build) -> None:
+    """Compile what is tested with the stubs it needs as one module, and run it."""
+    folder = build.work / "played"
+    stubs = (f"stubs/{name}/{name}.swift" for name in _PLAYED_STUBS)
+    kit = (f"MobileViTKit/Sources/{file}.swift" for file in _PLAYED_SOURCES)
+    for source in (*stubs, *kit, "App/CameraFeed.swift"):
+        text = (build.work / source).read_text("utf-8")
+        # One module needs no imports but the system's own.
+        plain = re.sub(r"^ *(@_exported )?import \w+\n", "", text, flags=re.MULTILINE)
+        plain = "import Foundation\n" + plain.replace("#if canImport(CoreML)", "#if true")
+        (folder / Path(source).name).write_text(plain, "utf-8")
+    program = folder / "played"
+    build.run("swiftc", "-swift-version", "5", *build.swift_files("played"), "-o", program)
+    build.run(program, show=True)
 
 
 def type_check(build: Build) -> None:
