@@ -49,8 +49,8 @@ def icon() -> Image.Image:
     scale = 4 * SIDE / _UNITS
     large = Image.new("RGB", (4 * SIDE, 4 * SIDE), _BACKGROUND)
     draw = ImageDraw.Draw(large)
-    for (x, y), color in _PATCHES.items():
-        corners = [value * scale for value in (x, y, x + _PATCH, y + _PATCH)]
+    for (left, top), color in _PATCHES.items():
+        corners = [value * scale for value in (left, top, left + _PATCH, top + _PATCH)]
         draw.rectangle(corners, fill=color)
     ends = [(x * scale, y * scale) for x, y in _LINE]
     draw.line(ends, fill=_LINE_COLOR, width=round(_LINE_WIDTH * scale))

@@ -156,7 +156,8 @@ def test_a_device_without_a_name_has_its_models(
 def test_a_list_of_another_shape_is_an_error_in_words(
     phone: Phone, listed: Callable[..., Exchange], measure: Callable[..., Finished]
 ) -> None:
-    for entry in ("text", None, {}):
+    entries: list[Any] = ["text", None, {}]
+    for entry in entries:
         phone.plays(listed(entry))
         done = measure()
         assert (done.code, "devicectl cannot list devices" in done.err) == (3, True)
