@@ -13,14 +13,20 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
     private let output = AVCaptureVideoDataOutput()
     private let queue = DispatchQueue(label: "camera")
     private let work: @Sendable (Pixels) async -> Void
+    private let started: @Sendable () -> Void
     private let failed: @Sendable (String) -> Void
     private var busy = false
 
     /// - Parameters:
     ///   - work: hears each frame, one at a time.
-    ///   - failed: hears why there are none.
-    init(work: @escaping @Sendable (Pixels) async -> Void, failed: @escaping @Sendable (String) -> Void) {
+    ///   - started: hears when a camera runs: before, there is nothing to turn.
+    ///   - failed: hears why none does.
+    init(
+        work: @escaping @Sendable (Pixels) async -> Void, started: @escaping @Sendable () -> Void,
+        failed: @escaping @Sendable (String) -> Void
+    ) {
         self.work = work
+        self.started = started
         self.failed = failed
     }
 
@@ -34,6 +40,7 @@ final class CameraFeed: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, 
             do {
                 try self.configure(front: front)
                 self.session.startRunning()
+                self.started()
             } catch {
                 self.failed(error.localizedDescription)
             }

@@ -3,25 +3,30 @@ import SwiftUI
 import UIKit
 
 /// The camera's picture, upright however the phone is held; the frames of its feed are turned with it.
+///
+/// `starts`: how often a camera has started, each with a connection of its own to turn.
 struct CameraPreview: UIViewRepresentable {
     let feed: CameraFeed
     let front: Bool
+    let starts: Int
 
     func makeUIView(context: Context) -> PreviewView { PreviewView() }
 
-    func updateUIView(_ view: PreviewView, context: Context) { view.show(feed, front: front) }
+    func updateUIView(_ view: PreviewView, context: Context) { view.show(feed, front: front, starts: starts) }
 }
 
 final class PreviewView: UIView {
     private let preview = AVCaptureVideoPreviewLayer()
     private var rotation: Rotation?
-    private var isFront: Bool?
+    private var starts = 0
 
-    func show(_ feed: CameraFeed, front: Bool) {
-        guard preview.session !== feed.session || isFront != front else { return }
-        preview.session = feed.session
-        preview.videoGravity = .resizeAspect
-        isFront = front
+    func show(_ feed: CameraFeed, front: Bool, starts: Int) {
+        if preview.session !== feed.session {
+            preview.session = feed.session
+            preview.videoGravity = .resizeAspect
+        }
+        guard self.starts != starts else { return }
+        self.starts = starts
         rotation = Rotation(feed, preview, front: front)
     }
 

@@ -14,7 +14,7 @@ struct CameraView: View {
         let layout = height == .compact ? AnyLayout(HStackLayout()) : AnyLayout(VStackLayout())
         layout {
             if let feed = model.feed {
-                CameraPreview(feed: feed, front: model.front)
+                CameraPreview(feed: feed, front: model.front, starts: model.starts)
                     .accessibilityLabel(Text("What the camera sees"))
             }
             VStack {
@@ -48,6 +48,7 @@ final class CameraModel: ObservableObject {
     @Published private(set) var message = ""
     @Published private(set) var feed: CameraFeed?
     @Published private(set) var front = false
+    @Published private(set) var starts = 0
     @Published private(set) var isRefused = false
     private var smoother = Smoother()
 
@@ -70,6 +71,8 @@ final class CameraModel: ObservableObject {
                 } catch {
                     await self?.show(error.localizedDescription)
                 }
+            } started: { [weak self] in
+                Task { @MainActor in self?.starts += 1 }
             } failed: { [weak self] reason in
                 Task { @MainActor in self?.show(reason) }
             }

@@ -21,10 +21,11 @@ func expect(_ isTrue: Bool, _ what: String) {
 }
 
 let heard = Heard()
-let feed = CameraFeed(work: { _ in }, failed: heard.add)
+let started = Heard()
+let feed = CameraFeed(work: { _ in }, started: { started.add("") }, failed: heard.add)
 feed.start(front: false)
 settle()
-expect(feed.session.isRunning, "a camera that is there runs")
+expect(feed.session.isRunning && started.all().count == 1, "a camera that is there runs, and says so")
 expect(feed.session.inputs.count == 1 && feed.session.outputs.count == 1, "it has one input and one output")
 for _ in 0..<20 {
     feed.start(front: false)
@@ -38,6 +39,7 @@ expect(feed.session.inputs.count == 1 && feed.session.outputs.count == 1, "input
 expect(heard.all().isEmpty, "nothing failed until here")
 feed.start(front: true)
 settle()
+expect(started.all().count == 41, "each start is told, a failed one is none")
 expect(heard.all() == ["this device has no camera to use"], "a camera that is not there is told in words")
 feed.stop()
 settle()

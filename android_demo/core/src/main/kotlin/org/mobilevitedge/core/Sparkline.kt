@@ -14,7 +14,7 @@ object Sparkline {
             val (first, end) = Pair(point.toLong() * samples.size / count, (point + 1L) * samples.size / count)
             samples.subList(first.toInt(), end.toInt()).max()
         }
-        val (low, high) = Pair(samples.min(), slowest.max())
+        val (low, high) = Pair(samples.min(), samples.max())
         return slowest.map { if (high == low) 0.5f else ((it - low).toDouble() / (high - low)).toFloat() }
     }
 }
