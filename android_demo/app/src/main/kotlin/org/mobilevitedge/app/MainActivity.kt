@@ -122,7 +122,7 @@ class MainActivity : Activity() {
     private fun list(entries: List<ModelEntry>, problems: List<String>) {
         val wanted = getPreferences(MODE_PRIVATE).getString(CameraActivity.MODEL, null)
         names = entries.map { it.name }
-        spinner.adapter = ArrayAdapter(this, android.R.layout.simple_spinner_dropdown_item, entries.map { "${it.title.name}\n${it.title.detail}" })
+        spinner.adapter = ArrayAdapter(this, android.R.layout.simple_list_item_1, entries.map { "${it.title.name}\n${it.title.detail}" })
         if (wanted in names) spinner.setSelection(names.indexOf(wanted))
         for (button in useModel) button.isEnabled = names.isNotEmpty()
         message.text = if (names.isEmpty()) getString(R.string.no_model) else problems.joinToString("\n")

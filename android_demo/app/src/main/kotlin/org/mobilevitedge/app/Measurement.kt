@@ -29,7 +29,8 @@ class Measurement private constructor(private val context: Context, private val 
     /** What disturbs it. */
     val interruptions = Interruptions()
 
-    private val samples = LongArray(request.plan.runs)
+    // Plans come from `adb` too, and are checked once the measurement begins.
+    private val samples = LongArray(request.plan.runs.coerceIn(BenchPlan.RUNS))
 
     @Volatile
     private var sampleCount = 0

@@ -18,10 +18,14 @@ data class BenchPlan(
         }
         // The first call is the cold start: it never counts as a sample.
         within("warm-up", warmUp, 1..10_000)
-        within("runs", runs, 1..100_000)
+        within("runs", runs, RUNS)
         within("rounds", rounds, 1..100)
         within("cool-down", coolDownSeconds, 0..600)
         within("threads", threads, 1..16)
+    }
+
+    companion object {
+        val RUNS = 1..100_000
     }
 }
 
