@@ -117,30 +117,27 @@ def newer(
     }
 
 
-@pytest.mark.parametrize(
-    "others",
-    [
-        [newer("Ada's Watch", "W-1", platform="watchOS")],
-        [newer("iPhone 17 Pro", "S-1", reality="simulated")],
-        [{"identifier": "S-2", "visibilityClass": "simulators"}],
-        [{**device("Old watch", "W-2"), "hardwareProperties": {"platform": "watchOS"}}],
-        [{**device("Simulated", "S-3"), "hardwareProperties": {"reality": "simulated"}}],
-    ],
-    ids=["watch", "simulator", "nameless simulator", "earlier watch", "earlier simulator"],
-)
+NO_PHONES = [
+    newer("Ada's Watch", "W-1", platform="watchOS"),
+    newer("iPhone 17 Pro", "S-1", reality="simulated"),
+    {"identifier": "S-2", "visibilityClass": "simulators"},
+    {**device("Old watch", "W-2"), "hardwareProperties": {"platform": "watchOS"}},
+    {**device("Simulated", "S-3"), "hardwareProperties": {"reality": "simulated"}},
+]
+
+
 @pytest.mark.parametrize("phone_entry", [device("Ada", "A-1"), newer("Ada", "A-1")])
 def test_simulators_and_watches_are_no_phones(
     phone: Phone,
     listed: Callable[..., Exchange],
     measure: Callable[..., Finished],
     phone_entry: dict[str, Any],
-    others: list[dict[str, Any]],
 ) -> None:
-    phone.plays(listed(*others, phone_entry), LAUNCHED, FETCHED)
+    phone.plays(listed(*NO_PHONES, phone_entry), LAUNCHED, FETCHED)
     done = measure()
     assert done.code == 0, done.err
     assert "--device A-1" in phone.asked[-1]
-    phone.plays(listed(*others))
+    phone.plays(listed(*NO_PHONES))
     assert "attach an iPhone" in measure().err
 
 
