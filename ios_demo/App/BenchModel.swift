@@ -78,8 +78,8 @@ final class BenchModel: ObservableObject {
             runtime: "Core ML", version: version)
         do {
             let run = try await runner.run(id: UUID().uuidString, jobs, observer: progress)
-            report = try store.finish(name, run)
             show(run, titles)
+            report = try store.finish(name, run)
             status = ""
         } catch {
             status = ""

@@ -28,7 +28,9 @@ final class BenchProgress: BenchObserver, @unchecked Sendable {
 
     func measured(_ run: Run) throws {
         lock.withLock { self.run = run }
-        try store.keep(name, run)
+        // A full storage does not end a measurement: the figures are on the screen, and the end says why there is
+        // no report.
+        try? store.keep(name, run)
     }
 
     func stopReason() -> String? { lock.withLock { stop } }

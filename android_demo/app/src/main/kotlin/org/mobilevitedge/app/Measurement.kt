@@ -80,7 +80,11 @@ class Measurement private constructor(private val context: Context, private val 
 
     override fun measured(run: Run) {
         this.run = run
-        reports.keep(request.report, run)
+        try {
+            reports.keep(request.report, run)
+        } catch (error: BundleException) {
+            // A full storage does not end a measurement: the figures are on the screen, and the end says why there is no report.
+        }
     }
 
     override fun stopReason(): String? = stop
