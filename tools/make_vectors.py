@@ -37,6 +37,7 @@ from mobilevit_edge.preprocess import (
 )
 from tools.app_check import CheckError
 from tools.command import tool_parser
+from tools.strange_models import write_strange_models
 
 SIZES: Final = (
     (40, 30),
@@ -79,6 +80,21 @@ LABELS: Final = (
 )
 """Texts of labels, good and bad."""
 DAMAGED: Final = 2000
+NAMES: Final = {
+    "mobilevit_xxs": "MobileViT XXS",
+    "mobilevit_s": "MobileViT S",
+    "mobilevitv2_050": "MobileViTv2 0.5",
+    "mobilevitv2_075": "MobileViTv2 0.75",
+    "mobilevitv2_100": "MobileViTv2 1.0",
+    "mobilevitv2_200": "MobileViTv2 2.0",
+    "mobilevitv3_xs": "MobileViTv3 XS",
+    "mobilevitv3_xs_l2": "MobileViTv3 XS L2",
+    "mobilevit_s+fusion_1x1": "MobileViT S+fusion_1x1",
+    "my own model": "my own model",
+    "mobilevit_": "mobilevit_",
+    "": "",
+}
+"""What people read instead of a model's name."""
 
 
 def parser() -> ArgumentParser:
@@ -216,6 +232,7 @@ def bad_manifests(good: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "bytes in floats": (["input", "dtype"], "uint8"),
         "std of text": (["input", "std"], ["1", "1", "1"]),
         "an unknown task": (["task"], "guessing"),
+        "a task of another type": (["task"], 5),
         "an unknown activation": (["output", "activation"], "tanh"),
         "too few labels": (["labels", "count"], 1),
         "golden of another size": (["golden", "rows"], 3),
@@ -305,6 +322,8 @@ def write_vectors(folder: Path) -> None:
     export_bundle(options)
     export_bundle(replace(options, raw_input=True, output=taking_pixels))
     (folder / "photo.json").write_text(json.dumps(photo_case([bundle, taking_pixels])))
+    write_strange_models(read_bundle(bundle).manifest, folder / "strange")
+    (folder / "names.json").write_text(json.dumps(NAMES))
     text = (bundle / MANIFEST_FILE).read_text("utf-8")
     bad = dict(bad_manifests(json.loads(text)))
     accepted = [name for name, changed in bad.items() if not refused(bundle, changed)]

@@ -1,4 +1,8 @@
-"""Measuring on an Android phone, through ``adb`` and the sample app."""
+"""Measuring on an Android phone, through ``adb`` and the sample app.
+
+Files go through the app's own content provider, which is open to ``adb`` alone: since Android 11 an
+app's folder on the shared storage is closed to ``adb push`` on many phones.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,11 @@ from mobilevit_edge.formats.report import Report, read_report
 from mobilevit_edge.processes import output_tail
 
 PACKAGE: Final = "org.mobilevitedge.app"
-_FILES: Final = PurePosixPath("/sdcard/Android/data") / PACKAGE / "files"
-_INCOMING: Final = _FILES / "incoming"
-_REPORTS: Final = _FILES / "reports"
+_PROVIDER: Final = f"content://{PACKAGE}.bench"
+_STAGING: Final = PurePosixPath("/data/local/tmp")
+"""Where every phone lets adb write."""
+_LOG_TAG: Final = "MobileViTBench"
+_ANSWER: Final = re.compile(r"MOBILEVIT-BENCH (DONE|FAILED) (\S+)(?: (.*))?")
 _POLL_SECONDS: Final = 1.0
 _MISSES: Final = 3
 """Polls without the app's process until it counts as ended: it takes a moment to start."""
@@ -125,31 +131,61 @@ def measure_on_android(
         raise DeviceError(
             f"the app is not installed on {adb.serial}: build android_demo and pass --app FILE"
         )
-    # A fresh process, so that the first load is a cold start.
-    adb.run("shell", "am", "force-stop", PACKAGE)
     with tempfile.TemporaryDirectory() as folder:
-        adb.run("shell", "mkdir", "-p", str(_INCOMING))
         for name, bundle in bundles.items():
             show(f"pushing {name}")
             packed = Path(folder) / f"{name}.zip"
             zip_bundle(bundle, packed)
-            adb.run("push", str(packed), str(_INCOMING / packed.name))
+            _hand_over(adb, packed)
         name = f"bench-{uuid.uuid4()}"
+        # A fresh process, so that the first load is a cold start.
+        adb.run("shell", "am", "force-stop", PACKAGE)
         show("starting the app")
         _start(adb, _extras(list(bundles), plan, name))
         show("measuring on the device")
-        try:
-            _wait(adb, name, timeout)
-            fetched = Path(folder) / "report.json"
-            adb.run("pull", str(_REPORTS / f"{name}.json"), str(fetched))
-        finally:
-            adb.query(
-                "rm", "-f", str(_REPORTS / f"{name}.json"), str(_REPORTS / f"{name}.error.txt")
-            )
+        _wait(adb, name, timeout)
+        fetched = Path(folder) / "report.json"
+        fetched.write_text(_content(adb, f"read --uri {_PROVIDER}/reports/{name}.json"), "utf-8")
         report = read_report(fetched)
+    # Kept on the phone until it has arrived.
+    adb.query("content", "delete", "--uri", f"{_PROVIDER}/reports/{name}.json")
     if len(report.runs) != 1:
         raise ReportError(f"the app on {adb.serial} wrote {len(report.runs)} runs instead of one")
     return report
+
+
+def _hand_over(adb: Adb, packed: Path) -> None:
+    """Give a file to the app, through a place that both adb and the phone's shell reach."""
+    staged = _STAGING / f"mobilevit-{packed.name}"
+    try:
+        adb.run("push", str(packed), str(staged))
+        _content(adb, f"write --uri {_PROVIDER}/incoming/{packed.name} < {staged}")
+    finally:
+        adb.query("rm", "-f", str(staged))
+
+
+def _content(adb: Adb, command: str) -> str:
+    """What a command to the app's provider prints; its exit code is 0 whatever happens."""
+    finished = run_tool([adb.program, "-s", adb.serial, "shell", f"content {command}"])
+    # Android's runtime prints warnings too.
+    failed = re.search(r"Error while accessing provider|Exception", finished.stderr)
+    unknown = re.search(r"^\[ERROR\]", finished.stdout, re.MULTILINE)
+    if finished.returncode == 0 and failed is None and unknown is None:
+        return finished.stdout
+    printed = f"{finished.stderr}\n{finished.stdout}".strip()
+    if "ENOSPC" in printed or "No space left" in printed:
+        raise DeviceError(f"the storage of {adb.serial} is full: free some space")
+    if "Could not find provider" in printed:
+        raise DeviceError(
+            f"the app on {adb.serial} is older than this command: build android_demo and pass "
+            f"--app FILE"
+        )
+    if "Permission Denial" in printed or "SecurityException" in printed:
+        raise DeviceError(
+            f"{adb.serial} does not let adb reach the app: allow USB debugging (security settings) "
+            f"in its developer options: {printed[:300]}"
+        )
+    raise DeviceError(f"the app on {adb.serial} takes no files: {printed[:300]}")
 
 
 def _extras(names: Sequence[str], plan: DevicePlan, report: str) -> list[str]:
@@ -171,18 +207,21 @@ def _start(adb: Adb, extras: Sequence[str]) -> None:
 
 
 def _wait(adb: Adb, name: str, timeout: float) -> None:
-    """Wait until the report is there."""
+    """Wait until the app says that the report is there.
+
+    It says so in the log: asking its provider would start a virtual machine on the phone each time,
+    in the middle of the measurement.
+    """
     end = time.monotonic() + timeout
     misses = 0
     while True:
-        written = adb.query("ls", str(_REPORTS)).split()
-        if f"{name}.json" in written:
+        if _has_answered(adb, name):
             return
-        if f"{name}.error.txt" in written:
-            reason = adb.query("cat", str(_REPORTS / f"{name}.error.txt"))
-            raise DeviceError(f"the app on {adb.serial} refused: {reason[:300]}")
         misses = 0 if adb.query("pidof", PACKAGE) else misses + 1
         if misses >= _MISSES:
+            # It may have answered and ended since.
+            if _has_answered(adb, name):
+                return
             raise DeviceError(_app_exit_reason(adb))
         if time.monotonic() >= end:
             adb.query("am", "force-stop", PACKAGE)
@@ -191,6 +230,21 @@ def _wait(adb: Adb, name: str, timeout: float) -> None:
                 f"allow more time with --timeout, or ask for fewer runs"
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _has_answered(adb: Adb, name: str) -> bool:
+    """Whether the log holds the app's answer for this report.
+
+    Raises:
+        DeviceError: the app refused.
+    """
+    log = adb.query("logcat", "-d", "-v", "raw", "-s", _LOG_TAG)
+    for outcome, report, reason in _ANSWER.findall(log):
+        if report == name and outcome == "DONE":
+            return True
+        if report == name:
+            raise DeviceError(f"the app on {adb.serial} refused: {reason[:300]}")
+    return False
 
 
 def _app_exit_reason(adb: Adb) -> str:

@@ -73,10 +73,9 @@ def find_iphone(program: str, serial: str | None) -> DeviceControl:
         command = [program, "devicectl", "list", "devices", "--json-output", str(path)]
         finished = run_tool(command)
         try:
-            devices = [
-                _device(found) for found in json.loads(path.read_text())["result"]["devices"]
-            ]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            listed = json.loads(path.read_text())["result"]["devices"]
+            devices = [device for device in map(_device, listed) if device is not None]
+        except (OSError, ValueError, KeyError, TypeError) as error:
             printed = output_tail(finished) or error
             raise DeviceError(f"devicectl cannot list devices: {printed}") from error
     if serial is not None:
@@ -102,12 +101,44 @@ class _Device:
     paired: bool
 
 
-def _device(found: Any) -> _Device:
+def _device(found: Any) -> _Device | None:
+    """An iPhone or iPad; ``None`` for what else is listed: watches, other systems, simulators.
+
+    Xcode 27 moved what it tells of a device to ``properties``, and lists simulators. Where it does
+    not tell, the device counts.
+    """
+    hardware = _part(found, "hardware", "hardwareProperties")
+    if "simulated" in str(hardware.get("reality")) or found.get("visibilityClass") == "simulators":
+        return None
+    if hardware.get("platform") not in (None, "iOS", "iPadOS"):
+        return None
+    identifier = str(found["identifier"])
+    name = _part(found, "state", "deviceProperties").get("name") or hardware.get("marketingName")
+    connection = _part(found, "connection", "connectionProperties")
     return _Device(
-        identifier=str(found["identifier"]),
-        name=str(found["deviceProperties"]["name"]),
-        paired=found["connectionProperties"].get("pairingState") == "paired",
+        identifier=identifier,
+        name=str(name or identifier),
+        paired=connection.get("pairingState") == "paired",
     )
+
+
+def _part(found: Any, name: str, earlier_name: str) -> dict[str, Any]:
+    """What is told of one side of a device, as Xcode 27 has it or as earlier ones do."""
+    if not isinstance(found, dict):
+        raise TypeError(f"a device is not an object: {str(found)[:100]}")
+    properties = found.get("properties")
+    parts = [
+        found.get(earlier_name),
+        properties.get(name) if isinstance(properties, dict) else None,
+    ]
+    # Entry by entry: a name may stand in one of them alone.
+    return {
+        key: value
+        for part in parts
+        if isinstance(part, dict)
+        for key, value in part.items()
+        if value is not None
+    }
 
 
 def measure_on_ios(

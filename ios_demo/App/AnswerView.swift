@@ -1,13 +1,14 @@
 import MobileViTKit
 import SwiftUI
 
-/// The best classes of a photo, a bar each.
+/// The best classes of an image, a bar each, and how long the model took.
 struct AnswerView: View {
-    let answer: Answer
+    let classes: [ClassScore]
+    let milliseconds: Double
 
     var body: some View {
         VStack(alignment: .leading) {
-            ForEach(answer.classes, id: \.index) { score in
+            ForEach(classes, id: \.index) { score in
                 ProgressView(value: min(1, max(0, score.probability))) {
                     HStack {
                         Text(score.label)
@@ -17,7 +18,7 @@ struct AnswerView: View {
                 }
                 .accessibilityLabel(Text("\(score.label), \(percent(score))"))
             }
-            Text(String(format: "model %.1f ms", answer.milliseconds))
+            Text(String(format: "model %.1f ms", milliseconds))
                 .font(.footnote)
         }
     }

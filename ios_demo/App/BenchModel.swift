@@ -3,23 +3,68 @@ import MobileViTCoreML
 import MobileViTKit
 import SwiftUI
 
-/// Measures bundles and keeps the report.
+/// Measures bundles and keeps the report. It belongs to the app: no screen that goes away ends it.
 @MainActor
 final class BenchModel: ObservableObject {
-    @Published private(set) var lines: [String] = []
+    @Published private(set) var status = ""
+    @Published private(set) var samples: [Int] = []
+    @Published private(set) var lines: [BenchLine] = []
+    /// What holds for the whole run: flags, and what runs where.
+    @Published private(set) var notes: [String] = []
     @Published private(set) var report: URL?
     @Published private(set) var running = false
-    private var stopped = false
 
-    func stop() { stopped = true }
+    private static let background = "the app was in the background"
+    private static let covered = "another screen covered the app, such as a call"
+    private static let pollNanoseconds: UInt64 = 500_000_000
+
+    private let interruptions = Interruptions()
+    private let store: ReportStore
+    private var progress: BenchProgress?
+
+    init() {
+        let documents = FileManager.default.urls(for: .documentDirectory, in: .userDomainMask)[0]
+        store = ReportStore(folder: documents.appendingPathComponent("reports"))
+        if let recovered = store.recover().last {
+            report = recovered
+            status = "The last measurement was cut short; the report has what was measured."
+        }
+    }
+
+    func stop() { progress?.end(because: "stopped by the user") }
+
+    /// The app has come to the front or left it: whoever is covered is not left alone by the system.
+    func changed(to phase: ScenePhase) {
+        interruptions.end(BenchModel.background)
+        interruptions.end(BenchModel.covered)
+        switch phase {
+        case .active: break
+        case .inactive: interruptions.begin(BenchModel.covered)
+        case .background: interruptions.begin(BenchModel.background)
+        @unknown default: break
+        }
+    }
+
+    func memoryWarning() { interruptions.once("the phone was short of memory") }
 
     /// - Throws: `BundleError` if nothing can be measured or the report cannot be written.
     func measure(_ bundles: [ModelBundle], on units: [ComputeUnit], plan: BenchPlan, name: String, cache: ModelCache)
         async throws
     {
         guard !running else { throw BundleError("another measurement is under way") }
-        (running, stopped, report, lines) = (true, false, nil, ["Working …"])
-        defer { running = false }
+        let progress = BenchProgress(store: store, name: name)
+        (running, report, lines, notes, status) = (true, nil, [], [], "Working …")
+        self.progress = progress
+        // The phone would lock itself in the first pause.
+        UIApplication.shared.isIdleTimerDisabled = true
+        let titles = Dictionary(
+            bundles.map { ($0.name, ModelTitle($0.manifest)) }, uniquingKeysWith: { first, _ in first })
+        let polling = Task { await poll(progress, plan, titles) }
+        defer {
+            polling.cancel()
+            (running, self.progress, samples) = (false, nil, [])
+            UIApplication.shared.isIdleTimerDisabled = false
+        }
         let jobs = bundles.flatMap { bundle in
             units.map { units in
                 BenchJob(bundle: bundle, units: units) {
@@ -29,49 +74,52 @@ final class BenchModel: ObservableObject {
         }
         let version = ProcessInfo.processInfo.operatingSystemVersionString
         let runner = BenchRunner(
-            host: PhoneDevice.host(), device: PhoneDevice(), plan: plan, runtime: "Core ML", version: version)
-        let run = try await runner.run(id: UUID().uuidString, jobs) { row, round in
-            self.show("\(row): round \(round) of \(plan.rounds)")
+            host: PhoneDevice.host(), device: PhoneDevice(interruptions: interruptions), plan: plan,
+            runtime: "Core ML", version: version)
+        do {
+            let run = try await runner.run(id: UUID().uuidString, jobs, observer: progress)
+            show(run, titles)
+            report = try store.finish(name, run)
+            status = ""
+        } catch {
+            status = ""
+            throw error
         }
-        report = try write(run, name)
-        lines = run.rows.map(line)
+        await place(bundles, on: units, cache: cache)
+    }
+
+    /// Where Core ML runs what. The report is written: what fails here is a note.
+    private func place(_ bundles: [ModelBundle], on units: [ComputeUnit], cache: ModelCache) async {
         for bundle in bundles {
-            for units in units {
-                if let placed = try await Placement.of(bundle, on: units, cache: cache) {
-                    lines.append(
-                        "\(bundle.name) \(units.rawValue): \(placed.neuralEngine) operators on the Neural Engine, "
-                            + "\(placed.gpu) on the GPU, \(placed.cpu) on the CPU")
+            for unit in units {
+                do {
+                    guard let placed = try await Placement.of(bundle, on: unit, cache: cache) else { continue }
+                    notes.append(
+                        "\(ModelTitle(bundle.manifest).name), \(unit.label): \(placed.neuralEngine) operators on the "
+                            + "Neural Engine, \(placed.gpu) on the GPU, \(placed.cpu) on the CPU")
+                } catch {
+                    notes.append(error.localizedDescription)
                 }
             }
         }
     }
 
-    private func show(_ line: String) -> Bool {
-        lines = [line]
-        return !stopped
-    }
-
-    private func write(_ run: Run, _ name: String) throws -> URL {
-        let documents = FileManager.default.urls(for: .documentDirectory, in: .userDomainMask)[0]
-        let folder = documents.appendingPathComponent("reports")
-        let file = folder.appendingPathComponent("\(name).json")
-        do {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            // In one step: whoever finds the file finds it whole.
-            try LatencyReport(run: run).json().write(to: file, options: .atomic)
-        } catch {
-            throw BundleError("cannot write the report: \(error.localizedDescription)")
+    private func poll(_ progress: BenchProgress, _ plan: BenchPlan, _ titles: [String: ModelTitle]) async {
+        while !Task.isCancelled {
+            let now = progress.now()
+            if !now.row.isEmpty { status = "\(now.row): round \(now.round) of \(plan.rounds)" }
+            samples = now.samples
+            if let run = now.run, run.rows.count != lines.count { show(run, titles) }
+            try? await Task.sleep(nanoseconds: BenchModel.pollNanoseconds)
         }
-        return file
     }
 
-    private func line(_ row: LatencyRow) -> String {
-        if let reason = row.notRun { return "\(row.id.text): not measured: \(reason.text)" }
-        let samples = row.series.flatMap(\.samplesNs).sorted()
-        let flags = Set(row.series.flatMap(\.flags).map(\.reason.text)).sorted()
-        let median = String(format: "median %.2f ms", Double(samples[samples.count / 2]) / 1e6)
-        let heat = [row.series.first?.before, row.series.last?.after].map { $0?.thermal?.rawValue ?? "?" }
-        let thermal = "thermal state \(heat[0]) before, \(heat[1]) after"
-        return (["\(row.id.text): \(median), \(thermal)"] + flags).joined(separator: "; ")
+    private func show(_ run: Run, _ titles: [String: ModelTitle]) {
+        lines = run.rows.map { row in
+            // A row is called by its number, its bundle and its units.
+            let name = row.id.text.split(separator: " ").dropFirst().first.map(String.init) ?? ""
+            return BenchLine(row, title: titles[name] ?? ModelTitle(name: name))
+        }
+        notes = run.flags.map(BenchLine.words)
     }
 }

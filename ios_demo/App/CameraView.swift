@@ -3,63 +3,81 @@ import MobileViTKit
 import SwiftUI
 import UIKit
 
-/// Classifies what the camera sees, always the newest frame.
+/// Classifies what the camera sees, always the newest frame; answers are averaged over time.
 struct CameraView: View {
     @ObservedObject var library: Library
     @StateObject private var model = CameraModel()
+    @Environment(\.verticalSizeClass) private var height
 
     var body: some View {
-        VStack {
-            if let session = model.session {
-                CameraPreview(session: session, rotation: model.rotation)
+        // Beside each other where the screen is low: the picture keeps its size.
+        let layout = height == .compact ? AnyLayout(HStackLayout()) : AnyLayout(VStackLayout())
+        layout {
+            if let feed = model.feed {
+                CameraPreview(feed: feed, front: model.front, starts: model.starts)
                     .accessibilityLabel(Text("What the camera sees"))
             }
-            if let answer = model.answer { AnswerView(answer: answer).padding() }
-            if !model.message.isEmpty { Text(model.message).padding() }
-            Button("Other camera") { model.useOther() }
-                .accessibilityHint(Text("Front or back"))
+            VStack {
+                if !model.classes.isEmpty {
+                    AnswerView(classes: model.classes, milliseconds: model.milliseconds).padding()
+                }
+                if !model.message.isEmpty { Text(model.message).padding() }
+                if model.isRefused { Button("Open Settings") { model.openSettings() } }
+                Button("Other camera") { model.useOther() }
+                    .accessibilityHint(Text("Front or back"))
+            }
         }
         .navigationTitle("Camera")
         .task { await model.start(library) }
         .onDisappear { model.stop() }
-        .onReceive(NotificationCenter.default.publisher(for: UIDevice.orientationDidChangeNotification)) { _ in
-            model.turn()
+        .onReceive(NotificationCenter.default.publisher(for: CameraModel.interrupted)) { _ in
+            model.show("The camera is used by another app or a call.")
         }
+        .onReceive(NotificationCenter.default.publisher(for: CameraModel.resumed)) { _ in model.show("") }
     }
 }
 
 @MainActor
 final class CameraModel: ObservableObject {
-    @Published private(set) var answer: Answer?
+    // By name: Swift's names for them differ from one Xcode to the next.
+    static let interrupted = Notification.Name("AVCaptureSessionWasInterruptedNotification")
+    static let resumed = Notification.Name("AVCaptureSessionInterruptionEndedNotification")
+
+    @Published private(set) var classes: [ClassScore] = []
+    @Published private(set) var milliseconds = 0.0
     @Published private(set) var message = ""
-    @Published private(set) var session: AVCaptureSession?
-    @Published private(set) var rotation = 90
-    private var feed: CameraFeed?
-    private var front = false
+    @Published private(set) var feed: CameraFeed?
+    @Published private(set) var front = false
+    @Published private(set) var starts = 0
+    @Published private(set) var isRefused = false
+    private var smoother = Smoother()
 
     func start(_ library: Library) async {
         guard feed == nil, let bundle = library.model else { return }
         message = "Working …"
-        guard await AVCaptureDevice.requestAccess(for: .video) else {
-            message = "Without the camera permission the camera cannot be used. Grant it in Settings."
+        isRefused = await !AVCaptureDevice.requestAccess(for: .video)
+        guard !isRefused else {
+            message = "Without the camera permission the camera cannot be used."
             return
         }
         do {
             let recognizer = try await Recognizer(bundle, cache: library.cache)
+            // The screen was left while the model was loading.
+            guard !Task.isCancelled, feed == nil else { return }
             let feed = CameraFeed { [weak self] image in
                 do {
                     let answer = try await recognizer.recognize(image)
-                    await self?.show(answer, "")
+                    await self?.show(answer, of: recognizer)
                 } catch {
-                    await self?.show(nil, error.localizedDescription)
+                    await self?.show(error.localizedDescription)
                 }
+            } started: { [weak self] in
+                Task { @MainActor in self?.starts += 1 }
+            } failed: { [weak self] reason in
+                Task { @MainActor in self?.show(reason) }
             }
-            UIDevice.current.beginGeneratingDeviceOrientationNotifications()
-            turn()
-            try feed.start(front: front, rotation: rotation)
-            self.feed = feed
-            session = feed.session
-            message = ""
+            (self.feed, message, smoother) = (feed, "", Smoother())
+            feed.start(front: front)
         } catch {
             message = error.localizedDescription
         }
@@ -67,63 +85,29 @@ final class CameraModel: ObservableObject {
 
     func stop() {
         feed?.stop()
-        feed = nil
-        session = nil
-        UIDevice.current.endGeneratingDeviceOrientationNotifications()
+        (feed, classes) = (nil, [])
     }
 
     func useOther() {
         front.toggle()
-        turn()
-        do {
-            try feed?.start(front: front, rotation: rotation)
-        } catch {
-            message = error.localizedDescription
-        }
+        (classes, smoother) = ([], Smoother())
+        feed?.start(front: front)
     }
 
-    /// Frames upright as the device is held now; lying flat keeps what was.
-    func turn() {
-        switch UIDevice.current.orientation {
-        case .portrait: rotation = 90
-        case .portraitUpsideDown: rotation = 270
-        case .landscapeLeft: rotation = front ? 180 : 0
-        case .landscapeRight: rotation = front ? 0 : 180
-        default: break
-        }
-        feed?.turn(rotation)
+    func openSettings() {
+        guard let settings = URL(string: UIApplication.openSettingsURLString) else { return }
+        UIApplication.shared.open(settings)
     }
 
-    private func show(_ answer: Answer?, _ message: String) {
-        (self.answer, self.message) = (answer, message)
-    }
-}
-
-/// The camera's picture.
-struct CameraPreview: UIViewRepresentable {
-    let session: AVCaptureSession
-    let rotation: Int
-
-    func makeUIView(context: Context) -> PreviewView {
-        let view = PreviewView()
-        view.preview.session = session
-        view.preview.videoGravity = .resizeAspect
-        return view
+    /// Words in place of an answer: what was seen before is none any more.
+    func show(_ message: String) {
+        self.message = message
+        if !message.isEmpty { (classes, smoother) = ([], Smoother()) }
     }
 
-    func updateUIView(_ view: PreviewView, context: Context) {
-        guard #available(iOS 17, *), let connection = view.preview.connection else { return }
-        let angle = CGFloat(rotation)
-        if connection.isVideoRotationAngleSupported(angle) { connection.videoRotationAngle = angle }
-    }
-}
-
-final class PreviewView: UIView {
-    let preview = AVCaptureVideoPreviewLayer()
-
-    override func layoutSubviews() {
-        super.layoutSubviews()
-        if preview.superlayer == nil { layer.addSublayer(preview) }
-        preview.frame = bounds
+    private func show(_ answer: Answer, of recognizer: Recognizer) {
+        guard feed != nil else { return }
+        let average = smoother.add(answer.probabilities, at: ProcessInfo.processInfo.systemUptime)
+        (classes, milliseconds, message) = (recognizer.best(average), answer.milliseconds, "")
     }
 }

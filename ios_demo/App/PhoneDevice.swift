@@ -2,9 +2,13 @@ import Foundation
 import MobileViTKit
 import UIKit
 
-/// This device, as a measurement sees it.
+/// This device, as a measurement sees it; `seen` is what screens have seen.
 struct PhoneDevice: BenchDevice {
-    init() {
+    private let seen: Interruptions
+
+    @MainActor
+    init(interruptions: Interruptions) {
+        seen = interruptions
         UIDevice.current.isBatteryMonitoringEnabled = true
     }
 
@@ -14,17 +18,20 @@ struct PhoneDevice: BenchDevice {
 
     func sleep(seconds: Int) async throws { try await Task.sleep(nanoseconds: UInt64(seconds) * 1_000_000_000) }
 
-    func state() -> DeviceState {
-        let device = UIDevice.current
-        let known = device.batteryState != .unknown
+    func interruptions() -> [String] { seen.take() }
+
+    func state() async -> DeviceState {
+        let (battery, level) = await MainActor.run { (UIDevice.current.batteryState, UIDevice.current.batteryLevel) }
+        let known = battery != .unknown
         return DeviceState(
             thermal: thermal(),
-            batteryPercent: known ? Double(device.batteryLevel) * 100 : nil,
-            charging: known ? device.batteryState != .unplugged : nil,
+            batteryPercent: known ? Double(level) * 100 : nil,
+            charging: known ? battery != .unplugged : nil,
             lowPower: ProcessInfo.processInfo.isLowPowerModeEnabled)
     }
 
     /// What reports say of the app and the device.
+    @MainActor
     static func host() -> BenchHost {
         let information = ProcessInfo.processInfo
         let simulated = information.environment["SIMULATOR_MODEL_IDENTIFIER"]

@@ -3,14 +3,22 @@ import Foundation
 import ImageIO
 import MobileViTKit
 
+/// An upright photo: as the model takes it, and as the screen shows it. Nobody changes either.
+struct Photo: @unchecked Sendable {
+    let pixels: Pixels
+    let image: CGImage
+}
+
 /// Photos of other apps as upright images of bounded size.
 enum PhotoReader {
     private static let maxBytes = 64 * 1024 * 1024
     /// Larger photos are scaled down while they are decoded.
     private static let longestSide = 4096
 
+    /// Takes a tenth of a second and more: not for the main actor.
+    ///
     /// - Throws: `BundleError` if it is no photo.
-    static func read(_ data: Data) throws -> Pixels {
+    static func read(_ data: Data) throws -> Photo {
         guard data.count <= maxBytes else { throw BundleError("the photo is larger than \(maxBytes >> 20) MB") }
         guard let source = CGImageSourceCreateWithData(data as CFData, nil) else {
             throw BundleError("this is no photo that iOS can decode")
@@ -24,7 +32,7 @@ enum PhotoReader {
         guard let image = CGImageSourceCreateThumbnailAtIndex(source, 0, options as CFDictionary) else {
             throw BundleError("the photo is damaged")
         }
-        return try pixels(image)
+        return Photo(pixels: try pixels(image), image: image)
     }
 
     private static func pixels(_ image: CGImage) throws -> Pixels {

@@ -6,12 +6,13 @@ import SwiftUI
 /// `mobilevit-bench device ios`, which waits for that.
 struct UnattendedBenchView: View {
     @ObservedObject var library: Library
-    @StateObject private var model = BenchModel()
+    @ObservedObject var model: BenchModel
 
     var body: some View {
         VStack {
             ProgressView()
-            ForEach(model.lines, id: \.self) { Text($0) }
+            Text(model.status)
+            ForEach(model.lines) { BenchLineView(line: $0) }
         }
         .task { await measure() }
     }
@@ -19,11 +20,12 @@ struct UnattendedBenchView: View {
     private func measure() async {
         do {
             guard let request = try BenchRequest.of(environment: ProcessInfo.processInfo.environment) else { return }
+            await library.reload()
             let bundles = try request.bundles.map { name in
-                guard let found = library.bundles.first(where: { $0.name == name }) else {
+                guard let found = library.entries.first(where: { $0.id == name }) else {
                     throw BundleError("the app has no bundle called \(name.prefix(100))")
                 }
-                return found
+                return found.bundle
             }
             try await model.measure(
                 bundles, on: request.units, plan: request.plan, name: request.report, cache: library.cache)

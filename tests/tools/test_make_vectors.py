@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from mobilevit_edge.formats.bundle import read_bundle
@@ -83,3 +84,16 @@ def test_manifests_are_damaged_in_many_ways(vectors: Path) -> None:
     damaged = read(vectors, "damaged_manifests")
     assert len(damaged) == make_vectors.DAMAGED
     assert sum(text != good for text in damaged) > 0.9 * len(damaged)
+
+
+def test_strange_models_run_and_answer_otherwise(vectors: Path) -> None:
+    manifest = read_bundle(vectors / "bundle").manifest
+    folders = sorted((vectors / "strange").iterdir())
+    assert len(folders) == 4
+    for folder in folders:
+        session = onnxruntime.InferenceSession(folder / "model.onnx")
+        (given,) = session.get_inputs()
+        assert (given.name, tuple(given.shape)) == (manifest.input.name, manifest.input.shape)
+        (output,) = session.get_outputs()
+        answer = (output.name, output.type, output.shape)
+        assert answer != (manifest.output.name, "tensor(float)", list(manifest.output.shape))

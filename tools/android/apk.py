@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from xml.etree import ElementTree
 
 from tools.android.build import APP, JAVA, Build, path_of
 from tools.app_check import run_step
@@ -17,6 +18,8 @@ from tools.app_check import run_step
 PACKAGE: Final = "org.mobilevitedge.app"
 MIN_SDK: Final = 26
 TARGET_SDK: Final = 36
+ANDROID_NAMES: Final = "http://schemas.android.com/apk/res/android"
+_TOOLS_NAMES: Final = "http://schemas.android.com/tools"
 _MAIN: Final = APP / "app" / "src" / "main"
 # The key is made for this package and thrown away with it.
 _PASSWORD: Final = "android"  # noqa: S105
@@ -26,10 +29,10 @@ def resources(build: Build, assets: Path, version: str) -> tuple[Path, Path]:
     """The package with only resources in it, and the Java source of their numbers."""
     package, sources = build.folder / "resources.apk", build.folder / "R"
     sources.mkdir()
-    # aapt reads the package's name here; Gradle has it in a file of its own and refuses it here.
     manifest = build.folder / "AndroidManifest.xml"
-    text = (_MAIN / "AndroidManifest.xml").read_text("utf-8")
-    manifest.write_text(text.replace("<manifest ", f'<manifest package="{PACKAGE}" ', 1), "utf-8")
+    manifest.write_text(
+        merged_manifest((_MAIN / "AndroidManifest.xml").read_text("utf-8")), "utf-8"
+    )
     command: list[str | Path] = [
         build.toolchain.debian("usr", "bin", "aapt"),
         "package",
@@ -42,6 +45,22 @@ def resources(build: Build, assets: Path, version: str) -> tuple[Path, Path]:
     command += ["--version-code", "1", "--version-name", version]
     run_step(command, build.toolchain.environment)
     return package, sources
+
+
+def merged_manifest(text: str) -> str:
+    """The app's manifest as Gradle merges it where no library adds anything.
+
+    aapt reads the package's name here; Gradle has it in a file of its own. What is marked for
+    removal is gone, and so are the marks, which aapt does not know.
+    """
+    ElementTree.register_namespace("android", ANDROID_NAMES)
+    root = ElementTree.fromstring(text)  # noqa: S314  a file of ours
+    root.set("package", PACKAGE)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.get(f"{{{_TOOLS_NAMES}}}node") == "remove":
+                parent.remove(child)
+    return ElementTree.tostring(root, "unicode", xml_declaration=True)
 
 
 def pack(build: Build, package: Path, classes: Sequence[Path]) -> Path:

@@ -16,6 +16,8 @@ from tools.app_check import ROOT, run_step
 
 APP: Final = ROOT / "android_demo"
 STUBS: Final = ROOT / "tools" / "android" / "stubs"
+PLAYED: Final = ROOT / "tools" / "android" / "played"
+"""Tests of adapters whose library runs on phones alone."""
 _SHIM: Final = ROOT / "tools" / "android" / "native" / "onnx_shim.c"
 _COMPILE_MODULES: Final = ROOT / "tools" / "android" / "jvm" / "CompileModules.java"
 JAVA: Final = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -32,7 +34,7 @@ class KotlinModule:
     """What becomes one jar."""
 
     name: str
-    sources: Path
+    sources: Sequence[Path]
     class_path: Sequence[Path]
     options: Sequence[str] = ()
 
@@ -51,7 +53,7 @@ class Build:
             arguments = [*_OPTIONS, *module.options, "-kotlin-home", str(self.toolchain.kotlin)]
             arguments += ["-cp", path_of(module.class_path), "-d", str(self.jar(module.name))]
             file = self.folder / f"{module.name}.arguments"
-            file.write_text("\n".join([*arguments, str(module.sources)]), "utf-8")
+            file.write_text("\n".join([*arguments, *map(str, module.sources)]), "utf-8")
             files.append(file)
         compiler = self.library("kotlin-compiler")
         run_step([*JAVA, "-Xmx1g", "-cp", compiler, _COMPILE_MODULES, *files])
@@ -78,11 +80,14 @@ class Build:
         debian = ("junit4.jar", "hamcrest-all.jar", "json-android.jar")
         return [*map(self.library, names), *map(self.toolchain.java, debian)]
 
-    def test(self, sources: Path, class_path: Sequence[Path], given: Mapping[str, Path]) -> None:
-        """Run every ``*Test`` class below ``sources`` with system properties."""
+    def test(
+        self, folders: Sequence[Path], class_path: Sequence[Path], given: Mapping[str, Path]
+    ) -> None:
+        """Run every ``*Test`` class below ``folders`` with system properties."""
         names = [
-            ".".join(file.relative_to(sources).with_suffix("").parts)
-            for file in sorted(sources.rglob("*Test.kt"))
+            ".".join(file.relative_to(folder).with_suffix("").parts)
+            for folder in folders
+            for file in sorted(folder.rglob("*Test.kt"))
         ]
         properties = [f"-D{name}={value}" for name, value in given.items()]
         java: list[str | Path] = [*JAVA, *properties, "-cp", path_of([*class_path, *self.testing])]

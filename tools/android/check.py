@@ -19,7 +19,7 @@ from typing import Final
 import mobilevit_edge
 from mobilevit_edge.console import run_command
 from tools.android.apk import pack, resources
-from tools.android.build import APP, STUBS, Build, KotlinModule
+from tools.android.build import APP, PLAYED, STUBS, Build, KotlinModule
 from tools.android.toolchain import gather
 from tools.app_check import cache_folder, check_parser, required_tools, run_module, show_step
 
@@ -55,45 +55,44 @@ def check(build: Build) -> None:
     package, numbers = resources(build, bundled.parent.parent, mobilevit_edge.__version__)
     numbers = build.java(numbers, "R-classes")
     onnx_stubs = build.java(STUBS / "onnxruntime", "onnx-stubs")
-    executorch_stubs = build.java(STUBS / "executorch", "executorch-stubs")
 
     show_step("compiling core, the runtimes' adapters, the app and the tests")
-    core, onnx, executorch, app, core_tests, onnx_tests = map(
-        build.jar, ("core", "onnx", "executorch", "app", "core-tests", "onnx-tests")
+    core, onnx, executorch, app, executorch_stubs, tests = map(
+        build.jar, ("core", "onnx", "executorch", "app", "executorch-stubs", "tests")
     )
     # Only Android's own classes, none of the JDK: what Android lacks must not compile.
     android = [build.library("kotlin-stdlib"), build.toolchain.android]
     on_phone = ("-no-jdk",)
     for_onnx, for_executorch = [core, onnx_stubs], [core, executorch_stubs]
-    for_app, for_tests = [core, onnx, executorch, numbers], [core, *build.testing]
+    for_app = [core, onnx, executorch, numbers]
+    for_tests = [core, onnx, onnx_stubs, executorch, executorch_stubs]
+    # Python's library behind the stubs of ONNX Runtime; that of ExecuTorch is played.
+    test_folders = [tests_of("core"), tests_of("runtime-onnx"), PLAYED]
+    friend = (f"-Xfriend-paths={core}",)
     build.kotlin(
         [
-            KotlinModule("core", sources_of("core"), android, on_phone),
-            KotlinModule("onnx", sources_of("runtime-onnx"), [*for_onnx, *android], on_phone),
+            KotlinModule("core", [sources_of("core")], android, on_phone),
+            KotlinModule("executorch-stubs", [STUBS / "executorch"], android, on_phone),
+            KotlinModule("onnx", [sources_of("runtime-onnx")], [*for_onnx, *android], on_phone),
             KotlinModule(
                 "executorch",
-                sources_of("runtime-executorch"),
+                [sources_of("runtime-executorch")],
                 [*for_executorch, *android],
                 on_phone,
             ),
-            KotlinModule("app", sources_of("app"), [*for_app, *android], on_phone),
-            KotlinModule("core-tests", tests_of("core"), for_tests, [f"-Xfriend-paths={core}"]),
-            KotlinModule("onnx-tests", tests_of("runtime-onnx"), [onnx, onnx_stubs, *for_tests]),
+            KotlinModule("app", [sources_of("app")], [*for_app, *android], on_phone),
+            KotlinModule("tests", test_folders, [*for_tests, *build.testing], friend),
         ]
     )
     show_step("dexing, aligning and signing the package")
     # Without the stubs: on a phone the runtimes are the real ones.
     pack(build, package, [core, onnx, executorch, app, numbers, build.library("kotlin-stdlib")])
 
-    show_step("testing core")
-    given = {"vectors": vectors, "reports": reports}
-    build.test(tests_of("core"), [core, core_tests], given)
+    show_step("testing core and the adapters: ONNX Runtime's real library, ExecuTorch's played")
+    given = {"vectors": vectors, "reports": reports, "onnx.shim": build.onnx_shim()}
+    build.test(test_folders, [tests, *for_tests], given)
     show_step("reading the app's reports in Python")
     run_module("tools.read_reports", reports)
-
-    show_step("testing the adapter of ONNX Runtime on the real library")
-    given = {"vectors": vectors, "onnx.shim": build.onnx_shim()}
-    build.test(tests_of("runtime-onnx"), [core, onnx, onnx_stubs, onnx_tests], given)
 
 
 def sources_of(module: str) -> Path:

@@ -16,7 +16,6 @@ from mobilevit_edge.formats.archive import zip_bundle
 from mobilevit_edge.formats.report import read_report
 from tests.support.benchmarks import (
     DEVICE_REPORT,
-    SCRIPTED_ADB,
     Exchange,
     Finished,
     Phone,
@@ -26,14 +25,26 @@ from tests.support.benchmarks import (
 LISTED = "List of devices attached\n"
 ONE = {"asked": "^devices$", "out": f"{LISTED}R5CT\tdevice\n"}
 INSTALLED = {"asked": "shell pm path", "out": "package:/data/app/base.apk"}
-QUIET = {"asked": "force-stop|mkdir|logcat -b crash -c|shell rm", "out": ""}
-PUSHED = {"asked": "^-s R5CT push", "out": "1 file pushed, 0 skipped."}
+QUIET = {"asked": "force-stop|logcat -b crash -c|shell rm|content delete", "out": ""}
+PUSHED = {"asked": "^-s R5CT push .* /data/local/tmp/", "out": "1 file pushed, 0 skipped."}
+TAKEN = {"asked": "content write --uri content://org.mobilevitedge.app.bench/incoming", "out": ""}
 STARTED = {
     "asked": "am start",
     "out": "Starting: Intent { cmp=org.mobilevitedge.app/.BenchActivity (has extras) }",
 }
 RUNNING = {"asked": "pidof", "out": "4711"}
-READY = (ONE, INSTALLED, QUIET, PUSHED, STARTED)
+READY = (ONE, INSTALLED, QUIET, PUSHED, TAKEN, STARTED)
+DONE = "MOBILEVIT-BENCH DONE bench-1234"
+REFUSED = "MOBILEVIT-BENCH FAILED bench-1234 threads is 99; it must be 1 to 16"
+
+
+def denied(reason: str) -> Exchange:
+    """How ``content`` tells of a failure: exit code 0, and a trace."""
+    provider = "org.mobilevitedge.app.bench"
+    return {
+        "asked": "content write",
+        "err": f"Error while accessing provider:{provider}\n{reason}\n\tat android.os.Parcel",
+    }
 
 
 @pytest.fixture
@@ -62,10 +73,11 @@ def measure(phone: Phone, bundle: Path, tmp_path: Path) -> Callable[..., Finishe
 
 
 def report_after(polls: int) -> list[Exchange]:
+    report = DEVICE_REPORT.read_text()
     return [
-        {"asked": "shell ls", "out": "", "times": polls},
-        {"asked": "shell ls", "out": "bench-1234.json"},
-        {"asked": "pull .*bench-1234.json", "file": str(DEVICE_REPORT)},
+        {"asked": "logcat -d -v raw -s MobileViTBench", "out": "", "times": polls},
+        {"asked": "logcat -d -v raw -s MobileViTBench", "out": f"an earlier line\n{DONE}"},
+        {"asked": "content read --uri .*/reports/bench-1234.json", "out": report},
         RUNNING,
     ]
 
@@ -91,7 +103,27 @@ def test_a_report_is_fetched_shown_and_kept(
     # The app's process is a fresh one, and nothing of ours stays on the phone.
     order = [line.split("shell ")[-1].split(" ")[0:2] for line in phone.asked if "shell" in line]
     assert order.index(["am", "force-stop"]) < order.index(["am", "start"])
-    assert phone.asked[-1].startswith("-s R5CT shell rm -f ")
+    provider, staged = (
+        "content://org.mobilevitedge.app.bench",
+        "/data/local/tmp/mobilevit-small.zip",
+    )
+    written = f"-s R5CT shell content write --uri {provider}/incoming/small.zip < {staged}"
+    assert [line for line in phone.asked if "content write" in line] == [written]
+    assert f"-s R5CT shell rm -f {staged}" in phone.asked
+    assert phone.asked[-1].endswith(f"content delete --uri {provider}/reports/bench-1234.json")
+
+
+def test_a_folder_that_is_closed_to_adb_does_not_matter(
+    phone: Phone, measure: Callable[..., Finished]
+) -> None:
+    """Android 11 and later: pushing into an app's folder fails on many phones."""
+    closed = {
+        "asked": "push .*/sdcard/",
+        "code": 1,
+        "err": "adb: error: failed to copy: remote fchown failed: Operation not permitted",
+    }
+    phone.plays(closed, *READY, *report_after(polls=0))
+    assert measure().code == 0
 
 
 def test_what_is_pushed_is_the_bundle(
@@ -127,7 +159,7 @@ def test_the_app_is_installed_where_it_is_given(
 ) -> None:
     apk = tmp_path / "app.apk"
     installed = {"asked": "install -r .*app.apk", "out": "Success"}
-    phone.plays(ONE, installed, QUIET, PUSHED, STARTED, *report_after(polls=0))
+    phone.plays(ONE, installed, QUIET, PUSHED, TAKEN, STARTED, *report_after(polls=0))
     assert measure("--app", apk).code == 0
 
 
@@ -184,21 +216,39 @@ CRASH = "FATAL EXCEPTION: pool-2-thread-1\njava.lang.UnsatisfiedLinkError: no li
             ["the storage of R5CT is full"],
         ),
         (
-            [*READY[:4], {"asked": "am start", "out": "Error type 3\nError: Activity class {x}"}],
+            [
+                *READY[:4],
+                denied("java.lang.SecurityException: Permission Denial: opening provider"),
+            ],
+            ["does not let adb reach the app", "USB debugging (security settings)"],
+        ),
+        (
+            [*READY[:4], denied("java.io.IOException: write failed: ENOSPC")],
+            ["the storage of R5CT is full"],
+        ),
+        (
+            [*READY[:4], denied("java.lang.IllegalStateException: Could not find provider: x")],
+            ["is older than this command", "--app"],
+        ),
+        (
+            [*READY[:4], {"asked": "content write", "out": "[ERROR] Unsupported command: write"}],
+            ["takes no files: [ERROR] Unsupported command: write"],
+        ),
+        (
+            [*READY[:5], {"asked": "am start", "out": "Error type 3\nError: Activity class {x}"}],
             ["cannot start the app: Error type 3"],
         ),
         (
             [
                 *READY,
-                {"asked": "shell ls", "out": "bench-1234.error.txt"},
-                {"asked": "shell cat", "out": "threads is 99; it must be 1 to 16"},
+                {"asked": "logcat -d", "out": REFUSED},
             ],
             ["the app on R5CT refused: threads is 99"],
         ),
         (
             [
                 *READY,
-                {"asked": "shell ls", "out": ""},
+                {"asked": "logcat -d", "out": ""},
                 {**RUNNING, "times": 2},
                 {"asked": "pidof", "out": "", "code": 1},
                 {"asked": "logcat -b crash -d", "out": CRASH},
@@ -210,7 +260,7 @@ CRASH = "FATAL EXCEPTION: pool-2-thread-1\njava.lang.UnsatisfiedLinkError: no li
                 {**ONE, "times": 1},
                 {"asked": "^devices$", "out": LISTED},
                 *READY[1:],
-                {"asked": "shell ls", "code": 1, "err": "device not found"},
+                {"asked": "logcat -d", "code": 1, "err": "device not found"},
                 {"asked": "pidof", "code": 1, "err": "device not found"},
             ],
             ["R5CT is no longer attached"],
@@ -218,13 +268,25 @@ CRASH = "FATAL EXCEPTION: pool-2-thread-1\njava.lang.UnsatisfiedLinkError: no li
         (
             [
                 *READY,
-                {"asked": "shell ls", "out": "bench-1234.json"},
-                {"asked": "pull", "file": str(SCRIPTED_ADB)},
+                {"asked": "logcat -d", "out": DONE},
+                {"asked": "content read", "out": "no report"},
             ],
             ["is not JSON"],
         ),
     ],
-    ids=["no-app", "full-storage", "no-start", "refusal", "crash", "unplugged", "bad-report"],
+    ids=[
+        "no-app",
+        "full-storage",
+        "denied",
+        "full-app",
+        "earlier-app",
+        "no-write",
+        "no-start",
+        "refusal",
+        "crash",
+        "unplugged",
+        "bad-report",
+    ],
 )
 def test_what_goes_wrong_is_told_and_nothing_is_written(
     phone: Phone,
@@ -245,12 +307,12 @@ def test_what_goes_wrong_is_told_and_nothing_is_written(
 def test_a_phone_that_never_answers_is_given_up(
     phone: Phone, measure: Callable[..., Finished]
 ) -> None:
-    phone.plays(*READY, {"asked": "shell ls", "out": ""}, RUNNING)
+    phone.plays(*READY, {"asked": "logcat -d", "out": ""}, RUNNING)
     done = measure("--timeout", "0")
     assert done.code == 3
     assert "no report after 0 s" in done.err
     # The app does not go on measuring.
-    assert phone.asked[-2].endswith("am force-stop org.mobilevitedge.app")
+    assert phone.asked[-1].endswith("am force-stop org.mobilevitedge.app")
 
 
 def test_without_adb_there_is_a_next_step(

@@ -102,6 +102,64 @@ def test_one_of_two_devices_is_chosen_by_name(
     assert "--device E-2" in phone.asked[-1]
 
 
+def newer(
+    name: str | None, identifier: str, *, reality: str = "physical", platform: str = "iOS"
+) -> dict[str, Any]:
+    """A device as Xcode 27 tells of it."""
+    return {
+        "identifier": identifier,
+        "visibilityClass": "simulators" if reality == "simulated" else "default",
+        "properties": {
+            "state": {} if name is None else {"name": name},
+            "hardware": {"platform": platform, "reality": reality, "marketingName": "iPhone 17"},
+            "connection": {"pairingState": "paired", "state": "connected"},
+        },
+    }
+
+
+NO_PHONES = [
+    newer("Ada's Watch", "W-1", platform="watchOS"),
+    newer("iPhone 17 Pro", "S-1", reality="simulated"),
+    {"identifier": "S-2", "visibilityClass": "simulators"},
+    {**device("Old watch", "W-2"), "hardwareProperties": {"platform": "watchOS"}},
+    {**device("Simulated", "S-3"), "hardwareProperties": {"reality": "simulated"}},
+]
+
+
+@pytest.mark.parametrize("phone_entry", [device("Ada", "A-1"), newer("Ada", "A-1")])
+def test_simulators_and_watches_are_no_phones(
+    phone: Phone,
+    listed: Callable[..., Exchange],
+    measure: Callable[..., Finished],
+    phone_entry: dict[str, Any],
+) -> None:
+    phone.plays(listed(*NO_PHONES, phone_entry), LAUNCHED, FETCHED)
+    done = measure()
+    assert done.code == 0, done.err
+    assert "--device A-1" in phone.asked[-1]
+    phone.plays(listed(*NO_PHONES))
+    assert "attach an iPhone" in measure().err
+
+
+def test_a_device_without_a_name_has_its_models(
+    phone: Phone, listed: Callable[..., Exchange], measure: Callable[..., Finished]
+) -> None:
+    bare = {"identifier": "B-3", "connectionProperties": {"pairingState": "paired"}}
+    phone.plays(listed(newer(None, "A-1"), bare), LAUNCHED, FETCHED)
+    assert "iPhone 17 (A-1), B-3 (B-3)" in measure().err
+    assert measure("--serial", "B-3").code == 0
+
+
+def test_a_list_of_another_shape_is_an_error_in_words(
+    phone: Phone, listed: Callable[..., Exchange], measure: Callable[..., Finished]
+) -> None:
+    entries: list[Any] = ["text", None, {}]
+    for entry in entries:
+        phone.plays(listed(entry))
+        done = measure()
+        assert (done.code, "devicectl cannot list devices" in done.err) == (3, True)
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [

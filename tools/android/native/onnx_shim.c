@@ -1,4 +1,4 @@
-/* The few calls of ONNX Runtime that ci/stubs/onnxruntime makes, over the library of its Python wheel.
+/* The few calls of ONNX Runtime that tools/android/stubs/onnxruntime makes, over the library of its Python wheel.
  * ORT_LIBRARY, set at build time, is that library's path. */
 #include <dlfcn.h>
 #include <jni.h>
@@ -54,21 +54,26 @@ JNIEXPORT jlong JNICALL Java_ai_onnxruntime_Shim_open(
     return (jlong)(intptr_t)session;
 }
 
-/* The output as a new Java array, or NULL with an exception on its way. */
-static jfloatArray to_java(JNIEnv *java, OrtValue *value) {
+/* Floats as a new float[], another tensor as an empty byte[]; NULL if it is no tensor, or with an exception on its way. */
+static jobject to_java(JNIEnv *java, OrtValue *value) {
     OrtTensorTypeAndShapeInfo *info = NULL;
     size_t count = 0;
     float *numbers = NULL;
+    int is_tensor = 0;
+    ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+    if (failed(java, api->IsTensor(value, &is_tensor)) || !is_tensor) return NULL;
     if (failed(java, api->GetTensorTypeAndShape(value, &info))) return NULL;
-    int bad = failed(java, api->GetTensorShapeElementCount(info, &count));
+    int bad = failed(java, api->GetTensorShapeElementCount(info, &count)) || failed(java, api->GetTensorElementType(info, &type));
     api->ReleaseTensorTypeAndShapeInfo(info);
-    if (bad || failed(java, api->GetTensorMutableData(value, (void **)&numbers))) return NULL;
+    if (bad) return NULL;
+    if (type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) return (*java)->NewByteArray(java, 0);
+    if (failed(java, api->GetTensorMutableData(value, (void **)&numbers))) return NULL;
     jfloatArray array = (*java)->NewFloatArray(java, (jsize)count);
     if (array != NULL) (*java)->SetFloatArrayRegion(java, array, 0, (jsize)count, numbers);
     return array;
 }
 
-JNIEXPORT jfloatArray JNICALL Java_ai_onnxruntime_Shim_run(
+JNIEXPORT jobject JNICALL Java_ai_onnxruntime_Shim_run(
     JNIEnv *java, jclass class_, jlong session, jstring input, jobject data, jlong elements, jlongArray shape,
     jboolean bytes, jstring output) {
     (void)class_;
@@ -87,7 +92,7 @@ JNIEXPORT jfloatArray JNICALL Java_ai_onnxruntime_Shim_run(
 
     OrtMemoryInfo *memory = NULL;
     OrtValue *tensor = NULL, *answer = NULL;
-    jfloatArray result = NULL;
+    jobject result = NULL;
     const char *input_name = (*java)->GetStringUTFChars(java, input, NULL);
     const char *output_name = (*java)->GetStringUTFChars(java, output, NULL);
     if (!failed(java, api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory)) &&

@@ -4,7 +4,15 @@
     import Foundation
     import MobileViTKit
 
+    /// What goes into a prediction, or comes out of one. Nobody changes it once it is made.
+    public struct Features: @unchecked Sendable {
+        let provider: MLFeatureProvider
+    }
+
     /// A bundle of the target `coreml`, loaded on a choice of compute units.
+    ///
+    /// Core ML makes the dictionary of classes inside of each prediction, which no caller can turn off: it
+    /// is part of every app's latency, and of this one's. What is read afterwards is the tensor.
     public final class CoreMLClassifier: Classifier, @unchecked Sendable {
         private let model: MLModel
         private let manifest: Manifest
@@ -29,23 +37,24 @@
             }
         }
 
-        public func prepare(_ image: Pixels) throws -> MLFeatureProvider {
+        public func prepare(_ image: Pixels) throws -> Features {
             let buffer = manifest.input.order == .gray ? try image.grayBuffer() : try image.pixelBuffer()
             let value = MLFeatureValue(pixelBuffer: buffer)
-            return try MLDictionaryFeatureProvider(dictionary: [manifest.input.name: value])
+            return Features(provider: try MLDictionaryFeatureProvider(dictionary: [manifest.input.name: value]))
         }
 
-        public func run(_ input: MLFeatureProvider) async throws -> [Double] {
-            let answer: MLFeatureProvider
-            if #available(iOS 17, macOS 14, *) {
-                answer = try await model.prediction(from: input, options: MLPredictionOptions())
-            } else {
-                answer = try synchronously(input)
-            }
-            guard let outputs = answer.featureValue(for: manifest.output.name)?.multiArrayValue else {
+        public func run(_ input: Features) async throws -> Features {
+            guard #available(iOS 17, macOS 14, *) else { return Features(provider: try synchronously(input.provider)) }
+            let options = MLPredictionOptions()
+            return Features(provider: try await model.prediction(from: input.provider, options: options))
+        }
+
+        public func numbers(_ outputs: Features) throws -> [Double] {
+            guard let array = outputs.provider.featureValue(for: manifest.output.name)?.multiArrayValue else {
                 throw BundleError("the model has no output called \(manifest.output.name): export the bundle again")
             }
-            return (0..<outputs.count).map { outputs[$0].doubleValue }
+            // In one pass, in whatever precision and with whatever gaps it lies in memory.
+            return MLShapedArray<Float>(converting: array).scalars.map(Double.init)
         }
 
         /// Apart: inside an `async` function the name would mean the newer, asynchronous method.

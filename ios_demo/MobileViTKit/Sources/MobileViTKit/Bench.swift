@@ -1,15 +1,19 @@
 import Foundation
 
 /// A loaded model. One call at a time.
-public protocol Classifier {
-    associatedtype Prepared
+public protocol Classifier: Sendable {
+    associatedtype Prepared: Sendable
+    associatedtype Outputs: Sendable
 
     /// What must be made of `image`, of the model's size, before the model is asked: no part of a
     /// latency.
     func prepare(_ image: Pixels) throws -> Prepared
 
-    /// One inference.
-    func run(_ input: Prepared) async throws -> [Double]
+    /// One inference, and nothing else.
+    func run(_ input: Prepared) async throws -> Outputs
+
+    /// The outputs of one image as numbers: no part of a latency either.
+    func numbers(_ outputs: Outputs) throws -> [Double]
 }
 
 /// `rounds` rounds of `warmUp` calls that do not count and `runs` that do, `coolDown` seconds between.
@@ -35,17 +39,31 @@ public struct BenchPlan: Equatable, Sendable {
 }
 
 /// What a measurement needs of the device; tests play one.
-public protocol BenchDevice {
+public protocol BenchDevice: Sendable {
     /// Nanoseconds of a clock that never goes back.
     func nanoTime() -> Int
     /// UTC, such as `2026-01-31T12:00:00Z`.
     func utc() -> String
-    func state() -> DeviceState
+    func state() async -> DeviceState
     func sleep(seconds: Int) async throws
+    /// What has disturbed the app since this was asked last, or still does, in words.
+    func interruptions() -> [String]
+}
+
+/// Hears how a measurement goes.
+public protocol BenchObserver: Sendable {
+    /// A round of a row begins, the first with number 1.
+    func begins(_ row: String, round: Int)
+    /// A sample in nanoseconds, between two calls of the model: it must return at once.
+    func sampled(_ nanoseconds: Int)
+    /// All that was measured so far, after each row.
+    func measured(_ run: Run) throws
+    /// Why to end now, in words; nil to go on. What was measured until then stays.
+    func stopReason() -> String?
 }
 
 /// What a report says of the app and the device that it ran on.
-public struct BenchHost {
+public struct BenchHost: Sendable {
     let tool: Run.Versioned
     let device: Run.Device
     let system: Run.Versioned
@@ -58,12 +76,12 @@ public struct BenchHost {
 }
 
 /// One thing to measure: a bundle, where, and how it is loaded.
-public struct BenchJob<Model: Classifier> {
+public struct BenchJob<Model: Classifier>: Sendable {
     let bundle: ModelBundle
     let units: ComputeUnit
-    let load: () async throws -> Model
+    let load: @Sendable () async throws -> Model
 
-    public init(bundle: ModelBundle, units: ComputeUnit, load: @escaping () async throws -> Model) {
+    public init(bundle: ModelBundle, units: ComputeUnit, load: @escaping @Sendable () async throws -> Model) {
         self.bundle = bundle
         self.units = units
         self.load = load
@@ -71,7 +89,7 @@ public struct BenchJob<Model: Classifier> {
 }
 
 /// Measures jobs one after the other, and makes the report's run of them.
-public struct BenchRunner<Device: BenchDevice> {
+public struct BenchRunner<Device: BenchDevice>: Sendable {
     private let host: BenchHost
     private let device: Device
     private let plan: BenchPlan
@@ -85,27 +103,24 @@ public struct BenchRunner<Device: BenchDevice> {
     }
 
     /// A row for every job; one that cannot be loaded, or fails its self-test, says so in its row.
-    ///
-    /// `progress` hears the row's name and the number of its rounds that have ended; answering false
-    /// stops, and what was measured until then stays.
     public func run<Model: Classifier>(
-        id: String, _ jobs: [BenchJob<Model>], progress: (String, Int) async -> Bool
+        id: String, _ jobs: [BenchJob<Model>], observer: some BenchObserver
     ) async throws -> Run {
         try plan.check()
         let created = device.utc()
         var rows: [LatencyRow] = []
-        var stopped = false
-        for (number, job) in jobs.enumerated() where !stopped {
+        for (number, job) in jobs.enumerated() {
             if number > 0 { try await device.sleep(seconds: plan.coolDown) }
+            if observer.stopReason() != nil { break }
             let name = "\(number) \(job.bundle.name) \(job.units.rawValue)"
-            rows.append(
-                try await row(name, job) { round in
-                    let goOn = await progress(name, round)
-                    if !goOn { stopped = true }
-                    return goOn
-                })
+            rows.append(try await row(name, job, observer))
+            try observer.measured(whole(id, created, rows, observer))
         }
-        return Run(
+        return whole(id, created, rows, observer)
+    }
+
+    private func whole(_ id: String, _ created: String, _ rows: [LatencyRow], _ observer: some BenchObserver) -> Run {
+        Run(
             id: Name(id),
             tool: host.tool,
             created: created,
@@ -116,13 +131,13 @@ public struct BenchRunner<Device: BenchDevice> {
             protocol: Run.Plan(
                 processes: plan.rounds, seconds: nil, warmUp: plan.warmUp, seed: nil, maxNoise: nil, digest: nil),
             calm: nil,
-            flags: stopped ? [Flag(kind: .interrupted, reason: "stopped by the user")] : [],
+            flags: observer.stopReason().map { [Flag(kind: .interrupted, reason: Name($0))] } ?? [],
             rows: rows
         )
     }
 
     private func row<Model: Classifier>(
-        _ name: String, _ job: BenchJob<Model>, progress: (Int) async -> Bool
+        _ name: String, _ job: BenchJob<Model>, _ observer: some BenchObserver
     ) async throws -> LatencyRow {
         var notRun: Name?
         var coldStart: ColdStart?
@@ -131,17 +146,24 @@ public struct BenchRunner<Device: BenchDevice> {
             let image = SelfTest.image(job.bundle.manifest)
             for round in 0..<plan.rounds {
                 if round > 0 { try await device.sleep(seconds: plan.coolDown) }
+                if observer.stopReason() != nil { break }
+                observer.begins(name, round: round + 1)
+                // What happened during the pause disturbs no sample.
+                _ = device.interruptions()
                 let start = device.nanoTime()
                 let model = try await job.load()
                 let loaded = elapsed(since: start)
-                let input = try model.prepare(image)
-                let (measured, outputs) = try await self.round(round, model, input)
-                if coldStart == nil { coldStart = ColdStart(loadNs: loaded, firstInferenceNs: measured.warmUpNs[0]) }
+                let (measured, outputs) = try await self.round(round, model, model.prepare(image), observer)
+                if coldStart == nil, let first = measured.warmUpNs.first {
+                    coldStart = ColdStart(loadNs: loaded, firstInferenceNs: first)
+                }
+                guard let outputs, !measured.samplesNs.isEmpty else { break }
                 // A model that answers wrongly has no latency.
-                if let failure = SelfTest.failure(job.bundle.manifest, outputs: outputs) { throw BundleError(failure) }
+                let numbers = try model.numbers(outputs)
+                if let failure = SelfTest.failure(job.bundle.manifest, outputs: numbers) { throw BundleError(failure) }
                 series.append(measured)
-                if await !progress(round + 1) { break }
             }
+            if series.isEmpty { throw BundleError(observer.stopReason() ?? "there is no sample") }
         } catch let error as CancellationError {
             throw error
         } catch {
@@ -161,24 +183,32 @@ public struct BenchRunner<Device: BenchDevice> {
         )
     }
 
+    /// Fewer samples than planned if it is stopped, and no outputs if it is before the first call.
     private func round<Model: Classifier>(
-        _ number: Int, _ model: Model, _ input: Model.Prepared
-    ) async throws -> (Series, [Double]) {
+        _ number: Int, _ model: Model, _ input: Model.Prepared, _ observer: some BenchObserver
+    ) async throws -> (Series, Model.Outputs?) {
         let started = device.utc()
-        let before = device.state()
+        let before = await device.state()
         var warmUp: [Int] = []
         var samples: [Int] = []
-        var outputs: [Double] = []
-        for call in 0..<(plan.warmUp + plan.runs) {
+        var outputs: Model.Outputs?
+        for call in 0..<(plan.warmUp + plan.runs) where observer.stopReason() == nil {
             let start = device.nanoTime()
             outputs = try await model.run(input)
             let time = elapsed(since: start)
-            if call < plan.warmUp { warmUp.append(time) } else { samples.append(time) }
+            if call < plan.warmUp {
+                warmUp.append(time)
+            } else {
+                samples.append(time)
+                observer.sampled(time)
+            }
         }
-        let after = device.state()
+        let after = await device.state()
+        let disturbed = device.interruptions().map { Flag(kind: .interrupted, reason: Name($0)) }
         let series = Series(
             process: number, group: nil, started: started, warmUpNs: warmUp, samplesNs: samples, threads: nil,
-            affinity: nil, involuntarySwitches: nil, before: before, after: after, flags: doubts(before, after))
+            affinity: nil, involuntarySwitches: nil, before: before, after: after,
+            flags: doubts(before, after) + disturbed)
         return (series, outputs)
     }
 

@@ -72,6 +72,11 @@ public struct Manifest: Equatable, Sendable {
     public static let modelPrefix = "model."
     public static let maxBytes = 4 * 1024 * 1024
 
+    /// Of the model's files.
+    public var modelBytes: Int {
+        files.filter { $0.path.hasPrefix(Manifest.modelPrefix) }.map(\.bytes).reduce(0, +)
+    }
+
     /// The model's file, or the folder of a Core ML package, relative to the bundle.
     public var modelPath: String {
         let first = files.first { $0.path.hasPrefix(Manifest.modelPrefix) }?.path ?? ""

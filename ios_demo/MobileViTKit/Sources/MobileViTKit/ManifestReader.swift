@@ -17,6 +17,9 @@ public enum ManifestReader {
     private static let mostExpected = 5
     private static let goldenSides = 1...256
     private static let firstChannels = 3
+    private static let otherTasks = [
+        "segmentation": "marks regions (segmentation)", "detection": "finds objects (detection)",
+    ]
     private static let means = -255.0...255.0
     private static let stds = (1 / 1024.0)...1024.0
 
@@ -32,7 +35,7 @@ public enum ManifestReader {
         }
         // Version 1 knew neither tasks nor normalization.
         let isFirst = version == firstVersion
-        let task = isFirst ? "classification" : try root.oneOf("task", ["classification", "multilabel", "embedding"])
+        let task = isFirst ? "classification" : try task(root)
         let model = try model(root.child("model"))
         let labels = try root.child("labels").int("count", classes)
         guard labels == model.outputs else {
@@ -40,7 +43,7 @@ public enum ManifestReader {
         }
         return Manifest(
             model: model,
-            target: try root.oneOf("target", ["coreml", "onnx", "executorch"]),
+            target: try root.oneOf("target", ["coreml", "onnx", "executorch", "litert"]),
             precision: try root.text("precision"),
             computeUnits: root.has("coreml")
                 ? try root.child("coreml").oneOf("compute_units", ["all", "cpuAndGPU"]) : nil,
@@ -50,6 +53,14 @@ public enum ManifestReader {
             golden: try golden(root.child("golden"), model),
             files: try files(root)
         )
+    }
+
+    private static func task(_ root: JSONReader) throws -> String {
+        if let what = otherTasks[try root.text("task")] {
+            throw BundleError(
+                "the model \(what), and this app shows classes alone: use mobilevit-predict --overlay on a computer")
+        }
+        return try root.oneOf("task", ["classification", "multilabel", "embedding"])
     }
 
     private static func model(_ json: JSONReader) throws -> Manifest.Model {

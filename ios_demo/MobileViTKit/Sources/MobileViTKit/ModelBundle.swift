@@ -2,8 +2,8 @@ import Foundation
 
 /// A bundle on the device whose files are there, of the sizes that its manifest lists.
 ///
-/// Bundles are resources of the app, which the system keeps as they were signed: hashes are not
-/// computed again.
+/// The hashes of those that came with the app are not computed again: the system keeps them as they
+/// were signed. `ModelStore` computes those of the others.
 public struct ModelBundle: Sendable {
     public let folder: URL
     public let manifest: Manifest
@@ -31,6 +31,12 @@ public struct ModelBundle: Sendable {
         let found = (try? FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)) ?? []
         return found.filter { size($0.appendingPathComponent(Manifest.fileName)) != nil }
             .sorted { $0.lastPathComponent < $1.lastPathComponent }
+    }
+
+    /// Whether it is a regular file: no folder, and no link to somewhere else.
+    static func isFile(_ file: URL) -> Bool {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: file.path)
+        return attributes?[.type] as? FileAttributeType == .typeRegular
     }
 
     private static func size(_ file: URL) -> Int? {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// `latency_report.v1.json`, which is the definition; Python reads it.
-public struct LatencyReport: Encodable, Equatable {
+public struct LatencyReport: Encodable, Equatable, Sendable {
     public let schemaVersion = 1
     public let runs: [Run]
 
@@ -57,8 +57,8 @@ public struct Nullable<Value: Encodable & Equatable>: Encodable, Equatable {
 
 extension Nullable: Sendable where Value: Sendable {}
 
-public struct Run: Encodable, Equatable {
-    public struct Versioned: Encodable, Equatable {
+public struct Run: Encodable, Equatable, Sendable {
+    public struct Versioned: Encodable, Equatable, Sendable {
         public let name: Name
         public let version: Name
 
@@ -68,7 +68,7 @@ public struct Run: Encodable, Equatable {
         }
     }
 
-    public struct Device: Encodable, Equatable {
+    public struct Device: Encodable, Equatable, Sendable {
         public let kind: String
         public let name: Name
         public let processor: Name
@@ -90,7 +90,7 @@ public struct Run: Encodable, Equatable {
     }
 
     /// iOS gives no core to an app.
-    struct Affinity: Encodable, Equatable {
+    struct Affinity: Encodable, Equatable, Sendable {
         @Nullable var asked: [Int]?
         @Nullable var inEffect: [Int]?
 
@@ -100,7 +100,7 @@ public struct Run: Encodable, Equatable {
         }
     }
 
-    struct Plan: Encodable, Equatable {
+    struct Plan: Encodable, Equatable, Sendable {
         /// Rounds with a fresh model stand for processes: an app is one.
         let processes: Int
         @Nullable var seconds: Double?
@@ -125,8 +125,15 @@ public struct Run: Encodable, Equatable {
     let affinity: Affinity
     let `protocol`: Plan
     @Nullable var calm: [Int]?
-    let flags: [Flag]
+    public private(set) var flags: [Flag]
     public let rows: [LatencyRow]
+
+    /// The same run with one more reason to doubt it.
+    func flagged(_ flag: Flag) -> Run {
+        var run = self
+        run.flags.append(flag)
+        return run
+    }
 }
 
 /// A reason to doubt figures; the figures stay.
@@ -142,8 +149,8 @@ public struct Flag: Encodable, Equatable, Sendable {
 }
 
 /// One bundle on one set of compute units: a series a round, or why there is none.
-public struct LatencyRow: Encodable, Equatable {
-    struct Runtime: Encodable, Equatable {
+public struct LatencyRow: Encodable, Equatable, Sendable {
+    struct Runtime: Encodable, Equatable, Sendable {
         let name: Name
         @Nullable var version: Name?
     }
@@ -153,7 +160,7 @@ public struct LatencyRow: Encodable, Equatable {
     let measure = "latency"
     let subject: Subject
     let runtime: Runtime
-    let computeUnit: ComputeUnit
+    public let computeUnit: ComputeUnit
     @Nullable var threads: Int?
     @Nullable var limitRow: String?
     @Nullable public var notRun: Name?
@@ -171,8 +178,8 @@ public struct LatencyRow: Encodable, Equatable {
 }
 
 /// What a row is about.
-struct Subject: Encodable, Equatable {
-    struct Artifact: Encodable, Equatable {
+struct Subject: Encodable, Equatable, Sendable {
+    struct Artifact: Encodable, Equatable, Sendable {
         let name: Name
         let bytes: Int
         @Nullable var sha256: String?

@@ -1,10 +1,9 @@
 import Foundation
 
-/// One class of an answer: `value` is the model's output, `probability` what `Scores` make of it.
+/// One class of an answer.
 public struct ClassScore: Equatable, Sendable {
     public let index: Int
     public let label: String
-    public let value: Double
     public let probability: Double
 }
 
@@ -23,21 +22,22 @@ public enum TopClasses {
         return (logit >= 0 ? 1 : small) / (1 + small)
     }
 
-    /// The `count` best classes, best first; equal ones in the order of their indices.
-    public static func of(_ outputs: [Double], labels: [String], scores: Scores, count: Int) -> [ClassScore] {
-        precondition(outputs.count == labels.count, "\(outputs.count) outputs for \(labels.count) labels")
-        let probabilities: [Double]
+    /// What `scores` make of a model's outputs.
+    public static func probabilities(_ outputs: [Double], _ scores: Scores) -> [Double] {
         switch scores {
-        case .probabilities: probabilities = outputs
-        case .logits: probabilities = softmax(outputs)
-        case .independentLogits: probabilities = outputs.map(sigmoid)
+        case .probabilities: return outputs
+        case .logits: return softmax(outputs)
+        case .independentLogits: return outputs.map(sigmoid)
         case .features: preconditionFailure("features are no classes")
         }
-        return outputs.indices
-            .sorted { (outputs[$1], $0) < (outputs[$0], $1) }
+    }
+
+    /// The `count` best classes, best first; equal ones in the order of their indices.
+    public static func of(_ probabilities: [Double], labels: [String], count: Int) -> [ClassScore] {
+        precondition(probabilities.count == labels.count, "\(probabilities.count) for \(labels.count) labels")
+        return probabilities.indices
+            .sorted { (probabilities[$1], $0) < (probabilities[$0], $1) }
             .prefix(count)
-            .map {
-                ClassScore(index: $0, label: labels[$0], value: outputs[$0], probability: probabilities[$0])
-            }
+            .map { ClassScore(index: $0, label: labels[$0], probability: probabilities[$0]) }
     }
 }

@@ -15,7 +15,8 @@ final class AnswerTests: XCTestCase {
         for found in try JSONDecoder().decode([Case].self, from: Vectors.data("answers.json")) {
             let labels = found.logits.indices.map(String.init)
             let scores: Scores = found.task == "multilabel" ? .independentLogits : .logits
-            let classes = TopClasses.of(found.logits, labels: labels, scores: scores, count: found.logits.count)
+            let probabilities = TopClasses.probabilities(found.logits, scores)
+            let classes = TopClasses.of(probabilities, labels: labels, count: found.logits.count)
             XCTAssertEqual(classes.map(\.index), found.order)
             for score in classes { XCTAssertEqual(score.probability, found.probabilities[score.index], accuracy: 1e-6) }
         }

@@ -4,23 +4,27 @@ import XCTest
 @testable import MobileViTKit
 
 /// A device whose clock moves only when something asks the model or sleeps.
-private final class PlayedDevice: BenchDevice {
+private final class PlayedDevice: BenchDevice, @unchecked Sendable {
     var now = 1_000
     var slept: [Int] = []
     var states: () -> DeviceState = { calm() }
+    var disturbs: () -> Void = {}
+    let disturbing = Interruptions()
 
     func nanoTime() -> Int { now }
     func utc() -> String { "2026-01-31T12:00:00Z" }
-    func state() -> DeviceState { states() }
+    func state() async -> DeviceState { states() }
+    func interruptions() -> [String] { disturbing.take() }
 
     func sleep(seconds: Int) async throws {
         slept.append(seconds)
+        disturbs()
         now += seconds * 1_000_000_000
     }
 }
 
 /// A model whose calls take 1, 2, 3, ... microseconds.
-private final class PlayedModel: Classifier {
+private final class PlayedModel: Classifier, @unchecked Sendable {
     private let device: PlayedDevice
     private let answer: [Double]
     private var calls = 0
@@ -37,6 +41,25 @@ private final class PlayedModel: Classifier {
         device.now += calls * 1_000
         return answer
     }
+
+    func numbers(_ outputs: [Double]) throws -> [Double] { outputs }
+}
+
+/// Hears everything, and stops where `stop` says so.
+private final class PlayedObserver: BenchObserver, @unchecked Sendable {
+    var begun: [Int] = []
+    var samples: [Int] = []
+    var runs: [Run] = []
+    private let stop: (PlayedObserver) -> String?
+
+    init(stop: @escaping (PlayedObserver) -> String? = { _ in nil }) {
+        self.stop = stop
+    }
+
+    func begins(_ row: String, round: Int) { begun.append(round) }
+    func sampled(_ nanoseconds: Int) { samples.append(nanoseconds) }
+    func measured(_ run: Run) throws { runs.append(run) }
+    func stopReason() -> String? { stop(self) }
 }
 
 private func calm() -> DeviceState {
@@ -80,7 +103,8 @@ final class BenchTests: XCTestCase {
     }
 
     func testEveryRoundHasAModelOfItsOwnAndWarmUpIsKeptApart() async throws {
-        let run = try await runner(plan()).run(id: "whole", [job(right()), job(right())]) { _, _ in true }
+        let observer = PlayedObserver()
+        let run = try await runner(plan()).run(id: "whole", [job(right()), job(right())], observer: observer)
         XCTAssertEqual(run.rows.map(\.series.count), [2, 2])
         for series in run.rows.flatMap(\.series) {
             XCTAssertEqual(series.warmUpNs, [1_000, 2_000])
@@ -88,12 +112,15 @@ final class BenchTests: XCTestCase {
         }
         XCTAssertEqual(run.rows[0].coldStarts, [ColdStart(loadNs: 5_000, firstInferenceNs: 1_000)])
         XCTAssertEqual(device.slept, [7, 7, 7])
+        XCTAssertEqual(observer.begun, [1, 2, 1, 2])
+        XCTAssertEqual(observer.samples, run.rows.flatMap(\.series).flatMap(\.samplesNs))
+        XCTAssertEqual(observer.runs.map(\.rows.count), [1, 2])
         try keep("whole", run)
     }
 
     func testAModelThatAnswersWronglyHasAReasonAndNoLatency() async throws {
-        let run = try await runner(plan()).run(id: "wrong", [job(right().map { $0 + 1 }), job(right())]) { _, _ in true
-        }
+        let jobs = [try job(right().map { $0 + 1 }), try job(right())]
+        let run = try await runner(plan()).run(id: "wrong", jobs, observer: PlayedObserver())
         XCTAssertTrue(run.rows[0].notRun?.text.contains("self-test") == true)
         XCTAssertTrue(run.rows[0].series.isEmpty)
         XCTAssertEqual(run.rows[1].series.count, 2)
@@ -101,17 +128,39 @@ final class BenchTests: XCTestCase {
     }
 
     func testStoppingKeepsWhatThereIs() async throws {
-        let run = try await runner(plan()).run(id: "stopped", [job(right()), job(right())]) { _, _ in false }
-        XCTAssertEqual(run.rows.map(\.series.count), [1])
-        XCTAssertEqual(run.flags.map(\.kind), [.interrupted])
+        let observer = PlayedObserver { $0.samples.count >= 5 ? "the screen was left" : nil }
+        let run = try await runner(plan()).run(id: "stopped", [job(right()), job(right())], observer: observer)
+        // In the middle of a round too: nobody waits for thousands of calls.
+        XCTAssertEqual(run.rows.map { $0.series.map(\.samplesNs.count) }, [[3, 2]])
+        XCTAssertEqual(run.flags, [Flag(kind: .interrupted, reason: "the screen was left")])
         try keep("stopped", run)
+    }
+
+    func testOneThatIsStoppedBeforeASampleSaysSo() async throws {
+        let observer = PlayedObserver { $0.begun.isEmpty ? nil : "stopped by the user" }
+        let run = try await runner(plan()).run(id: "early", [job(right())], observer: observer)
+        XCTAssertEqual(run.rows.map(\.notRun?.text), ["stopped by the user"])
+        try keep("early", run)
+    }
+
+    func testWhatDisturbsARoundIsInItsFlagsAndWhatDisturbsAPauseIsNot() async throws {
+        let device = device
+        device.disturbs = { device.disturbing.once("a call in the pause") }
+        let observer = PlayedObserver { observer in
+            if observer.samples.count == 4 { device.disturbing.once("the app was in the background") }
+            return nil
+        }
+        let run = try await runner(plan(rounds: 3)).run(id: "disturbed", [job(right())], observer: observer)
+        XCTAssertEqual(
+            run.rows[0].series.map { $0.flags.map(\.reason.text) }, [[], ["the app was in the background"], []])
+        try keep("disturbed", run)
     }
 
     func testAClockTooCoarseGivesNoZero() async throws {
         let device = device
         let answer = try right()
         let still = BenchJob(bundle: try Vectors.bundle(), units: .cpu) { Still(answer: answer) }
-        let run = try await runner(plan()).run(id: "still", [still]) { _, _ in true }
+        let run = try await runner(plan()).run(id: "still", [still], observer: PlayedObserver())
         XCTAssertEqual(Set(run.rows[0].series.flatMap(\.samplesNs)), [1])
         XCTAssertEqual(device.slept.count, 1)
     }
@@ -165,7 +214,8 @@ final class BenchTests: XCTestCase {
                     lowPower: maybe(false))
             }
             let text = texts[number % texts.count]
-            let run = try await runner(plan(), text: text).run(id: "any\(number)", [job(right())]) { _, _ in true }
+            let run = try await runner(plan(), text: text)
+                .run(id: "any\(number)", [job(right())], observer: PlayedObserver())
             try keep("any\(number)", run)
         }
     }
@@ -177,4 +227,6 @@ private struct Still: Classifier {
     func prepare(_ image: Pixels) throws -> Pixels { image }
 
     func run(_ input: Pixels) async throws -> [Double] { answer }
+
+    func numbers(_ outputs: [Double]) throws -> [Double] { outputs }
 }

@@ -58,6 +58,19 @@ final class ManifestReaderTests: XCTestCase {
         }
     }
 
+    func testAModelThatIsNoClassifierIsRefusedWithWhatItDoes() throws {
+        for (task, words) in ["segmentation": "marks regions", "detection": "finds objects"] {
+            var json = try XCTUnwrap(
+                JSONSerialization.jsonObject(with: Vectors.data("bundle/manifest.json")) as? [String: Any])
+            json["task"] = task
+            json["output"] = [String: Any]()
+            let text = String(decoding: try JSONSerialization.data(withJSONObject: json), as: UTF8.self)
+            XCTAssertThrowsError(try ManifestReader.read(text)) { error in
+                XCTAssertTrue("\(error)".contains(words) && "\(error)".contains("mobilevit-predict --overlay"))
+            }
+        }
+    }
+
     func testPathsStayInside() {
         for good in ["model.onnx", "model.mlpackage/Data/a-b_c.bin", "_x"] {
             XCTAssertTrue(ManifestReader.isInside(good), good)

@@ -1,15 +1,15 @@
 @_exported import CoreVideo
 @_exported import UIKit
 
-public enum AVMediaType {
+public enum AVMediaType: Sendable {
     case video
 }
 
-public enum AVCaptureVideoOrientation {
+public enum AVCaptureVideoOrientation: Sendable {
     case portrait, portraitUpsideDown, landscapeRight, landscapeLeft
 }
 
-public enum AVLayerVideoGravity {
+public enum AVLayerVideoGravity: Sendable {
     case resizeAspect
 }
 
@@ -17,7 +17,8 @@ public final class CMSampleBuffer {}
 
 public func CMSampleBufferGetImageBuffer(_ buffer: CMSampleBuffer) -> CVPixelBuffer? { fatalError("a stub") }
 
-public final class AVCaptureConnection {
+public final class AVCaptureConnection: NSObject {
+    public var isVideoOrientationSupported: Bool { fatalError("a stub") }
     public var videoOrientation = AVCaptureVideoOrientation.portrait
     public var videoRotationAngle: CGFloat = 0
 
@@ -33,7 +34,7 @@ public final class AVCaptureDeviceInput: AVCaptureInput {
 open class AVCaptureOutput {
     public init() {}
 
-    public func connection(with type: AVMediaType) -> AVCaptureConnection? { fatalError("a stub") }
+    public func connection(with type: AVMediaType) -> AVCaptureConnection? { nil }
 }
 
 public protocol AVCaptureVideoDataOutputSampleBufferDelegate: AnyObject {
@@ -51,41 +52,72 @@ public final class AVCaptureVideoDataOutput: AVCaptureOutput {
 }
 
 public final class AVCaptureDevice {
-    public enum DeviceType {
+    public enum DeviceType: Sendable {
         case builtInWideAngleCamera
     }
 
-    public enum Position {
+    public enum Position: Sendable {
         case front, back
     }
 
+    /// As the real one, it may be used on any thread, and is not safe on several.
+    public final class RotationCoordinator: NSObject {
+        public init(device: AVCaptureDevice, previewLayer: CALayer?) {}
+
+        public var videoRotationAngleForHorizonLevelPreview: CGFloat { fatalError("a stub") }
+        public var videoRotationAngleForHorizonLevelCapture: CGFloat { fatalError("a stub") }
+
+        /// Of NSObject, on Apple's systems.
+        public func observe<Value>(
+            _ path: KeyPath<RotationCoordinator, Value>, options: NSKeyValueObservingOptions,
+            changeHandler: @escaping @Sendable (RotationCoordinator, NSKeyValueObservedChange<Value>) -> Void
+        ) -> NSKeyValueObservation { fatalError("a stub") }
+    }
+
+    /// The stub has a camera on its back alone.
     public static func `default`(
         _ type: DeviceType, for media: AVMediaType?, position: Position
-    ) -> AVCaptureDevice? { fatalError("a stub") }
+    ) -> AVCaptureDevice? { position == .back ? AVCaptureDevice() : nil }
 
     public static func requestAccess(for media: AVMediaType) async -> Bool { fatalError("a stub") }
 }
 
-public final class AVCaptureSession: @unchecked Sendable {
-    public enum Preset {
+/// Like the real one, it ends the app where it is used in the wrong order.
+public final class AVCaptureSession: NSObject {
+    public enum Preset: Sendable {
         case vga640x480
     }
 
     public var sessionPreset = Preset.vga640x480
-    public var inputs: [AVCaptureInput] { fatalError("a stub") }
-    public var outputs: [AVCaptureOutput] { fatalError("a stub") }
+    public private(set) var inputs: [AVCaptureInput] = []
+    public private(set) var outputs: [AVCaptureOutput] = []
+    public private(set) var isRunning = false
+    private var isConfiguring = false
 
-    public init() {}
+    public override init() {}
 
-    public func beginConfiguration() {}
-    public func commitConfiguration() {}
-    public func canAddInput(_ input: AVCaptureInput) -> Bool { fatalError("a stub") }
-    public func canAddOutput(_ output: AVCaptureOutput) -> Bool { fatalError("a stub") }
-    public func addInput(_ input: AVCaptureInput) {}
-    public func addOutput(_ output: AVCaptureOutput) {}
-    public func removeInput(_ input: AVCaptureInput) {}
-    public func startRunning() {}
-    public func stopRunning() {}
+    public func beginConfiguration() { isConfiguring = true }
+
+    public func commitConfiguration() {
+        precondition(isConfiguring, "commitConfiguration without beginConfiguration")
+        isConfiguring = false
+    }
+
+    public func canAddInput(_ input: AVCaptureInput) -> Bool { inputs.isEmpty }
+    public func canAddOutput(_ output: AVCaptureOutput) -> Bool { outputs.isEmpty }
+    public func addInput(_ input: AVCaptureInput) { inputs.append(input) }
+    public func addOutput(_ output: AVCaptureOutput) { outputs.append(output) }
+    public func removeInput(_ input: AVCaptureInput) { inputs.removeAll { $0 === input } }
+
+    public func startRunning() {
+        precondition(!isConfiguring, "startRunning may not be called between calls to begin and commit configuration")
+        isRunning = true
+    }
+
+    public func stopRunning() {
+        precondition(!isConfiguring, "stopRunning may not be called between calls to begin and commit configuration")
+        isRunning = false
+    }
 }
 
 public final class AVCaptureVideoPreviewLayer: CALayer {

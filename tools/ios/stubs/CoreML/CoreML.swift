@@ -17,6 +17,12 @@ public final class MLMultiArray {
     public subscript(index: Int) -> NSNumber { fatalError("a stub") }
 }
 
+public struct MLShapedArray<Scalar> {
+    public init(converting array: MLMultiArray) {}
+
+    public var scalars: [Scalar] { fatalError("a stub") }
+}
+
 public final class MLFeatureValue {
     public init(pixelBuffer: CVPixelBuffer) {}
 

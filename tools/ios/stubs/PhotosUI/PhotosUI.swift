@@ -1,6 +1,6 @@
 import SwiftUI
 
-public struct PHPickerFilter {
+public struct PHPickerFilter: Sendable {
     public static let images = PHPickerFilter()
 }
 

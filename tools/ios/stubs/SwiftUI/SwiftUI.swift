@@ -1,5 +1,6 @@
 // What the app uses of SwiftUI and Combine, with the types alone.
 @_exported import UIKit
+import UniformTypeIdentifiers
 
 @MainActor
 public protocol View {
@@ -32,7 +33,6 @@ public struct ViewBuilder {
     public static func buildBlock<Content: View>(_ content: Content) -> Content { content }
     public static func buildBlock<each Content: View>(_ content: repeat each Content) -> Several { Several() }
     public static func buildIf<Content: View>(_ content: Content?) -> Content? { content }
-    public static func buildEither<First: View>(first: First) -> First { first }
     public static func buildEither(second: some View) -> Several { Several() }
     public static func buildEither(first: some View) -> Several { Several() }
 }
@@ -63,6 +63,73 @@ public struct List<Content: View>: Leaf {
 
 public struct Section<Content: View>: Leaf {
     public init(_ title: String, @ViewBuilder content: () -> Content) {}
+    public init(@ViewBuilder content: () -> Content) {}
+}
+
+public struct TabView<Content: View>: Leaf {
+    public init(@ViewBuilder content: () -> Content) {}
+}
+
+public struct Label: Leaf {
+    public init(_ title: String, systemImage: String) {}
+}
+
+public struct Image: Leaf {
+    public init(decorative image: CGImage, scale: CGFloat) {}
+
+    public func resizable() -> Image { self }
+}
+
+public struct HStackLayout {
+    public init() {}
+}
+
+public struct VStackLayout {
+    public init() {}
+}
+
+@MainActor
+public struct AnyLayout {
+    public init(_ layout: HStackLayout) {}
+    public init(_ layout: VStackLayout) {}
+
+    public func callAsFunction<Content: View>(@ViewBuilder _ content: () -> Content) -> some View { Several() }
+}
+
+public struct GeometryProxy {
+    public var size: CGSize { fatalError("a stub") }
+}
+
+public struct GeometryReader<Content: View>: Leaf {
+    public init(@ViewBuilder content: @escaping (GeometryProxy) -> Content) {}
+}
+
+public struct Path: Leaf {
+    public init(_ make: (inout Path) -> Void) {}
+
+    public mutating func move(to point: CGPoint) {}
+    public mutating func addLine(to point: CGPoint) {}
+    public func stroke(lineWidth: CGFloat) -> some View { self }
+}
+
+public enum ScenePhase: Sendable {
+    case background, inactive, active
+}
+
+public enum UserInterfaceSizeClass: Sendable {
+    case compact, regular
+}
+
+public struct EnvironmentValues {
+    public var scenePhase: ScenePhase { fatalError("a stub") }
+    public var verticalSizeClass: UserInterfaceSizeClass? { fatalError("a stub") }
+}
+
+@propertyWrapper
+public struct Environment<Value> {
+    public var wrappedValue: Value { fatalError("a stub") }
+
+    public init(_ path: KeyPath<EnvironmentValues, Value>) {}
 }
 
 public struct NavigationStack<Content: View>: Leaf {
@@ -79,11 +146,20 @@ public struct ForEach<Values: RandomAccessCollection, ID: Hashable, Content: Vie
     ) {}
 }
 
+extension ForEach where Values.Element: Identifiable, ID == Values.Element.ID {
+    public init(_ values: Values, @ViewBuilder content: @escaping (Values.Element) -> Content) {}
+}
+
 public struct Picker<Choice: Hashable, Content: View>: Leaf {
     public init(_ title: String, selection: Binding<Choice>, @ViewBuilder content: () -> Content) {}
 }
 
+public enum ButtonRole: Sendable {
+    case destructive, cancel
+}
+
 public struct Button: Leaf {
+    public init(_ title: String, role: ButtonRole?, action: @escaping @MainActor () -> Void) {}
     public init(_ title: String, action: @escaping @MainActor () -> Void) {}
 }
 
@@ -106,7 +182,7 @@ public struct ShareLink: Leaf {
     public init(_ title: String, item: URL) {}
 }
 
-public struct Font {
+public struct Font: Sendable {
     public static let footnote = Font()
 }
 
@@ -129,6 +205,15 @@ extension View {
     public func disabled(_ disabled: Bool) -> some View { self }
     public func font(_ font: Font?) -> some View { self }
     public func padding() -> some View { self }
+    public func frame(height: CGFloat?) -> some View { self }
+    public func scaledToFit() -> some View { self }
+    public func tabItem(@ViewBuilder _ label: () -> some View) -> some View { self }
+    public func swipeActions(@ViewBuilder content: () -> some View) -> some View { self }
+    public func refreshable(action: @escaping @MainActor @Sendable () async -> Void) -> some View { self }
+    public func fileImporter(
+        isPresented: Binding<Bool>, allowedContentTypes: [UTType],
+        onCompletion: @escaping @MainActor (Result<URL, any Error>) -> Void
+    ) -> some View { self }
     public func accessibilityLabel(_ label: Text) -> some View { self }
     public func accessibilityHint(_ hint: Text) -> some View { self }
 }
@@ -148,6 +233,13 @@ extension UIViewRepresentable {
 public struct UIViewRepresentableContext {}
 
 public protocol Scene {}
+
+extension Scene {
+    @MainActor
+    public func onChange<Value: Equatable>(of value: Value, perform action: @escaping @MainActor (Value) -> Void) -> some Scene {
+        self
+    }
+}
 
 public struct WindowGroup<Content: View>: Scene {
     @MainActor

@@ -26,8 +26,9 @@ public class OnnxTensor extends OnnxTensorLike {
         return new OnnxTensor(data, shape, true);
     }
 
-    /** A copy. */
+    /** A copy; null unless the tensor holds floats. */
     public FloatBuffer getFloatBuffer() {
+        if (!(data instanceof FloatBuffer)) return null;
         FloatBuffer copy = FloatBuffer.allocate(data.remaining());
         copy.put(((FloatBuffer) data).duplicate()).rewind();
         return copy;

@@ -1,5 +1,6 @@
 package ai.onnxruntime;
 
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.Collections;
 import java.util.List;
@@ -8,6 +9,7 @@ import java.util.Set;
 
 public class OrtSession implements AutoCloseable {
     private final long handle;
+    private boolean isClosed;
 
     OrtSession(long handle) {
         this.handle = handle;
@@ -15,16 +17,26 @@ public class OrtSession implements AutoCloseable {
 
     /** One input and one output are what the adapter needs. */
     public Result run(Map<String, ? extends OnnxTensorLike> inputs, Set<String> outputs) throws OrtException {
+        if (isClosed) throw new IllegalStateException("Asking for an inference from a closed OrtSession.");
         Map.Entry<String, ? extends OnnxTensorLike> input = inputs.entrySet().iterator().next();
         OnnxTensor tensor = (OnnxTensor) input.getValue();
-        float[] answer = Shim.run(
+        Object answer = Shim.run(
                 handle, input.getKey(), tensor.data, tensor.data.remaining(), tensor.shape, tensor.bytes,
                 outputs.iterator().next());
-        return new Result(Collections.singletonList(new OnnxTensor(FloatBuffer.wrap(answer), null, false)));
+        return new Result(Collections.singletonList(value(answer)));
     }
 
+    private static OnnxValue value(Object answer) {
+        if (answer == null) return new OnnxSequence();
+        if (answer instanceof float[]) return new OnnxTensor(FloatBuffer.wrap((float[]) answer), null, false);
+        return new OnnxTensor(ByteBuffer.wrap((byte[]) answer), null, true);
+    }
+
+    /** Twice is an error, as in the real one. */
     @Override
     public void close() throws OrtException {
+        if (isClosed) throw new IllegalStateException("Trying to close an already closed OrtSession.");
+        isClosed = true;
         Shim.close(handle);
     }
 

@@ -2,7 +2,7 @@ package ai.onnxruntime;
 
 import java.nio.Buffer;
 
-/** The library of ONNX Runtime's Python wheel, through {@code ci/native/onnx_shim.c}. */
+/** The library of ONNX Runtime's Python wheel, through {@code tools/android/native/onnx_shim.c}. */
 final class Shim {
     static {
         System.load(System.getProperty("onnx.shim"));
@@ -14,7 +14,8 @@ final class Shim {
 
     static native long open(String path, int intraOpThreads, int interOpThreads) throws OrtException;
 
-    static native float[] run(
+    /** Floats as an array of them, other tensors as bytes, and null for what is no tensor. */
+    static native Object run(
             long session, String input, Buffer data, long elements, long[] shape, boolean bytes, String output)
             throws OrtException;
 

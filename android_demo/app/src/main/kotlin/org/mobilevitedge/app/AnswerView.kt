@@ -8,14 +8,14 @@ import android.view.View
 import java.util.Locale
 import org.mobilevitedge.core.ClassScore
 
-/** The best classes of a photo, a bar each. */
+/** The best classes of an image, a bar each. */
 class AnswerView(context: Context) : View(context) {
     private val density = resources.displayMetrics.density
     private val text = Paint(Paint.ANTI_ALIAS_FLAG).apply {
-        color = 0xFF202020.toInt()
+        color = context.getColor(R.color.ink)
         textSize = 16 * resources.displayMetrics.scaledDensity
     }
-    private val bar = Paint(Paint.ANTI_ALIAS_FLAG).apply { color = 0xFFA9CCE8.toInt() }
+    private val bar = Paint(Paint.ANTI_ALIAS_FLAG).apply { color = context.getColor(R.color.bar) }
     private val box = RectF()
     private var classes: List<ClassScore> = emptyList()
 

@@ -2,42 +2,80 @@ package org.mobilevitedge.app
 
 import android.Manifest
 import android.app.Activity
+import android.content.Intent
 import android.content.pm.PackageManager
 import android.content.res.Configuration
 import android.graphics.Matrix
 import android.graphics.SurfaceTexture
 import android.hardware.camera2.CameraAccessException
 import android.hardware.camera2.CameraManager
+import android.hardware.display.DisplayManager
+import android.net.Uri
 import android.os.Bundle as State
+import android.os.Handler
+import android.os.Looper
+import android.provider.Settings
 import android.view.Surface
 import android.view.TextureView
+import android.view.View
 import android.view.ViewGroup
+import android.widget.Button
 import android.widget.LinearLayout
 import android.widget.TextView
 import org.mobilevitedge.core.BundleException
+import org.mobilevitedge.core.CameraGate
 import org.mobilevitedge.core.Pixels
 import org.mobilevitedge.core.Recognizer
+import org.mobilevitedge.core.Smoother
 
-/** Classifies what the camera sees, always the newest frame. */
+/** Classifies what the camera sees, always the newest frame; answers are averaged over time. */
 class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
     private lateinit var preview: TextureView
     private lateinit var times: TextView
     private lateinit var answers: AnswerView
+    private lateinit var settings: Button
+    private lateinit var manager: CameraManager
     private val worker = Worker(this)
-    private var cameras = emptyList<String>()
+    private val gate = CameraGate(::open, ::close)
     private var camera = 0
+    private var id: String? = null
     private var feed: CameraFeed? = null
+    private var isLost = false
 
-    // Of the camera's thread alone, once the feed is open.
+    // Written by the worker before the gate lets the camera open; of the camera's thread afterwards.
     private var recognizer: Recognizer? = null
+    private var smoother = Smoother()
+
+    /** By half a turn the screen changes without any other call. */
+    private val turns = object : DisplayManager.DisplayListener {
+        override fun onDisplayAdded(display: Int) = Unit
+
+        override fun onDisplayRemoved(display: Int) = Unit
+
+        override fun onDisplayChanged(display: Int) = turn()
+    }
+
+    /** An app that has taken the camera gives it back. */
+    private val availability = object : CameraManager.AvailabilityCallback() {
+        override fun onCameraAvailable(available: String) {
+            if (isLost && available == id) gate.reopen()
+        }
+    }
 
     override fun onCreate(state: State?) {
         super.onCreate(state)
         camera = state?.getInt(CAMERA) ?: 0
-        preview = TextureView(this).also { it.surfaceTextureListener = this }
-        times = TextView(this)
+        manager = getSystemService(CameraManager::class.java)
+        preview = TextureView(this).also {
+            it.surfaceTextureListener = this
+            it.contentDescription = getString(R.string.what_the_camera_sees)
+        }
+        times = label()
         answers = AnswerView(this)
-        val panel = column(listOf(times, answers, button(R.string.other_camera) { useOther() }))
+        settings = button(R.string.open_settings) {
+            startActivity(Intent(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, Uri.fromParts("package", packageName, null)))
+        }.apply { visibility = View.GONE }
+        val panel = column(listOf(times, answers, button(R.string.other_camera) { useOther() }, settings))
         val landscape = resources.configuration.orientation == Configuration.ORIENTATION_LANDSCAPE
         val (fill, wrap) = Pair(ViewGroup.LayoutParams.MATCH_PARENT, ViewGroup.LayoutParams.WRAP_CONTENT)
         showScreen(
@@ -47,9 +85,11 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
                 addView(panel, if (landscape) LinearLayout.LayoutParams(0, fill, 1f) else LinearLayout.LayoutParams(fill, wrap))
             },
         )
-        if (checkSelfPermission(Manifest.permission.CAMERA) != PackageManager.PERMISSION_GRANTED) {
-            requestPermissions(arrayOf(Manifest.permission.CAMERA), 0)
-        }
+        val handler = Handler(Looper.getMainLooper())
+        getSystemService(DisplayManager::class.java).registerDisplayListener(turns, handler)
+        manager.registerAvailabilityCallback(availability, handler)
+        if (state == null && !isGranted()) requestPermissions(arrayOf(Manifest.permission.CAMERA), 0)
+        load()
     }
 
     override fun onSaveInstanceState(state: State) {
@@ -59,94 +99,120 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
 
     override fun onResume() {
         super.onResume()
-        start()
+        // It may have been granted in the settings.
+        permit(isGranted())
+        gate.set(CameraGate.Need.SCREEN, true)
     }
 
     override fun onPause() {
-        stop()
+        gate.set(CameraGate.Need.SCREEN, false)
         super.onPause()
     }
 
     override fun onDestroy() {
+        getSystemService(DisplayManager::class.java).unregisterDisplayListener(turns)
+        manager.unregisterAvailabilityCallback(availability)
         worker.run { recognizer?.close() }
         worker.close()
         super.onDestroy()
     }
 
     override fun onRequestPermissionsResult(request: Int, permissions: Array<String>, results: IntArray) {
-        if (results.firstOrNull() == PackageManager.PERMISSION_GRANTED) start() else times.setText(R.string.camera_refused)
+        // None, if the question was interrupted.
+        if (results.isEmpty()) return
+        permit(isGranted())
+        if (!isGranted()) {
+            times.setText(R.string.camera_refused)
+            settings.visibility = View.VISIBLE
+        }
     }
 
-    override fun onSurfaceTextureAvailable(texture: SurfaceTexture, width: Int, height: Int) = start()
+    override fun onSurfaceTextureAvailable(texture: SurfaceTexture, width: Int, height: Int) = gate.set(CameraGate.Need.SURFACE, true)
 
-    override fun onSurfaceTextureSizeChanged(texture: SurfaceTexture, width: Int, height: Int) {
+    override fun onSurfaceTextureSizeChanged(texture: SurfaceTexture, width: Int, height: Int) = turn()
+
+    override fun onSurfaceTextureDestroyed(texture: SurfaceTexture): Boolean {
+        gate.set(CameraGate.Need.SURFACE, false)
+        return true
+    }
+
+    override fun onSurfaceTextureUpdated(texture: SurfaceTexture) = Unit
+
+    private fun isGranted() = checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED
+
+    private fun permit(isGranted: Boolean) {
+        if (isGranted) settings.visibility = View.GONE
+        gate.set(CameraGate.Need.PERMISSION, isGranted)
+    }
+
+    private fun useOther() {
+        camera++
+        gate.reopen()
+    }
+
+    private fun load() {
+        times.setText(R.string.working)
+        worker.run {
+            try {
+                val bundle = Models(this).open(intent.getStringExtra(MODEL) ?: throw BundleException(getString(R.string.no_model)))
+                recognizer = Recognizer.open(bundle) { Runtimes.load(it, MainActivity.THREADS) }
+                worker.show { gate.set(CameraGate.Need.MODEL, true) }
+            } catch (error: BundleException) {
+                worker.show { times.text = error.message }
+            } catch (error: OutOfMemoryError) {
+                worker.show { times.setText(R.string.no_memory) }
+            }
+        }
+    }
+
+    private fun open() {
+        val texture = preview.surfaceTexture ?: return
+        isLost = false
+        try {
+            val cameras = CameraFeed.cameras(manager)
+            if (cameras.isEmpty()) return times.setText(R.string.no_camera)
+            val (chosen, sizes) = cameras[camera % cameras.size]
+            id = chosen
+            smoother = Smoother()
+            val opened = CameraFeed(manager, chosen, sizes, ::recognize) { problem -> worker.show { lose(problem) } }
+            feed = opened
+            fit(opened)
+            opened.open(texture, displayDegrees())
+        } catch (error: CameraAccessException) {
+            lose(error.message ?: getString(R.string.no_camera))
+        }
+    }
+
+    private fun close() {
+        feed?.close()
+        feed = null
+    }
+
+    /** No frames come: what was seen before is no answer any more. */
+    private fun lose(problem: String) {
+        isLost = true
+        answers.show(emptyList())
+        times.text = problem
+    }
+
+    private fun turn() {
         feed?.let {
             it.turn(displayDegrees())
             fit(it)
         }
     }
 
-    override fun onSurfaceTextureDestroyed(texture: SurfaceTexture): Boolean {
-        stop()
-        return true
-    }
-
-    override fun onSurfaceTextureUpdated(texture: SurfaceTexture) = Unit
-
-    private fun useOther() {
-        if (cameras.isEmpty()) return
-        stop()
-        camera = (camera + 1) % cameras.size
-        start()
-    }
-
-    /** Load the model once, then open the camera, when permission and preview are there. */
-    private fun start() {
-        val granted = checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED
-        if (feed != null || !granted || !preview.isAvailable) return
-        times.setText(R.string.working)
-        worker.run {
-            try {
-                if (recognizer == null) {
-                    val bundle = Models(this).open(intent.getStringExtra(MODEL) ?: throw BundleException(getString(R.string.no_model)))
-                    recognizer = Recognizer.open(bundle) { Models.load(it, MainActivity.THREADS) }
-                }
-                worker.show { open() }
-            } catch (error: BundleException) {
-                worker.show { times.text = error.message }
-            }
-        }
-    }
-
-    private fun open() {
-        val texture = preview.surfaceTexture
-        if (feed != null || !preview.isAvailable || texture == null) return
-        try {
-            cameras = CameraFeed.cameras(this)
-            if (cameras.isEmpty()) return times.setText(R.string.no_camera)
-            val id = cameras[camera % cameras.size]
-            val opened = CameraFeed(getSystemService(CameraManager::class.java), id, ::recognize) { problem -> worker.show { times.text = problem } }
-            feed = opened
-            fit(opened)
-            opened.open(texture, displayDegrees())
-        } catch (error: CameraAccessException) {
-            times.text = error.message
-        }
-    }
-
-    private fun stop() {
-        feed?.close()
-        feed = null
-    }
-
     private fun recognize(image: Pixels) {
         val start = System.nanoTime()
         try {
-            val answer = recognizer?.recognize(image, AnswerView.COUNT) ?: return
-            val all = System.nanoTime() - start
+            val recognizer = recognizer ?: return
+            val answer = recognizer.recognize(image)
+            val now = System.nanoTime()
+            val best = recognizer.best(smoother.add(answer.probabilities, now), AnswerView.COUNT)
             worker.show {
-                answers.show(answer.classes)
-                times.text = getString(R.string.times, answer.inferenceNs / MainActivity.NS_PER_MS, all / MainActivity.NS_PER_MS)
+                if (feed == null || isLost) return@show
+                answers.show(best)
+                times.text = getString(R.string.times, answer.inferenceNs / MainActivity.NS_PER_MS, (now - start) / MainActivity.NS_PER_MS)
             }
         } catch (error: BundleException) {
             worker.show { times.text = error.message }
@@ -167,8 +233,8 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
         // The system turns the buffer for a device held upright, and stretches it over the view.
         val sideways = feed.sensorDegrees % 180 != 0
         val (frameWidth, frameHeight) =
-            if (sideways) Pair(feed.size.height.toFloat(), feed.size.width.toFloat())
-            else Pair(feed.size.width.toFloat(), feed.size.height.toFloat())
+            if (sideways) Pair(feed.sizes.preview.height.toFloat(), feed.sizes.preview.width.toFloat())
+            else Pair(feed.sizes.preview.width.toFloat(), feed.sizes.preview.height.toFloat())
         val degrees = displayDegrees()
         val turned = degrees % 180 != 0
         val scale =

@@ -1,6 +1,5 @@
 package org.mobilevitedge.app
 
-import android.content.Context
 import android.graphics.ImageFormat
 import android.graphics.SurfaceTexture
 import android.hardware.camera2.CameraAccessException
@@ -16,6 +15,8 @@ import android.os.HandlerThread
 import android.util.Size
 import android.view.Surface
 import java.io.Closeable
+import org.mobilevitedge.core.CameraSizes
+import org.mobilevitedge.core.FrameSize
 import org.mobilevitedge.core.Pixels
 import org.mobilevitedge.core.Yuv
 
@@ -26,6 +27,7 @@ import org.mobilevitedge.core.Yuv
 class CameraFeed(
     private val manager: CameraManager,
     private val id: String,
+    val sizes: CameraSizes,
     private val work: (Pixels) -> Unit,
     private val failed: (String) -> Unit,
 ) : Closeable {
@@ -40,9 +42,6 @@ class CameraFeed(
     @Volatile
     private var displayDegrees = 0
 
-    /** Of the frames, as the sensor is mounted. */
-    val size: Size = smallest(ImageFormat.YUV_420_888)
-
     /** How far the sensor's image must be turned clockwise on a device held upright. */
     val sensorDegrees: Int = characteristics.get(CameraCharacteristics.SENSOR_ORIENTATION) ?: 0
 
@@ -51,9 +50,9 @@ class CameraFeed(
     /** Show the preview on [texture] of a display turned by [degrees] from its natural position. */
     fun open(texture: SurfaceTexture, degrees: Int) {
         displayDegrees = degrees
-        texture.setDefaultBufferSize(size.width, size.height)
+        texture.setDefaultBufferSize(sizes.preview.width, sizes.preview.height)
         val preview = Surface(texture)
-        val images = ImageReader.newInstance(size.width, size.height, ImageFormat.YUV_420_888, 2)
+        val images = ImageReader.newInstance(sizes.frames.width, sizes.frames.height, ImageFormat.YUV_420_888, 2)
         images.setOnImageAvailableListener({ next(it) }, handler)
         handler.post {
             surface = preview
@@ -95,12 +94,6 @@ class CameraFeed(
         val planes = image.planes.map { Yuv.Plane(it.buffer, it.rowStride, it.pixelStride) }
         val turned = if (isFront) sensorDegrees + displayDegrees else sensorDegrees - displayDegrees
         return Yuv(image.width, image.height, planes[0], planes[1], planes[2]).upright(turned)
-    }
-
-    private fun smallest(format: Int): Size {
-        val map = checkNotNull(characteristics.get(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP))
-        val sizes = map.getOutputSizes(format).sortedBy { it.width * it.height }
-        return sizes.firstOrNull { minOf(it.width, it.height) >= SHORT_SIDE } ?: sizes.last()
     }
 
     private inner class Opened(private val preview: Surface, private val images: ImageReader) : CameraDevice.StateCallback() {
@@ -146,16 +139,21 @@ class CameraFeed(
     }
 
     companion object {
-        // More than any model needs is time lost in conversion.
-        private const val SHORT_SIDE = 480
         private const val CLOSE_MS = 5_000L
 
-        /** Back cameras first. */
-        fun cameras(context: Context): List<String> {
-            val manager = context.getSystemService(CameraManager::class.java)
-            return manager.cameraIdList.sortedBy {
-                manager.getCameraCharacteristics(it).get(CameraCharacteristics.LENS_FACING) != CameraCharacteristics.LENS_FACING_BACK
-            }
+        /** The cameras that give frames to look at, back ones first; not those for depth. */
+        fun cameras(manager: CameraManager): List<Pair<String, CameraSizes>> =
+            manager.cameraIdList.mapNotNull { id -> sizes(manager.getCameraCharacteristics(id))?.let { Pair(id, it) } }
+                .sortedBy { manager.getCameraCharacteristics(it.first).get(CameraCharacteristics.LENS_FACING) != CameraCharacteristics.LENS_FACING_BACK }
+
+        private fun sizes(camera: CameraCharacteristics): CameraSizes? {
+            val map = camera.get(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP)
+            // Null for a format that the camera lacks.
+            val frames: Array<Size>? = map?.getOutputSizes(ImageFormat.YUV_420_888)
+            val previews: Array<Size>? = map?.getOutputSizes(SurfaceTexture::class.java)
+            return CameraSizes.choose(frames?.map(::plain), previews?.map(::plain))
         }
+
+        private fun plain(size: Size) = FrameSize(size.width, size.height)
     }
 }

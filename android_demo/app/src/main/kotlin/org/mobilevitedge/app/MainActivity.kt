@@ -2,56 +2,90 @@ package org.mobilevitedge.app
 
 import android.app.Activity
 import android.content.Intent
+import android.content.res.Configuration
 import android.graphics.Bitmap
 import android.net.Uri
 import android.os.Bundle as State
-import android.provider.OpenableColumns
+import android.view.Menu
+import android.view.MenuItem
 import android.view.View
 import android.widget.AdapterView
 import android.widget.ArrayAdapter
 import android.widget.Button
 import android.widget.ImageView
+import android.widget.LinearLayout
 import android.widget.ScrollView
 import android.widget.Spinner
 import android.widget.TextView
 import org.mobilevitedge.core.BundleException
+import org.mobilevitedge.core.Newest
 import org.mobilevitedge.core.Recognizer
 
-/** Choose a model, classify a photo; the way to the camera and to the measurement. */
+/** Classify: choose a model, then a photo or the camera; the way to the other screens. */
 class MainActivity : Activity() {
     private lateinit var models: Models
     private lateinit var spinner: Spinner
     private lateinit var message: TextView
     private lateinit var image: ImageView
     private lateinit var answers: AnswerView
+    private lateinit var result: LinearLayout
     private lateinit var useModel: List<Button>
     private val worker = Worker(this)
+    private val newest = Newest()
+    private var names = emptyList<String>()
+
+    // Survives the end of the process, so that a photo picked meanwhile is classified.
+    private var photo: Uri? = null
 
     override fun onCreate(state: State?) {
         super.onCreate(state)
+        photo = state?.getString(PHOTO)?.let(Uri::parse)
         models = Models(this)
-        spinner = Spinner(this)
-        message = TextView(this)
-        image = ImageView(this).apply { adjustViewBounds = true }
+        spinner = Spinner(this).apply { contentDescription = getString(R.string.model) }
+        message = label()
+        image = ImageView(this).apply {
+            adjustViewBounds = true
+            contentDescription = getString(R.string.the_photo)
+        }
         answers = AnswerView(this)
+        result = halves(image, answers)
         useModel = listOf(
-            button(R.string.photo) { pick(PICK_PHOTO, "image/*") },
+            button(R.string.photo) { pickPhoto() },
             button(R.string.camera) { startActivity(Intent(this, CameraActivity::class.java).putExtra(CameraActivity.MODEL, chosen())) },
-            button(R.string.measure) { startActivity(Intent(this, BenchActivity::class.java)) },
         )
-        val add = button(R.string.add_bundle) { pick(PICK_BUNDLE, "*/*") }
-        val views = listOf(spinner) + useModel + listOf(add, message, image, answers)
-        showScreen(ScrollView(this).apply { addView(column(views)) })
+        showScreen(ScrollView(this).apply { addView(column(listOf(spinner) + useModel + listOf(message, result))) })
         spinner.onItemSelectedListener = object : AdapterView.OnItemSelectedListener {
-            override fun onItemSelected(parent: AdapterView<*>?, view: View?, position: Int, id: Long) = remember()
+            override fun onItemSelected(parent: AdapterView<*>?, view: View?, position: Int, id: Long) {
+                getPreferences(MODE_PRIVATE).edit().putString(CameraActivity.MODEL, chosen()).apply()
+                classify()
+            }
 
             override fun onNothingSelected(parent: AdapterView<*>?) = Unit
         }
+    }
+
+    override fun onStart() {
+        super.onStart()
         message.setText(R.string.working)
         worker.run {
             val problems = models.installAssets()
-            worker.show { list(null, problems.joinToString("\n")) }
+            val entries = models.entries().filter { it.bundle != null }
+            worker.show { list(entries, problems) }
         }
+    }
+
+    override fun onSaveInstanceState(state: State) {
+        super.onSaveInstanceState(state)
+        photo?.let { state.putString(PHOTO, it.toString()) }
+    }
+
+    override fun onConfigurationChanged(configuration: Configuration) {
+        super.onConfigurationChanged(configuration)
+        result.removeAllViews()
+        val parent = result.parent as LinearLayout
+        parent.removeView(result)
+        result = halves(image, answers)
+        parent.addView(result)
     }
 
     override fun onDestroy() {
@@ -59,82 +93,92 @@ class MainActivity : Activity() {
         super.onDestroy()
     }
 
+    override fun onCreateOptionsMenu(menu: Menu): Boolean {
+        for ((item, text) in listOf(Pair(MEASURE, R.string.measure), Pair(MODELS, R.string.models))) {
+            menu.add(Menu.NONE, item, Menu.NONE, text).setShowAsAction(MenuItem.SHOW_AS_ACTION_IF_ROOM)
+        }
+        return true
+    }
+
+    override fun onOptionsItemSelected(item: MenuItem): Boolean {
+        when (item.itemId) {
+            MEASURE -> startActivity(Intent(this, BenchActivity::class.java))
+            MODELS -> startActivity(Intent(this, ModelsActivity::class.java))
+            else -> return super.onOptionsItemSelected(item)
+        }
+        return true
+    }
+
     override fun onActivityResult(request: Int, result: Int, data: Intent?) {
         val uri = data?.data
-        if (result != RESULT_OK || uri == null) return
-        message.setText(R.string.working)
-        when (request) {
-            PICK_PHOTO -> chosen()?.let { classify(it, uri) }
-            PICK_BUNDLE -> add(uri)
-        }
+        if (request != PICK_PHOTO || result != RESULT_OK || uri == null) return
+        photo = uri
+        classify()
     }
 
-    private fun chosen(): String? = spinner.selectedItem as String?
+    private fun chosen(): String? = names.getOrNull(spinner.selectedItemPosition)
 
-    private fun remember() {
-        getPreferences(MODE_PRIVATE).edit().putString(CameraActivity.MODEL, chosen()).apply()
-    }
-
-    /** The models that there are; [preferred] or the last one is chosen. */
-    private fun list(preferred: String?, problem: String) {
-        val wanted = preferred ?: getPreferences(MODE_PRIVATE).getString(CameraActivity.MODEL, null)
-        val names = models.names()
-        spinner.adapter = ArrayAdapter(this, android.R.layout.simple_spinner_dropdown_item, names)
+    /** Show the models that there are; the one that was chosen last is chosen, and what it says of the photo follows. */
+    private fun list(entries: List<ModelEntry>, problems: List<String>) {
+        val wanted = getPreferences(MODE_PRIVATE).getString(CameraActivity.MODEL, null)
+        names = entries.map { it.name }
+        spinner.adapter = ArrayAdapter(this, android.R.layout.simple_list_item_1, entries.map { "${it.title.name}\n${it.title.detail}" })
         if (wanted in names) spinner.setSelection(names.indexOf(wanted))
         for (button in useModel) button.isEnabled = names.isNotEmpty()
-        message.text = problem.ifEmpty { if (names.isEmpty()) getString(R.string.no_model) else "" }
+        message.text = if (names.isEmpty()) getString(R.string.no_model) else problems.joinToString("\n")
     }
 
-    private fun add(uri: Uri) {
-        val name = contentResolver.query(uri, arrayOf(OpenableColumns.DISPLAY_NAME), null, null, null)
-            ?.use { if (it.moveToFirst()) it.getString(0) else null }
-        worker.run {
-            try {
-                val bundle = models.install(uri, name ?: "bundle")
-                worker.show { list(bundle.folder.name, "") }
-            } catch (error: BundleException) {
-                worker.show { message.text = error.message }
-            }
-        }
-    }
-
-    private fun classify(model: String, uri: Uri) {
+    /** Ask the chosen model about the photo; nothing of an earlier model or photo stays. */
+    private fun classify() {
+        val question = newest.ask()
         answers.show(emptyList())
+        val (uri, model) = Pair(photo ?: return, chosen() ?: return)
+        message.setText(R.string.working)
+        fun show(action: () -> Unit) = worker.show { if (newest.isCurrent(question)) action() }
         worker.run {
             try {
-                val photo = PhotoReader(this).read(uri)
+                val shown = PhotoReader(this).read(uri)
+                show { show(shown) }
                 val start = System.nanoTime()
-                val answer = Recognizer.open(models.open(model)) { Models.load(it, THREADS) }
-                    .use { it.recognize(PhotoReader.pixels(photo), AnswerView.COUNT) }
-                val all = System.nanoTime() - start
-                worker.show { show(photo, getString(R.string.times, answer.inferenceNs / NS_PER_MS, all / NS_PER_MS)) }
-                worker.show { answers.show(answer.classes) }
+                Recognizer.open(models.open(model)) { Runtimes.load(it, THREADS) }.use { recognizer ->
+                    val answer = recognizer.recognize(PhotoReader.pixels(shown))
+                    val all = System.nanoTime() - start
+                    val best = recognizer.best(answer.probabilities, AnswerView.COUNT)
+                    show {
+                        answers.show(best)
+                        message.text = getString(R.string.times, answer.inferenceNs / NS_PER_MS, all / NS_PER_MS)
+                    }
+                }
             } catch (error: BundleException) {
-                worker.show { message.text = error.message }
+                show { message.text = error.message }
             } catch (error: OutOfMemoryError) {
-                worker.show { message.setText(R.string.too_large) }
+                show { message.setText(R.string.too_large) }
             }
         }
     }
 
-    private fun show(photo: Bitmap, times: String) {
+    private fun show(photo: Bitmap) {
         // What a view can draw is bounded by its hardware canvas.
         val scale = minOf(1f, LARGEST_SHOWN / maxOf(photo.width, photo.height).toFloat())
         val (width, height) = Pair((photo.width * scale).toInt().coerceAtLeast(1), (photo.height * scale).toInt().coerceAtLeast(1))
         image.setImageBitmap(Bitmap.createScaledBitmap(photo, width, height, true))
-        message.text = times
     }
 
-    private fun pick(request: Int, type: String) {
-        startActivityForResult(Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType(type), request)
+    /** With the system's photo picker, which shows photos alone and needs no permission; by name, since Android 13 has it. */
+    private fun pickPhoto() {
+        val picker = Intent("android.provider.action.PICK_IMAGES").setType("image/*")
+        val files = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("image/*")
+        if (!startFirst(PICK_PHOTO, picker, files)) message.setText(R.string.no_picker)
     }
 
     companion object {
         /** Of a single photo and of the camera; the measurement has its own. */
         const val THREADS = 2
         const val NS_PER_MS = 1e6
+        private const val PHOTO = "photo"
         private const val PICK_PHOTO = 1
-        private const val PICK_BUNDLE = 2
+        private const val MEASURE = 1
+        private const val MODELS = 2
         private const val LARGEST_SHOWN = 1024
     }
 }

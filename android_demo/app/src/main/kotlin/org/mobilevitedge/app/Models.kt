@@ -5,21 +5,37 @@ import android.net.Uri
 import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
+import org.mobilevitedge.core.BenchFiles
 import org.mobilevitedge.core.Bundle
 import org.mobilevitedge.core.BundleException
 import org.mobilevitedge.core.BundleStore
-import org.mobilevitedge.core.Classifier
-import org.mobilevitedge.executorch.ExecuTorchClassifier
-import org.mobilevitedge.onnx.OnnxClassifier
+import org.mobilevitedge.core.ModelTitle
 
-/** The bundles of this app, and what runs them. */
+/** A bundle of this app by the name of its folder; [bundle] is null if it is damaged, as [title] then says. */
+class ModelEntry(val name: String, val bundle: Bundle?, val title: ModelTitle)
+
+/** The bundles of this app. Reading one computes its hashes: not for the main thread. */
 class Models(private val context: Context) {
     private val store = BundleStore(File(context.filesDir, "bundles").apply { mkdirs() })
+    private val handedOver = BenchFiles(context.filesDir)
 
-    fun names(): List<String> = store.names()
+    /** Every bundle, damaged ones too, which can be deleted. */
+    fun entries(): List<ModelEntry> = store.names().map { name ->
+        try {
+            val bundle = store.open(name)
+            ModelEntry(name, bundle, ModelTitle.of(bundle.manifest))
+        } catch (error: BundleException) {
+            ModelEntry(name, null, ModelTitle(name, error.message.orEmpty()))
+        }
+    }
 
-    /** @throws BundleException if the bundle is damaged. */
-    fun open(name: String): Bundle = store.open(name)
+    /** @throws BundleException if there is no such bundle, or it is damaged. */
+    fun open(name: String): Bundle {
+        if (name !in store.names()) throw BundleException("the app has no bundle called ${name.take(MAX_NAME)}")
+        return store.open(name)
+    }
+
+    fun delete(name: String) = store.delete(name)
 
     /** Unpack the bundles that came with the app, once for each version of it; returns what was refused. */
     fun installAssets(): List<String> {
@@ -59,44 +75,29 @@ class Models(private val context: Context) {
     }
 
     /**
-     * A zip that `adb` has pushed into the app's `incoming` folder.
+     * The bundle [name]: what `adb` has handed over under this name, or else the app's own.
      *
-     * @throws BundleException if it is not there, or no bundle.
+     * @throws BundleException if there is none, or it is damaged.
      */
-    fun installIncoming(name: String): Bundle {
-        val incoming = File(context.getExternalFilesDir("incoming"), "$name$ZIP")
-        if (!incoming.isFile) throw BundleException("$name is neither a bundle of the app nor was it pushed")
+    fun openOrInstall(name: String): Bundle {
+        if (!BundleStore.NAME.matches(name)) throw BundleException("${name.take(MAX_NAME)} is no name of a bundle")
+        val zip = handedOver.incoming(name)
+        if (!zip.isFile) return open(name)
         try {
-            return incoming.inputStream().use { store.install(name, it) }
+            return zip.inputStream().use { store.install(name, it) }
         } catch (error: IOException) {
-            throw BundleException("cannot read ${incoming.name}: ${error.message}", error)
+            throw BundleException("cannot read ${zip.name}: ${error.message}", error)
         } finally {
-            incoming.delete()
+            zip.delete()
         }
     }
-
-    /** Whether `adb` has pushed a bundle of this name. */
-    fun isIncoming(name: String): Boolean =
-        BundleStore.NAME.matches(name) && File(context.getExternalFilesDir("incoming"), "$name$ZIP").isFile
 
     private fun storeName(displayName: String): String =
         displayName.removeSuffix(ZIP).replace(Regex("[^A-Za-z0-9_.-]"), "_").trimStart('.', '-').take(MAX_NAME).ifEmpty { "bundle" }
 
-    companion object {
-        private const val ASSETS = "bundles"
-        private const val ZIP = ".zip"
-        private const val MAX_NAME = 100
-
-        /** @throws BundleException if this app has no runtime for the bundle, or it refuses the model. */
-        fun load(bundle: Bundle, threads: Int): Classifier =
-            try {
-                when (bundle.manifest.target) {
-                    "onnx" -> OnnxClassifier(bundle, threads)
-                    "executorch" -> ExecuTorchClassifier(bundle, threads)
-                    else -> throw BundleException("a bundle for ${bundle.manifest.target} does not run on Android: export it for onnx or executorch")
-                }
-            } catch (error: LinkageError) {
-                throw BundleException("this build of the app lacks the runtime of ${bundle.manifest.target}: build it with Gradle", error)
-            }
+    private companion object {
+        const val ASSETS = "bundles"
+        const val ZIP = ".zip"
+        const val MAX_NAME = 100
     }
 }

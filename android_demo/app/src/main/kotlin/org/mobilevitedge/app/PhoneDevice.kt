@@ -4,6 +4,7 @@ import android.app.ActivityManager
 import android.content.Context
 import android.content.Intent
 import android.content.IntentFilter
+import android.media.AudioManager
 import android.os.BatteryManager
 import android.os.Build
 import android.os.PowerManager
@@ -17,13 +18,15 @@ import java.util.TimeZone
 import org.mobilevitedge.core.BenchDevice
 import org.mobilevitedge.core.BenchHost
 import org.mobilevitedge.core.DeviceState
+import org.mobilevitedge.core.Interruptions
 import org.mobilevitedge.core.Run
 import org.mobilevitedge.core.Thermal
 import org.mobilevitedge.core.ThreadStatus
 
-/** This device, as seen by the thread that measures. */
-class PhoneDevice(private val context: Context) : BenchDevice {
+/** This device, as seen by the thread that measures; [interruptions] is what screens have seen. */
+class PhoneDevice(private val context: Context, private val interruptions: Interruptions) : BenchDevice {
     private val power = context.getSystemService(PowerManager::class.java)
+    private val audio = context.getSystemService(AudioManager::class.java)
 
     override fun nanoTime(): Long = System.nanoTime()
 
@@ -35,6 +38,11 @@ class PhoneDevice(private val context: Context) : BenchDevice {
     override fun involuntarySwitches(): Long? = status().involuntarySwitches
 
     override fun sleep(milliseconds: Long) = Thread.sleep(milliseconds)
+
+    override fun interruptions(): List<String> {
+        if (audio.mode == AudioManager.MODE_IN_CALL || audio.mode == AudioManager.MODE_IN_COMMUNICATION) interruptions.once("a call was under way")
+        return interruptions.take()
+    }
 
     override fun state(): DeviceState {
         val battery = context.registerReceiver(null, IntentFilter(Intent.ACTION_BATTERY_CHANGED))

@@ -11,40 +11,45 @@ class BenchRunner(
 ) {
     /**
      * A row for every bundle; one that cannot be loaded, or fails its self-test, says so in its row.
-     *
-     * [progress] hears a bundle and the number of its rounds that have ended; answering false stops.
      */
-    fun run(id: String, bundles: List<Bundle>, plan: BenchPlan, progress: (Bundle, Int) -> Boolean): Run {
+    fun run(id: String, bundles: List<Bundle>, plan: BenchPlan, observer: BenchObserver): Run {
         plan.check()
         val created = device.utc()
         val versions = sortedMapOf<String, String>()
         val rows = mutableListOf<LatencyRow>()
-        var stopped = false
+        fun soFar(): Run = Run(id, host.appVersion, created, host.device, versions.toMap(), affinity(), plan, flags(observer), rows.toList())
         for ((number, bundle) in bundles.withIndex()) {
-            if (stopped) break
             if (number > 0) device.sleep(plan.coolDownSeconds * 1000L)
-            rows += measure(bundle, plan, versions) { round -> progress(bundle, round).also { stopped = !it } }
+            if (observer.stopReason() != null) break
+            rows += measure(bundle, plan, versions, observer)
+            observer.measured(soFar())
         }
+        return soFar()
+    }
+
+    private fun affinity() = Run.Affinity(host.core?.let(::listOf), device.affinity())
+
+    private fun flags(observer: BenchObserver): List<Flag> {
         val asked = host.core?.let(::listOf)
         val inEffect = device.affinity()
         val flags = mutableListOf<Flag>()
         if (asked != null && inEffect != asked) {
             flags += Flag(Flag.Kind.AFFINITY_NOT_IN_EFFECT, "asked for core ${host.core}, the system allows ${inEffect ?: "unknown"}")
         }
-        if (stopped) flags += Flag(Flag.Kind.INTERRUPTED, "stopped by the user")
-        return Run(id, host.appVersion, created, host.device, versions, Run.Affinity(asked, inEffect), plan, flags, rows)
+        observer.stopReason()?.let { flags += Flag(Flag.Kind.INTERRUPTED, it) }
+        return flags
     }
 
     private fun measure(
         bundle: Bundle,
         plan: BenchPlan,
         versions: MutableMap<String, String>,
-        progress: (Int) -> Boolean,
+        observer: BenchObserver,
     ): LatencyRow {
         val manifest = bundle.manifest
         try {
             val input = Preprocessor(manifest.model, manifest.input).tensor(SelfTest.image(manifest))
-            val result = LatencyMeasurement(device, plan).run(input, { load(bundle, plan.threads) }, progress)
+            val result = LatencyMeasurement(device, plan, observer).run(bundle, input) { load(bundle, plan.threads) }
             // Afterwards, so that the first load is a first load; a model that answers wrongly has no latency.
             load(bundle, plan.threads).use { classifier ->
                 val test = SelfTest.run(manifest, classifier)

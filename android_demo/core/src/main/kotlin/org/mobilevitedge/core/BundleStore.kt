@@ -9,8 +9,8 @@ import java.security.MessageDigest
 import java.util.zip.ZipException
 import java.util.zip.ZipInputStream
 
-/** Bundles below the folder [root], which is this store's alone. */
-class BundleStore(private val root: File) {
+/** Bundles below the folder [root], which is this store's alone; none is larger than [maxBytes]. */
+class BundleStore(private val root: File, private val maxBytes: Long = MAX_BYTES) {
 
     /** Names of the bundles that [install] has put here. */
     fun names(): List<String> =
@@ -36,10 +36,18 @@ class BundleStore(private val root: File) {
         } catch (error: ZipException) {
             throw BundleException("no zip file, or a damaged one", error)
         } catch (error: IOException) {
-            throw BundleException("cannot unpack the bundle: ${error.message}", error)
+            val reason = error.message.orEmpty()
+            if (FULL.any { it in reason }) throw BundleException("the storage is full: free some space, then add the model again", error)
+            throw BundleException("cannot unpack the bundle: $reason", error)
         } finally {
             fresh.deleteRecursively()
         }
+    }
+
+    /** Remove a bundle; one that is not there is no error. */
+    fun delete(name: String) {
+        require(NAME.matches(name)) { "a bundle named $name" }
+        File(root, name).deleteRecursively()
     }
 
     /** @throws BundleException if there is no whole bundle of that name. */
@@ -50,7 +58,7 @@ class BundleStore(private val root: File) {
 
     private fun unpack(input: InputStream, folder: File) {
         if (!folder.mkdirs()) throw BundleException("cannot make a folder for the bundle: is the device full?")
-        var left = MAX_BYTES
+        var left = maxBytes
         var entries = 0
         ZipInputStream(input).use { zip ->
             while (true) {
@@ -86,7 +94,7 @@ class BundleStore(private val root: File) {
                 val count = from.read(buffer)
                 if (count < 0) return total
                 total += count
-                if (total > most) throw BundleException("the bundle is larger than ${MAX_BYTES shr 20} MB")
+                if (total > most) throw BundleException("the bundle is larger than ${maxBytes shr 20} MB")
                 output.write(buffer, 0, count)
             }
         }
@@ -96,6 +104,9 @@ class BundleStore(private val root: File) {
         /** What a bundle may be called. */
         val NAME = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
         const val MAX_BYTES = 512L * 1024 * 1024
+
+        /** What systems say of a full storage. */
+        private val FULL = listOf("ENOSPC", "No space left")
         private const val MOST_ENTRIES = 100
         private const val BUFFER = 1 shl 16
 

@@ -18,10 +18,14 @@ data class BenchPlan(
         }
         // The first call is the cold start: it never counts as a sample.
         within("warm-up", warmUp, 1..10_000)
-        within("runs", runs, 1..100_000)
+        within("runs", runs, RUNS)
         within("rounds", rounds, 1..100)
         within("cool-down", coolDownSeconds, 0..600)
         within("threads", threads, 1..16)
+    }
+
+    companion object {
+        val RUNS = 1..100_000
     }
 }
 
@@ -41,41 +45,62 @@ interface BenchDevice {
     fun involuntarySwitches(): Long?
 
     fun sleep(milliseconds: Long)
+
+    /** What has disturbed the app since this was asked last, or still does, in words. */
+    fun interruptions(): List<String>
+}
+
+/** Hears how a measurement goes, on the thread that measures. */
+interface BenchObserver {
+    /** A round of a bundle begins, the first with number 1. */
+    fun begins(bundle: Bundle, round: Int)
+
+    /** A sample, between two calls of the model: it must return at once. */
+    fun sampled(ns: Long)
+
+    /** All that was measured so far, after each bundle. */
+    fun measured(run: Run)
+
+    /** Why to end now, in words; null to go on. What was measured until then stays. */
+    fun stopReason(): String?
 }
 
 /** Measures one model on the thread that calls it. */
-class LatencyMeasurement(private val device: BenchDevice, private val plan: BenchPlan) {
+class LatencyMeasurement(private val device: BenchDevice, private val plan: BenchPlan, private val observer: BenchObserver) {
     data class Result(val coldStart: ColdStart, val series: List<Series>)
 
     /**
      * Every round of the plan, each with a freshly [load]ed model.
      *
-     * [progress] hears the number of rounds that have ended, and ends the measurement by answering
-     * false; what was measured until then stays.
+     * @throws BundleException if it was stopped before there was a sample.
      */
-    fun run(input: ByteBuffer, load: () -> Classifier, progress: (Int) -> Boolean): Result {
+    fun run(bundle: Bundle, input: ByteBuffer, load: () -> Classifier): Result {
         var coldStart: ColdStart? = null
         val series = mutableListOf<Series>()
         for (round in 0 until plan.rounds) {
             if (round > 0) device.sleep(plan.coolDownSeconds * 1000L)
+            if (observer.stopReason() != null) break
+            observer.begins(bundle, round + 1)
+            // What happened during the pause disturbs no sample.
+            device.interruptions()
             val start = device.nanoTime()
             load().use { classifier ->
                 val loadNs = elapsed(start)
                 val measured = round(classifier, input)
-                if (coldStart == null) coldStart = ColdStart(loadNs, measured.warmUpNs.first())
-                series += measured
+                if (coldStart == null) coldStart = measured.warmUpNs.firstOrNull()?.let { ColdStart(loadNs, it) }
+                if (measured.samplesNs.isNotEmpty()) series += measured
             }
-            if (!progress(round + 1)) break
         }
+        if (series.isEmpty()) throw BundleException(observer.stopReason() ?: "there is no sample")
         return Result(checkNotNull(coldStart), series)
     }
 
     private fun round(classifier: Classifier, input: ByteBuffer): Series {
         val started = device.utc()
         val before = device.state()
-        val warmUp = List(plan.warmUp) { time(classifier, input) }
+        val warmUp = times(plan.warmUp, classifier, input) {}
         val switches = device.involuntarySwitches()
-        val samples = List(plan.runs) { time(classifier, input) }
+        val samples = times(plan.runs, classifier, input, observer::sampled)
         val switchesAfter = device.involuntarySwitches()
         val after = device.state()
         return Series(
@@ -86,8 +111,15 @@ class LatencyMeasurement(private val device: BenchDevice, private val plan: Benc
             involuntarySwitches = if (switches == null || switchesAfter == null) null else switchesAfter - switches,
             before = before,
             after = after,
-            flags = doubts(before, after),
+            flags = doubts(before, after) + device.interruptions().map { Flag(Flag.Kind.INTERRUPTED, it) },
         )
+    }
+
+    /** [count] calls, fewer if it is stopped. */
+    private fun times(count: Int, classifier: Classifier, input: ByteBuffer, heard: (Long) -> Unit): List<Long> {
+        val times = ArrayList<Long>(count)
+        while (times.size < count && observer.stopReason() == null) times += time(classifier, input).also(heard)
+        return times
     }
 
     private fun time(classifier: Classifier, input: ByteBuffer): Long {

@@ -59,6 +59,10 @@ data class Manifest(
 
     data class BundleFile(val path: String, val bytes: Long, val sha256: String)
 
+    /** Of the model's file or files. */
+    val modelBytes: Long
+        get() = files.filter { it.path.startsWith(MODEL_PREFIX) }.sumOf { it.bytes }
+
     /** The model's file. */
     val modelFile: BundleFile
         get() = files.first { it.path.startsWith(MODEL_PREFIX) }

@@ -20,6 +20,7 @@ object ManifestReader {
     private const val MOST_EXPECTED = 5
     private const val LARGEST_GOLDEN = 256
     private const val FIRST_CHANNELS = 3
+    private val OTHER_TASKS = mapOf("segmentation" to "marks regions (segmentation)", "detection" to "finds objects (detection)")
     private val MEANS = -255.0..255.0
     private val STDS = 1 / 1024.0..1024.0
     internal val PATH = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -37,11 +38,11 @@ object ManifestReader {
         }
         // Version 1 knew neither tasks nor normalization.
         val first = version == FIRST_VERSION
-        val task = if (first) "classification" else root.oneOf("task", "classification", "multilabel", "embedding")
+        val task = if (first) "classification" else task(root)
         val model = model(root.child("model"))
         val manifest = Manifest(
             model = model,
-            target = root.oneOf("target", "coreml", "onnx", "executorch"),
+            target = root.oneOf("target", "coreml", "onnx", "executorch", "litert"),
             precision = root.text("precision"),
             input = input(root.child("input"), model, first),
             output = output(root.child("output"), model, task),
@@ -51,6 +52,14 @@ object ManifestReader {
         )
         check(manifest)
         return manifest
+    }
+
+    private fun task(root: JsonReader): String {
+        val task = root.text("task")
+        OTHER_TASKS[task]?.let {
+            throw BundleException("the model $it, and this app shows classes alone: use mobilevit-predict --overlay on a computer")
+        }
+        return root.oneOf("task", "classification", "multilabel", "embedding")
     }
 
     private fun model(json: JsonReader): Manifest.Model {

@@ -2,22 +2,32 @@ package org.mobilevitedge.core
 
 import java.io.Closeable
 
-/** The best classes of one photo, best first; [inferenceNs] is the model's own time. */
-data class Answer(val classes: List<ClassScore>, val inferenceNs: Long)
+/** Probabilities of all classes for one image; [inferenceNs] is the model's own time. */
+class Answer(val probabilities: DoubleArray, val inferenceNs: Long)
 
 /** A model that has passed its self-test on this device: there is none of one that has not. */
-class Recognizer private constructor(private val bundle: Bundle, val classifier: Classifier) : Closeable {
+class Recognizer private constructor(private val bundle: Bundle, private val classifier: Classifier) : Closeable {
     private val manifest = bundle.manifest
     private val preprocessor = Preprocessor(manifest.model, manifest.input)
 
-    /** The [count] best classes for an upright image of any size. */
-    fun recognize(image: Pixels, count: Int): Answer {
+    /**
+     * What the model says of an upright image of any size.
+     *
+     * @throws BundleException if the runtime fails, or answers with other than finite numbers.
+     */
+    fun recognize(image: Pixels): Answer {
         val input = preprocessor.tensor(preprocessor.resize(image))
         val start = System.nanoTime()
         val outputs = classifier.run(input)
         val elapsed = System.nanoTime() - start
-        return Answer(TopClasses.of(outputs, bundle.labels, manifest.output.scores, count), elapsed)
+        if (outputs.size != manifest.model.outputs || outputs.any { !it.isFinite() }) {
+            throw BundleException("the model's answer to this image is no list of ${manifest.model.outputs} finite numbers: export the bundle again")
+        }
+        return Answer(TopClasses.probabilities(outputs, manifest.output.scores), elapsed)
     }
+
+    /** The [count] best classes, best first. */
+    fun best(probabilities: DoubleArray, count: Int): List<ClassScore> = TopClasses.of(probabilities, bundle.labels, count)
 
     override fun close() = classifier.close()
 

@@ -3,8 +3,8 @@ package org.mobilevitedge.core
 import kotlin.math.abs
 import kotlin.math.exp
 
-/** One class of an answer: [value] is the model's output, [probability] what [Scores] make of it. */
-data class ClassScore(val index: Int, val label: String, val value: Float, val probability: Double)
+/** One class of an answer. */
+data class ClassScore(val index: Int, val label: String, val probability: Double)
 
 object TopClasses {
     /** Probabilities of logits; finite for any finite input. */
@@ -21,18 +21,20 @@ object TopClasses {
         return (if (logit >= 0) 1.0 else small) / (1 + small)
     }
 
+    /** What [scores] make of a model's outputs. */
+    fun probabilities(outputs: FloatArray, scores: Scores): DoubleArray = when (scores) {
+        Scores.PROBABILITIES -> DoubleArray(outputs.size) { outputs[it].toDouble() }
+        Scores.LOGITS -> softmax(outputs)
+        Scores.INDEPENDENT_LOGITS -> DoubleArray(outputs.size) { sigmoid(outputs[it].toDouble()) }
+        Scores.FEATURES -> throw IllegalArgumentException("features are no classes")
+    }
+
     /** The [count] best classes, best first; equal ones in the order of their indices. */
-    fun of(outputs: FloatArray, labels: List<String>, scores: Scores, count: Int): List<ClassScore> {
-        require(outputs.size == labels.size) { "${outputs.size} outputs for ${labels.size} labels" }
-        val probabilities = when (scores) {
-            Scores.PROBABILITIES -> DoubleArray(outputs.size) { outputs[it].toDouble() }
-            Scores.LOGITS -> softmax(outputs)
-            Scores.INDEPENDENT_LOGITS -> DoubleArray(outputs.size) { sigmoid(outputs[it].toDouble()) }
-            Scores.FEATURES -> throw IllegalArgumentException("features are no classes")
-        }
-        return outputs.indices
-            .sortedByDescending { outputs[it] }
+    fun of(probabilities: DoubleArray, labels: List<String>, count: Int): List<ClassScore> {
+        require(probabilities.size == labels.size) { "${probabilities.size} probabilities for ${labels.size} labels" }
+        return probabilities.indices
+            .sortedByDescending { probabilities[it] }
             .take(count)
-            .map { ClassScore(it, labels[it], outputs[it], probabilities[it]) }
+            .map { ClassScore(it, labels[it], probabilities[it]) }
     }
 }

@@ -15,7 +15,7 @@ import kotlin.test.assertTrue
 
 class BundleStoreTest {
     private val root: File = Files.createTempDirectory("bundles").toFile()
-    private val store = BundleStore(root)
+    private val store = BundleStore(root, MAX_BYTES)
     private val files = listOf("manifest.json", "labels.txt", "model.onnx").associateWith { Vectors.raw("bundle/$it") }
 
     @AfterTest
@@ -32,6 +32,23 @@ class BundleStoreTest {
         assertEquals(bundle.labels, store.open("demo").labels)
         store.install("demo", zip(files))
         assertEquals(listOf("demo"), store.names())
+    }
+
+    @Test
+    fun `a deleted bundle is gone, and deleting it again is no error`() {
+        store.install("demo", zip(files))
+        repeat(2) { store.delete("demo") }
+        assertEquals(emptyList(), root.list()!!.toList())
+        assertFailsWith<IllegalArgumentException> { store.delete("../demo") }
+    }
+
+    @Test
+    fun `a full storage is told in words`() {
+        val full = object : InputStream() {
+            override fun read(): Int = throw java.io.IOException("write failed: ENOSPC (No space left on device)")
+        }
+        val error = assertFailsWith<BundleException> { store.install("demo", full) }
+        assertTrue("the storage is full" in error.message!!)
     }
 
     @Test
@@ -91,14 +108,17 @@ class BundleStoreTest {
         return bytes.toByteArray().inputStream()
     }
 
-    /** A little more than is allowed, in half a megabyte. */
+    /** A little more than is allowed, in a few kilobytes. */
     private fun bomb(): InputStream {
         val bytes = ByteArrayOutputStream()
-        val zeros = ByteArray(1 shl 20)
         ZipOutputStream(bytes).use { zip ->
             zip.putNextEntry(ZipEntry("model.onnx"))
-            repeat(513) { zip.write(zeros) }
+            zip.write(ByteArray(MAX_BYTES.toInt() + 1))
         }
         return bytes.toByteArray().inputStream()
+    }
+
+    private companion object {
+        const val MAX_BYTES = 16L shl 20
     }
 }

@@ -1,5 +1,6 @@
 package org.mobilevitedge.core
 
+import java.io.File
 import java.nio.ByteBuffer
 import kotlin.test.Test
 import kotlin.test.assertEquals
@@ -10,8 +11,10 @@ class LatencyMeasurementTest {
     private val device = PlayedDevice(generateSequence { calm() }.iterator())
     private val models = mutableListOf<PlayedDevice.Model>()
 
-    private fun run(plan: BenchPlan, progress: (Int) -> Boolean = { true }) =
-        LatencyMeasurement(device, plan).run(ByteBuffer.allocate(4), ::load, progress)
+    private val bundle = Bundle(File("any/demo"), ManifestReader.read(Vectors.text("bundle/manifest.json")), emptyList())
+
+    private fun run(plan: BenchPlan, observer: PlayedObserver = PlayedObserver()) =
+        LatencyMeasurement(device, plan, observer).run(bundle, ByteBuffer.allocate(4), ::load)
 
     private fun load(): Classifier {
         device.now += 5_000
@@ -33,8 +36,37 @@ class LatencyMeasurementTest {
 
     @Test
     fun `a stopped measurement keeps what it has`() {
-        val result = run(BenchPlan(rounds = 5)) { done -> done < 2 }
-        assertEquals(2, result.series.size)
+        val between = run(BenchPlan(rounds = 5, runs = 10), PlayedObserver { if (it.samples.size >= 20) "enough" else null })
+        assertEquals(listOf(10, 10), between.series.map { it.samplesNs.size })
+        // In the middle of a round too: nobody waits for thousands of calls.
+        val within = run(BenchPlan(rounds = 5, runs = 10), PlayedObserver { if (it.samples.size >= 13) "enough" else null })
+        assertEquals(listOf(10, 3), within.series.map { it.samplesNs.size })
+    }
+
+    @Test
+    fun `one that is stopped before a sample says so`() {
+        val error = assertFailsWith<BundleException> { run(BenchPlan(), PlayedObserver { if (it.begun.isEmpty()) null else "stopped by the user" }) }
+        assertEquals("stopped by the user", error.message)
+        assertTrue(models.all { it.closed })
+    }
+
+    @Test
+    fun `samples are heard as they come`() {
+        val observer = PlayedObserver()
+        val result = run(BenchPlan(warmUp = 2, runs = 3, rounds = 2), observer)
+        assertEquals(result.series.flatMap { it.samplesNs }, observer.samples)
+        assertEquals(listOf(1, 2), observer.begun)
+    }
+
+    @Test
+    fun `what disturbs a round is in its flags, what disturbs a pause is not`() {
+        val away = object : BenchDevice by device {
+            override fun sleep(milliseconds: Long) = device.interruptions.once("a call in the pause")
+        }
+        val observer = PlayedObserver { if (it.samples.size == 5) device.interruptions.once("the app was in the background"); null }
+        val result = LatencyMeasurement(away, BenchPlan(runs = 4, rounds = 3), observer).run(bundle, ByteBuffer.allocate(4), ::load)
+        val expected = listOf(emptyList(), listOf(Flag(Flag.Kind.INTERRUPTED, "the app was in the background")), emptyList())
+        assertEquals(expected, result.series.map { it.flags })
     }
 
     @Test
@@ -42,7 +74,7 @@ class LatencyMeasurementTest {
         val still = object : BenchDevice by device {
             override fun nanoTime() = 0L
         }
-        val result = LatencyMeasurement(still, BenchPlan(runs = 4)).run(ByteBuffer.allocate(4), ::load) { true }
+        val result = LatencyMeasurement(still, BenchPlan(runs = 4), PlayedObserver()).run(bundle, ByteBuffer.allocate(4), ::load)
         assertEquals(setOf(1L), result.series.flatMap { it.samplesNs }.toSet())
     }
 

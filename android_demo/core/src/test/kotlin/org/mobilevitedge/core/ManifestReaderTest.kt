@@ -40,6 +40,15 @@ class ManifestReaderTest {
     }
 
     @Test
+    fun `a model that is no classifier is refused with what it does`() {
+        for ((task, words) in mapOf("segmentation" to "marks regions", "detection" to "finds objects")) {
+            val text = JSONObject(good).put("task", task).put("output", JSONObject()).toString()
+            val error = assertFailsWith<BundleException> { ManifestReader.read(text) }
+            assertTrue(words in error.message!! && "mobilevit-predict --overlay" in error.message!!)
+        }
+    }
+
+    @Test
     fun `any damage is a manifest or a refusal, never a crash`() {
         val damaged = JSONArray(Vectors.text("damaged_manifests.json"))
         assertTrue(damaged.length() >= 2000)

@@ -18,6 +18,10 @@ class PlayedDevice(private val states: Iterator<DeviceState>) : BenchDevice {
 
     override fun involuntarySwitches() = switches
 
+    val interruptions = Interruptions()
+
+    override fun interruptions() = interruptions.take()
+
     override fun sleep(milliseconds: Long) {
         sleeps += milliseconds
         now += milliseconds * 1_000_000
@@ -42,6 +46,27 @@ class PlayedDevice(private val states: Iterator<DeviceState>) : BenchDevice {
             closed = true
         }
     }
+}
+
+/** Hears everything, and stops where [stop] says so. */
+class PlayedObserver(private val stop: (PlayedObserver) -> String? = { null }) : BenchObserver {
+    val begun = mutableListOf<Int>()
+    val samples = mutableListOf<Long>()
+    val runs = mutableListOf<Run>()
+
+    override fun begins(bundle: Bundle, round: Int) {
+        begun += round
+    }
+
+    override fun sampled(ns: Long) {
+        samples += ns
+    }
+
+    override fun measured(run: Run) {
+        runs += run
+    }
+
+    override fun stopReason() = stop(this)
 }
 
 fun calm() = DeviceState(2400.0, Thermal.NONE, 80.0, false, false)

@@ -14,7 +14,7 @@ class ReportWriterTest {
 
     private fun measured(states: Sequence<DeviceState>, plan: BenchPlan): LatencyRow {
         val device = PlayedDevice(states.iterator())
-        val result = LatencyMeasurement(device, plan).run(ByteBuffer.allocate(4), { device.Model() }) { true }
+        val result = LatencyMeasurement(device, plan, PlayedObserver()).run(bundle, ByteBuffer.allocate(4)) { device.Model() }
         return LatencyRow(bundle, "played", "1.0", plan.threads, null, result.coldStart, result.series)
     }
 

@@ -13,7 +13,7 @@ class TopClassesTest {
             val logits = Vectors.doubles(case, "logits").map { it.toFloat() }.toFloatArray()
             val labels = logits.indices.map { "class $it" }
             val scores = if (case.getString("task") == "multilabel") Scores.INDEPENDENT_LOGITS else Scores.LOGITS
-            val classes = TopClasses.of(logits, labels, scores, count = logits.size)
+            val classes = TopClasses.of(TopClasses.probabilities(logits, scores), labels, count = logits.size)
             val probabilities = Vectors.doubles(case, "probabilities")
             assertEquals(Vectors.doubles(case, "order").map { it.toInt() }, classes.map { it.index })
             for (score in classes) assertEquals(probabilities[score.index], score.probability, 1e-6)

@@ -29,22 +29,33 @@ class OnnxClassifier(bundle: Bundle, threads: Int) : Classifier {
                 session = environment.createSession(bundle.model.path, options)
             }
         } catch (error: OrtException) {
-            throw BundleException("ONNX Runtime cannot load the model: ${error.message}", error)
+            throw cannotLoad(error)
+        } catch (error: RuntimeException) {
+            throw cannotLoad(error)
         }
     }
+
+    private fun cannotLoad(error: Exception) = BundleException("ONNX Runtime cannot load the model: ${error.message}", error)
 
     override fun run(input: ByteBuffer): FloatArray {
         try {
             return tensor(input).use { tensor ->
                 session.run(mapOf(manifest.input.name to tensor), setOf(manifest.output.name)).use { result ->
-                    val answer = (result.get(0) as OnnxTensor).floatBuffer
+                    // A stranger's model may answer with a sequence, or with whole numbers: then there is no buffer.
+                    val answer = (result.get(0) as? OnnxTensor)?.floatBuffer
+                        ?: throw BundleException("the model's output ${manifest.output.name} is no tensor of floats: export the bundle again")
                     FloatArray(answer.remaining()).also(answer::get)
                 }
             }
         } catch (error: OrtException) {
-            throw BundleException("ONNX Runtime cannot run the model: ${error.message}", error)
+            throw cannotRun(error)
+        } catch (error: RuntimeException) {
+            // What the API itself throws: of a closed session, of a name that the model lacks.
+            throw cannotRun(error)
         }
     }
+
+    private fun cannotRun(error: Exception) = BundleException("ONNX Runtime cannot run the model: ${error.message}", error)
 
     private fun tensor(input: ByteBuffer): OnnxTensor {
         input.order(ByteOrder.nativeOrder())

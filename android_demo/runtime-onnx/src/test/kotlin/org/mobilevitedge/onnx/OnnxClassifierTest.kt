@@ -31,7 +31,7 @@ class OnnxClassifierTest {
         val expected = photo.getJSONObject("answers").getJSONObject(name)
         OnnxClassifier(bundle, threads = 1).use { classifier ->
             val outputs = classifier.run(preprocessor.tensor(preprocessor.resize(image)))
-            val top = TopClasses.of(outputs, bundle.labels, bundle.manifest.output.scores, 5)
+            val top = TopClasses.of(TopClasses.probabilities(outputs, bundle.manifest.output.scores), bundle.labels, 5)
             assertEquals(List(5) { expected.getJSONArray("top5").getInt(it) }, top.map { it.index })
             // The same library, the same threads: only the order of sums may differ.
             val worst = outputs.indices.maxOf { abs(outputs[it] - expected.getJSONArray("outputs").getDouble(it)) }
@@ -58,6 +58,32 @@ class OnnxClassifierTest {
         } finally {
             folder.deleteRecursively()
         }
+    }
+
+    @Test
+    fun `a stranger's model with another output is refused in words`() {
+        val good = bundle("bundle")
+        val models = File(vectors, "strange").listFiles()!!.sorted()
+        assertEquals(listOf("a_sequence", "another_name", "few_outputs", "whole_numbers"), models.map { it.name })
+        for (folder in models) {
+            OnnxClassifier(Bundle(folder, good.manifest, good.labels), 1).use { classifier ->
+                val reason = try {
+                    SelfTest.run(good.manifest, classifier).reason
+                } catch (error: BundleException) {
+                    error.message!!
+                }
+                val expected = mapOf("a_sequence" to "no tensor of floats", "whole_numbers" to "no tensor of floats", "few_outputs" to "gives 3 outputs", "another_name" to "cannot run the model")
+                assertTrue(expected.getValue(folder.name) in reason, "${folder.name}: $reason")
+            }
+        }
+    }
+
+    @Test
+    fun `a closed model is refused in words`() {
+        val bundle = bundle("bundle")
+        val classifier = OnnxClassifier(bundle, 1).also { it.close() }
+        val error = assertFailsWith<BundleException> { SelfTest.run(bundle.manifest, classifier) }
+        assertTrue("cannot run the model" in error.message!!)
     }
 
     @Test
