@@ -45,4 +45,5 @@ dependencies {
     implementation(project(":core"))
     implementation(project(":runtime-onnx"))
     implementation(project(":runtime-executorch"))
+    implementation(project(":runtime-litert"))
 }

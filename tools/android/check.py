@@ -57,22 +57,25 @@ def check(build: Build) -> None:
     onnx_stubs = build.java(STUBS / "onnxruntime", "onnx-stubs")
 
     show_step("compiling core, the runtimes' adapters, the app and the tests")
-    core, onnx, executorch, app, executorch_stubs, tests = map(
-        build.jar, ("core", "onnx", "executorch", "app", "executorch-stubs", "tests")
+    core, onnx, executorch, litert, app, tests = map(
+        build.jar, ("core", "onnx", "executorch", "litert", "app", "tests")
     )
+    executorch_stubs, litert_stubs = map(build.jar, ("executorch-stubs", "litert-stubs"))
     # Only Android's own classes, none of the JDK: what Android lacks must not compile.
     android = [build.library("kotlin-stdlib"), build.toolchain.android]
     on_phone = ("-no-jdk",)
     for_onnx, for_executorch = [core, onnx_stubs], [core, executorch_stubs]
-    for_app = [core, onnx, executorch, numbers]
-    for_tests = [core, onnx, onnx_stubs, executorch, executorch_stubs]
-    # Python's library behind the stubs of ONNX Runtime; that of ExecuTorch is played.
+    for_litert = [core, litert_stubs]
+    for_app = [core, onnx, executorch, litert, numbers]
+    for_tests = [core, onnx, onnx_stubs, executorch, executorch_stubs, litert, litert_stubs]
+    # Python's library behind the stubs of ONNX Runtime; those of the others are played.
     test_folders = [tests_of("core"), tests_of("runtime-onnx"), PLAYED]
     friend = (f"-Xfriend-paths={core}",)
     build.kotlin(
         [
             KotlinModule("core", [sources_of("core")], android, on_phone),
             KotlinModule("executorch-stubs", [STUBS / "executorch"], android, on_phone),
+            KotlinModule("litert-stubs", [STUBS / "litert"], android, on_phone),
             KotlinModule("onnx", [sources_of("runtime-onnx")], [*for_onnx, *android], on_phone),
             KotlinModule(
                 "executorch",
@@ -80,15 +83,19 @@ def check(build: Build) -> None:
                 [*for_executorch, *android],
                 on_phone,
             ),
+            KotlinModule(
+                "litert", [sources_of("runtime-litert")], [*for_litert, *android], on_phone
+            ),
             KotlinModule("app", [sources_of("app")], [*for_app, *android], on_phone),
             KotlinModule("tests", test_folders, [*for_tests, *build.testing], friend),
         ]
     )
     show_step("dexing, aligning and signing the package")
     # Without the stubs: on a phone the runtimes are the real ones.
-    pack(build, package, [core, onnx, executorch, app, numbers, build.library("kotlin-stdlib")])
+    adapters = [onnx, executorch, litert]
+    pack(build, package, [core, *adapters, app, numbers, build.library("kotlin-stdlib")])
 
-    show_step("testing core and the adapters: ONNX Runtime's real library, ExecuTorch's played")
+    show_step("testing core and the adapters: ONNX Runtime's real library, the others' played")
     given = {"vectors": vectors, "reports": reports, "onnx.shim": build.onnx_shim()}
     build.test(test_folders, [tests, *for_tests], given)
     show_step("reading the app's reports in Python")

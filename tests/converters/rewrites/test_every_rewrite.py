@@ -31,6 +31,7 @@ from converters.rewrites.npu.root_mean_square import RootMeanSquareNorm
 from converters.rewrites.npu.split_fusion import SplitFusionBlock
 from converters.rewrites.npu.split_heads import SplitHeadAttention
 from converters.rewrites.phase_layout import PhaseMapBlock
+from converters.rewrites.pixel_layout import PixelUnfold
 from converters.rewrites.row_phases import (
     RowFoldMaps,
     RowFoldTokens,
@@ -75,6 +76,7 @@ FAMILIES_OF: dict[str, tuple[Family, ...]] = {
     "row_phases": FAMILIES,
     "instance_norm": FAMILIES,
     "blocked_layout": MAPS,
+    "pixel_layout": MAPS,
     "shuffled_patches": MAPS,
     "joint_norm": MAPS,
     "channel_layout": TOKENS,
@@ -126,6 +128,7 @@ REPLACED: dict[str, tuple[Kinds, Kinds]] = {
     ),
     "instance_norm": ((nn.LayerNorm, nn.GroupNorm), (TokenInstanceNorm, MapInstanceNorm)),
     "blocked_layout": ((RowUnfoldMaps,), (BlockedUnfoldMaps,)),
+    "pixel_layout": ((UnfoldMaps,), (PixelUnfold,)),
     "shuffled_patches": ((UnfoldMaps, FoldMaps), (ConvUnfoldMaps, ShuffleFoldMaps)),
     "joint_norm": ((nn.GroupNorm,), (JointNorm,)),
     "channel_layout": ((TokenBlock,), (ChannelTokenBlock,)),

@@ -8,6 +8,7 @@ import org.mobilevitedge.core.BundleException
 import org.mobilevitedge.core.Classifier
 import org.mobilevitedge.core.CpuFeatures
 import org.mobilevitedge.executorch.ExecuTorchClassifier
+import org.mobilevitedge.litert.LiteRTClassifier
 import org.mobilevitedge.onnx.OnnxClassifier
 
 /** The adapters of this app. A further runtime is a module beside them, and a line here. */
@@ -15,6 +16,7 @@ object Runtimes {
     private val adapters: Map<String, (Bundle, Int) -> Classifier> = mapOf(
         "onnx" to { bundle, threads -> OnnxClassifier(bundle, threads) },
         "executorch" to { bundle, threads -> ExecuTorchClassifier(bundle, threads, armFeatures()) },
+        "litert" to { bundle, threads -> LiteRTClassifier(bundle, threads) },
     )
 
     /** @throws BundleException if this app has no runtime for the bundle, or it refuses the model. */

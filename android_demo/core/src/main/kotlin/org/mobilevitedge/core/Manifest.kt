@@ -15,12 +15,13 @@ data class Manifest(
     data class Model(val name: String, val outputs: Int, val height: Int, val width: Int)
 
     /**
-     * [bytes]: uint8 NHWC pixels as they are; otherwise float32 NCHW, (pixel * [scale] - [mean]) / [std],
-     * with channels in [order].
+     * [bytes]: uint8 pixels as they are; otherwise float32, (pixel * [scale] - [mean]) / [std], with channels in
+     * [order]. [channelsLast]: NHWC, as bytes always are; otherwise NCHW.
      */
     data class Input(
         val name: String,
         val bytes: Boolean,
+        val channelsLast: Boolean,
         val batch: Int,
         val order: ChannelOrder,
         val scale: Double,
@@ -28,11 +29,11 @@ data class Manifest(
         val std: List<Double>,
         val resize: Resize,
     ) {
-        /** Of the tensor that [Preprocessor.tensor] makes: one image, NHWC bytes or NCHW floats. */
+        /** Of the tensor that [Preprocessor.tensor] makes: one image. */
         fun shape(model: Model): LongArray {
             val (height, width) = Pair(model.height.toLong(), model.width.toLong())
             val channels = order.channels.toLong()
-            return if (bytes) longArrayOf(1, height, width, channels) else longArrayOf(1, channels, height, width)
+            return if (channelsLast) longArrayOf(1, height, width, channels) else longArrayOf(1, channels, height, width)
         }
     }
 

@@ -77,7 +77,8 @@ object ManifestReader {
         // Where any size may come, images of the manifest's own size do.
         val sides = if (last) 0..1 else 1..2
         val open = expected.mapIndexed { axis, side -> if (axis in sides) null else side }
-        if (shape.drop(1) !in listOf(expected, open) || bytes != last) {
+        // Bytes have channels last, and channels last are red first.
+        if (shape.drop(1) !in listOf(expected, open) || (bytes && !last) || (last && order == ChannelOrder.BGR)) {
             throw BundleException("manifest: input/shape does not fit the image size: export the bundle again")
         }
         if (shape.fold(1L) { product, side -> product * (side ?: 1) } > MOST_ELEMENTS) {
@@ -86,8 +87,8 @@ object ManifestReader {
         val mean = if (first) List(FIRST_CHANNELS) { 0.0 } else json.numbers("mean", channels, MEANS)
         val std = if (first) List(FIRST_CHANNELS) { 1.0 } else json.numbers("std", channels, STDS)
         // Bytes come as they are: what else happens to them is inside the model.
-        if (bytes && (order == ChannelOrder.BGR || mean.any { it != 0.0 } || std.any { it != 1.0 })) {
-            throw BundleException("manifest: input has bytes that are ordered or normalized: export the bundle again")
+        if (bytes && (mean.any { it != 0.0 } || std.any { it != 1.0 })) {
+            throw BundleException("manifest: input has bytes that are normalized: export the bundle again")
         }
         val scale = json.positive("scale")
         val defined = if (bytes) 1.0 else 1 / 255.0
@@ -97,6 +98,7 @@ object ManifestReader {
         return Manifest.Input(
             name = json.text("name", 1..LONGEST_NAME),
             bytes = bytes,
+            channelsLast = last,
             batch = shape[0] ?: 1,
             order = order,
             scale = scale,

@@ -47,7 +47,7 @@ class Preprocessor(private val model: Manifest.Model, private val input: Manifes
 
     /**
      * An image of the model's size as its input tensor, in native byte order: uint8 `[1, H, W, C]`, or
-     * float32 `[1, C, H, W]` scaled and normalized; channels are arranged.
+     * float32 `[1, C, H, W]` or `[1, H, W, C]` scaled and normalized; channels are arranged.
      */
     fun tensor(image: Pixels): ByteBuffer {
         require(image.width == model.width && image.height == model.height) { "not of the model's size" }
@@ -66,12 +66,14 @@ class Preprocessor(private val model: Manifest.Model, private val input: Manifes
         val buffer = ByteBuffer.allocateDirect(pixels * channels * Float.SIZE_BYTES).order(ByteOrder.nativeOrder())
         val floats = buffer.asFloatBuffer()
         val divisor = (1 / input.scale).toFloat()
+        val pixelStride = if (input.channelsLast) channels else 1
+        val planeStride = if (input.channelsLast) 1 else pixels
         for (plane in 0 until channels) {
             val mean = input.mean[plane].toFloat()
             val std = input.std[plane].toFloat()
             for (pixel in 0 until pixels) {
                 // A division, as in Python: times the reciprocal is off by one in the last place.
-                floats.put((byte(image, pixel, plane) / divisor - mean) / std)
+                floats.put(pixel * pixelStride + plane * planeStride, (byte(image, pixel, plane) / divisor - mean) / std)
             }
         }
         return buffer

@@ -24,6 +24,21 @@ class PreprocessorTest {
     }
 
     @Test
+    fun `with channels last it is the same numbers in another order`() {
+        for (case in Vectors.cases("preprocessing.json").filter { it.getString("order") != "BGR" }) {
+            val image = Pixels(case.getInt("width"), case.getInt("height"), Vectors.bytes(case, "rgb"))
+            val preprocessor = preprocessorOf(case, channelsLast = true)
+            val floats = preprocessor.tensor(preprocessor.resize(image)).asFloatBuffer()
+            val expected = Vectors.floats(case, "tensor")
+            assertEquals(expected.size, floats.remaining())
+            val channels = ChannelOrder.valueOf(case.getString("order")).channels
+            val pixels = expected.size / channels
+            val worst = expected.indices.maxOf { abs(expected[it] - floats.get(it % pixels * channels + it / pixels)) }
+            assertTrue(worst <= 1e-6f, "differs by $worst: ${case.getString("order")} ${image.width}x${image.height}")
+        }
+    }
+
+    @Test
     fun `an image of any shape has a tensor`() {
         val random = Random(6)
         repeat(300) {
@@ -35,7 +50,8 @@ class PreprocessorTest {
             val resize = Manifest.Resize(random.nextBoolean(), Interpolation.entries.random(random), cover.first, cover.second)
             val order = ChannelOrder.entries.random(random)
             val halves = List(order.channels) { 0.5 }
-            val input = Manifest.Input("image", random.nextBoolean(), 1, order, 1 / 255.0, halves, halves, resize)
+            val bytes = random.nextBoolean()
+            val input = Manifest.Input("image", bytes, bytes || random.nextBoolean(), 1, order, 1 / 255.0, halves, halves, resize)
             val model = Manifest.Model("m", 1, height, width)
             val preprocessor = Preprocessor(model, input)
             val tensor = preprocessor.tensor(preprocessor.resize(image))
@@ -43,7 +59,7 @@ class PreprocessorTest {
         }
     }
 
-    private fun preprocessorOf(case: JSONObject): Preprocessor {
+    private fun preprocessorOf(case: JSONObject, channelsLast: Boolean = false): Preprocessor {
         val size = Vectors.doubles(case, "size").map { it.toInt() }
         val cover = Vectors.doubles(case, "cover").map { it.toInt() }
         val interpolation = Interpolation.valueOf(case.getString("interpolation").uppercase())
@@ -52,6 +68,7 @@ class PreprocessorTest {
         val input = Manifest.Input(
             name = "image",
             bytes = false,
+            channelsLast = channelsLast,
             batch = 1,
             order = order,
             scale = 1 / 255.0,

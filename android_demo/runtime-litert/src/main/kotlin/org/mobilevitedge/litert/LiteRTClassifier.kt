@@ -30,17 +30,18 @@ class LiteRTClassifier(bundle: Bundle, threads: Int) : Classifier {
         } catch (error: RuntimeException) {
             throw BundleException("LiteRT cannot load the model: ${error.message}", error)
         }
-        try {
-            val answer = interpreter.getOutputTensor(0)
-            // Of a stranger's model too: whole numbers, or none.
-            if (answer.dataType() != DataType.FLOAT32 || answer.numElements() != manifest.model.outputs) {
-                throw BundleException("the model's output is not ${manifest.model.outputs} floats: export the bundle again")
-            }
-            output = ByteBuffer.allocateDirect(answer.numBytes()).order(ByteOrder.nativeOrder())
+        val answer = try {
+            interpreter.getOutputTensor(0)
         } catch (error: RuntimeException) {
             interpreter.close()
-            throw error as? BundleException ?: BundleException("LiteRT cannot load the model: ${error.message}", error)
+            throw BundleException("LiteRT cannot load the model: ${error.message}", error)
         }
+        // Of a stranger's model too: whole numbers, or others than its manifest says.
+        if (answer.dataType() != DataType.FLOAT32 || answer.numElements() != manifest.model.outputs) {
+            interpreter.close()
+            throw BundleException("the model's output is not ${manifest.model.outputs} floats: export the bundle again")
+        }
+        output = ByteBuffer.allocateDirect(answer.numBytes()).order(ByteOrder.nativeOrder())
     }
 
     override fun run(input: ByteBuffer): FloatArray {
