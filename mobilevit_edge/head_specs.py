@@ -14,7 +14,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 HeadName: TypeAlias = Literal["deeplabv3", "pspnet", "ssdlite"]
 HEADS: Final[tuple[HeadName, ...]] = get_args(HeadName)
-OutputStride: TypeAlias = Literal[8, 16]
+OutputStride: TypeAlias = Literal[8, 16, 32]
+"""Pixels of the image to one of a mask's logits: 32 leaves the backbone as it is."""
 OUTPUT_STRIDES: Final[tuple[OutputStride, ...]] = get_args(OutputStride)
 MaskResize: TypeAlias = Literal["aligned", "half-pixel", "half-pixel-nearest"]
 """How a code resizes the logits of a mask, bilinearly, to the size of the image.
@@ -25,8 +26,12 @@ of pixels, and from there to the nearest (CVNets v0.1).
 """
 MASK_RESIZES: Final[tuple[MaskResize, ...]] = get_args(MaskResize)
 
-RATES: Final[Mapping[OutputStride, tuple[int, int, int]]] = {16: (6, 12, 18), 8: (12, 24, 36)}
-"""Dilations of DeepLabV3's convolutions, by output stride (its section 3.3)."""
+RATES: Final[Mapping[OutputStride, tuple[int, int, int]]] = {
+    8: (12, 24, 36),
+    16: (6, 12, 18),
+    32: (6, 12, 18),
+}
+"""Dilations of DeepLabV3's convolutions, by output stride (its section 3.3; 32: transformers)."""
 SEGMENTATION_CLASSES: Final = 21
 """PASCAL VOC's 20 classes and the background."""
 DETECTION_CLASSES: Final = 81
@@ -113,9 +118,7 @@ def default_head(
         return SSDLiteSpec()
     stride = 16 if output_stride is None else output_stride
     if stride not in OUTPUT_STRIDES:
-        raise ValueError(
-            f"output_stride {stride} is neither {' nor '.join(map(str, OUTPUT_STRIDES))}"
-        )
+        raise ValueError(f"output_stride {stride} is none of {', '.join(map(str, OUTPUT_STRIDES))}")
     if name == "pspnet":
         return PSPNetSpec(stride, "aligned")
     # CVNets v0.1 trained the narrow one, for V1's line at stride 16; all others are v0.2's.

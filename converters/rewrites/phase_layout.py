@@ -6,8 +6,8 @@ convolutions, a softmax over positions, a weighted global pool and a gate per ch
 
 The entrance costs nothing: phase (i, j) of a 3x3 convolution's output is the same convolution with
 stride 2 that starts at row i - 1 and column j - 1 of the input (dilated by r: i - r and j - r). An
-odd phase reads one zero row (column) beyond the map, which one padded copy supplies. The 1x1 projections of V3's concatenated
-features become a sum: W [g; l] = W_g g + W_l l.
+odd phase reads one zero row (column) beyond the map, which one padded copy supplies. The 1x1
+projections of V3's concatenated features become a sum: W [g; l] = W_g g + W_l l.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ BOX_VALUES = 4
 
 
 class SeparableConv(nn.Module):
-    """Depthwise 3x3 of stride 2 without activation, then 1x1 with ReLU. ``[B, C, H, W] -> half``."""
+    """Depthwise 3x3 of stride 2 without activation, then 1x1 with ReLU: a map of half the size."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

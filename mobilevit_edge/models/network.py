@@ -122,11 +122,20 @@ class MobileViT(nn.Module):
             outputs[name] = x
         return outputs
 
+    def head_maps(self, image_size: tuple[int, int]) -> list[tuple[int, int]]:
+        """(height, width) of the maps that a head for boxes reads, for images of that size."""
+        shape_only = create_meta_model(self.spec, self.num_classes)
+        if not isinstance(shape_only.head, SSDLiteHead):
+            raise ValueError(f"{self.spec.name} has no head for boxes")  # noqa: TRY004  of a spec
+        x = torch.empty(1, self.spec.in_channels, *image_size, device="meta")
+        *_, before, last = shape_only.forward_stages(x).values()
+        return [(y.shape[2], y.shape[3]) for y in shape_only.head.maps(before, last)]
+
     def forward_features(self, x: Tensor) -> Tensor:
         """The last map before the head, which for a pooled one is of stride 32."""
         for _, stage in self.stages():
             x = stage(x)
-        return x if self.spec.head is not None else self.pre_head(x)  # type: ignore[no-any-return]
+        return x if self.spec.head is not None else self.pre_head(x)
 
     def forward(self, x: Tensor) -> Tensor:
         match self.spec.head:
