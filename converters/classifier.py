@@ -126,7 +126,7 @@ class Classifier:
             outputs = self.loaded.run(self.input.batch_of([*images, *([images[-1]] * missing)]))
         except ConversionError as error:
             raise BundleError(f"{path}: its manifest does not fit its model: {error}") from error
-        if outputs.shape[1:] != (self.bundle.manifest.model.outputs,):
+        if outputs.shape[1:] != self.bundle.manifest.output.shape[1:]:
             raise BundleError(f"{path}: the model gives {outputs.shape}, not what it says")
         return outputs[: len(images)]
 

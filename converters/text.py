@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 _MEGA = 1e6
 _FIRST_NUMBERS = 6
+_ANSWERS = {
+    "logits": "logits of low resolution",
+    "full-logits": "logits of each pixel",
+    "labels": "the class of each pixel",
+    "raw": "each anchor's offsets and logits",
+    "decoded": "each anchor's box and probabilities",
+}
 
 
 def print_models(*, as_json: bool) -> None:
@@ -106,6 +113,8 @@ def print_export(exported: Exported) -> None:
         f"{Normalization(info.mean, info.std)}",
     )
     table.add_row("", f"({info.provenance})")
+    if manifest.head is not None:
+        table.add_row("head", f"{manifest.head.name}: {manifest.head.provenance}")
     table.add_row("labels", f"{manifest.labels.count} ({manifest.labels.source})")
     if manifest.calibration is not None:
         table.add_row("calibrated", _calibration_line(manifest.calibration))
@@ -127,7 +136,9 @@ def print_export(exported: Exported) -> None:
     console.print(table)
     if exported.diagnosis is not None and exported.diagnosis.clearly_better is not None:
         console.print(_advice(exported.diagnosis))
-    if runs:
+    if runs and manifest.head is not None:
+        console.print(f"next: mobilevit-predict {exported.path} IMAGE --overlay DIR")
+    elif runs:
         console.print(f"next: mobilevit-predict {exported.path} IMAGE")
     if manifest.unit == "npu":
         console.print(f"      mobilevit-bench npu {exported.path}, which compiles it for the NPU")
@@ -214,7 +225,8 @@ def _verification_line(manifest: Manifest) -> str:
         classes = f"; beyond: {beyond}"
     else:
         # Rounding of a quantized one may exchange classes: labeled photos judge that.
-        classes = "" if PRECISIONS[manifest.precision].quantized else ", same top class"
+        what = "top class" if manifest.head is None else "classes"
+        classes = "" if PRECISIONS[manifest.precision].quantized else f", same {what}"
     return (
         f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
         f"of the largest output (allowed {check.max_relative_error:.0e}){_noise(check)}{classes}"
@@ -327,3 +339,5 @@ def _outputs_line(manifest: Manifest) -> str:
             return f"{outputs} output{'s' if outputs > 1 else ''}, each by itself{made}"
         case "embedding":
             return f"{outputs} features"
+        case "segmentation" | "detection":
+            return f"{outputs} classes: {_ANSWERS[manifest.head.answer] if manifest.head else ''}"

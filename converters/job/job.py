@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from converters.job.answers import OutputShape, output_shape
 from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.source import SourceModel
-from mobilevit_edge.formats.bundle import Activation, Task
+from mobilevit_edge.formats.bundle import Activation, AnswerForm, Task
 from mobilevit_edge.input_contract import InputContract
 
 _SOME_SIZES: Final = ((72, 104), (160, 96))
@@ -23,12 +24,14 @@ class ExportJob:
         takes_pixels: whether the artifact takes RGB bytes and scales them itself: it was asked to,
             or the target's format does so always.
         activation: what the artifact's output makes of the logits.
+        answer: what it makes of a head for masks or boxes; ``None`` where it classifies.
     """
 
     options: ExportOptions
     source: SourceModel
     takes_pixels: bool
     activation: Activation
+    answer: AnswerForm | None = None
 
     @property
     def precision(self) -> PrecisionSpec:
@@ -62,6 +65,12 @@ class ExportJob:
         """What the artifact takes."""
         network = self.network_input
         return network.taking_pixels() if self.takes_pixels else network
+
+    @property
+    def output(self) -> OutputShape:
+        """The artifact's answer to one image."""
+        source = self.source
+        return output_shape(source.model, source.outputs, self.answer, source.image_size)
 
     @property
     def other_sizes(self) -> tuple[tuple[int, int], ...]:

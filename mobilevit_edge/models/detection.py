@@ -11,6 +11,7 @@ from mobilevit_edge.head_specs import SSDLiteSpec
 from mobilevit_edge.models.layers import ConvNormAct
 from mobilevit_edge.models.segmentation import GlobalPixel
 
+_SMALL = 0.01
 BOX_VALUES = 4
 """Numbers that place a box."""
 
@@ -87,6 +88,11 @@ class SSDLiteHead(nn.Module):
                 zip(widths, spec.projections, spec.anchors_per_cell, strict=True)
             )
         )
+
+    def init_predictions(self) -> None:
+        """Small weights for training from scratch: each box begins as its anchor."""
+        for level in self.levels:
+            nn.init.normal_(level.get_submodule("predict").get_parameter("weight"), std=_SMALL)
 
     def maps(self, before: Tensor, last: Tensor) -> list[Tensor]:
         """All maps that are read, from the largest to the one of a single pixel."""

@@ -131,6 +131,12 @@ class MobileViT(nn.Module):
         *_, before, last = shape_only.forward_stages(x).values()
         return [(y.shape[2], y.shape[3]) for y in shape_only.head.maps(before, last)]
 
+    def mask_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the logits of a head for masks, for images of that size."""
+        shape_only = create_meta_model(self.spec, self.num_classes)
+        y = shape_only(torch.empty(1, self.spec.in_channels, *image_size, device="meta"))
+        return y.shape[2], y.shape[3]
+
     def forward_features(self, x: Tensor) -> Tensor:
         """The last map before the head, which for a pooled one is of stride 32."""
         for _, stage in self.stages():
@@ -201,6 +207,8 @@ def create_model(
         raise ValueError(f"num_classes must not be negative, got {num_classes}")
     model = MobileViT(spec, num_classes)
     model.apply(init_weights)
+    if isinstance(model.head, SSDLiteHead):
+        model.head.init_predictions()
     return model.eval()
 
 

@@ -79,8 +79,8 @@ _RESCALE_TOLERANCE: Final = 1e-4
 _PILLOW_FILTERS: Final[Mapping[int, Interpolation]] = {2: "bilinear", 3: "bicubic"}
 
 
-_MASKS_SIZE: Final = (512, 512)
-_BOXES_SIZE: Final = (320, 320)
+MASKS_SIZE: Final = (512, 512)
+BOXES_SIZE: Final = (320, 320)
 _TRANSFORMERS_MASKS: Final = 512 / 544
 
 
@@ -95,10 +95,10 @@ def head_preprocessing(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing
     on_tokens = spec.layout == "tokens"
     if checkpoint.naming == "transformers":
         base = _TRANSFORMERS_V1 if on_tokens else _TRANSFORMERS_V2
-        return replace(base, crop_fraction=_TRANSFORMERS_MASKS, image_size=_MASKS_SIZE)
+        return replace(base, crop_fraction=_TRANSFORMERS_MASKS, image_size=MASKS_SIZE)
     old = on_tokens and (boxes or has_v01_names(checkpoint.tensors))
     base = _CVNETS_BGR if old else _CVNETS_RGB
-    size = _BOXES_SIZE if boxes else _MASKS_SIZE
+    size = BOXES_SIZE if boxes else MASKS_SIZE
     said = (
         f"{'inferred: ' if spec.generation == 3 or on_tokens > old else ''}"
         f"CVNets {'v0.1' if old else 'v0.2'}: images read with "
