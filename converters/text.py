@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MEGA = 1e6
 _FIRST_NUMBERS = 6
+_FIRST_BOXES = 20
 _ANSWERS = {
     "logits": "logits of low resolution",
     "full-logits": "logits of each pixel",
@@ -295,11 +296,25 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
     block = "█" if console.encoding.startswith("utf") else "#"
     for prediction in predictions:
         console.print(Text(one_line(prediction.image), "bold"))
+        _print_boxes(console, prediction)
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
         for score in prediction.classes:
             bar = block * round(30 * score.probability)
             table.add_row(f"{score.probability:6.1%}", Text(one_line(score.label)), bar)
         console.print(table)
+
+
+def _print_boxes(console: PlainConsole, prediction: Prediction) -> None:
+    """The surest boxes, with their corners in pixels."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+    for found in prediction.detections[:_FIRST_BOXES]:
+        corners = ", ".join(f"{value:.0f}" for value in found.box)
+        table.add_row(f"{found.probability:6.1%}", Text(one_line(found.label)), f"({corners})")
+    rest = len(prediction.detections) - _FIRST_BOXES
+    if prediction.detections:
+        console.print(table)
+    if rest > 0:
+        console.print(f"    and {rest} more, all of them with --json")
 
 
 def _print_embeddings(console: PlainConsole, predictions: Sequence[Prediction]) -> None:

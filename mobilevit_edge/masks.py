@@ -6,7 +6,7 @@ two products with small matrices.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ import numpy.typing as npt
 from mobilevit_edge.head_specs import MaskResize
 
 Array: TypeAlias = npt.NDArray[Any]
+
+_BAND: Final = 64
+"""Rows of a mask that are made at a time."""
 
 
 def bilinear_matrix(source: int, target: int, *, aligned: bool) -> Array:
@@ -65,6 +68,27 @@ def upsampled(logits: Array, rule: MaskResize, output_stride: int) -> Array:
     height, width = logits.shape[-2:]
     size = (height * output_stride, width * output_stride)
     return resize_bilinear(logits, size, aligned=rule == "aligned")
+
+
+def best_classes(
+    logits: Array, size: tuple[int, int], rule: MaskResize, output_stride: int
+) -> Array:
+    """The best class of each pixel of :func:`resized`, a few rows at a time. ``[*size]`` int64.
+
+    Logits of all classes at a photo's size would take hundreds of megabytes.
+    """
+    if rule == "half-pixel-nearest":
+        enlarged = (logits.shape[-2] * output_stride, logits.shape[-1] * output_stride)
+        # Choosing a class and choosing a neighbor may change places.
+        return resize_nearest(_best(logits, enlarged, aligned=False), size)
+    return _best(logits, size, aligned=rule == "aligned")
+
+
+def _best(logits: Array, size: tuple[int, int], *, aligned: bool) -> Array:
+    wide = resize_bilinear(logits, (logits.shape[-2], size[1]), aligned=aligned)
+    rows = bilinear_matrix(logits.shape[-2], size[0], aligned=aligned).astype(logits.dtype)
+    bands = [rows[start : start + _BAND] for start in range(0, size[0], _BAND)]
+    return np.concatenate([(band @ wide).argmax(0) for band in bands])
 
 
 def resized(logits: Array, size: tuple[int, int], rule: MaskResize, output_stride: int) -> Array:
