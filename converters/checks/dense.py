@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _POSITIONS: Final = 24
 _ROWS: Final = 4
 _LABEL_TOLERANCE: Final = 0.5
+_SUREST: Final = 0.9
 _SMALLEST: Final = 1e-6
 
 
@@ -112,44 +113,47 @@ def _largest_logit(probabilities: Array) -> float:
 
 
 def dense_expectations(job: ExportJob, outputs: Array) -> tuple[tuple[Expected, ...], float]:
-    """Places of the reference's answer that every device must repeat, and how closely.
+    """Places of an answer that every device must repeat, and how closely; not of labels."""
+    tolerance = job.precision.device_tolerance * largest_of(outputs)
+    labels = job.source.labels
+    if job.task == "detection":
+        return _best_rows(outputs, labels), tolerance
+    each = outputs[0].size
+    places = np.linspace(0, outputs.size - 1, _POSITIONS).astype(np.int64)
+    flat = outputs.reshape(-1)
+    return tuple(Expected(int(i), labels[i // each], float(flat[i])) for i in places), tolerance
+
+
+def clear_pixels(
+    job: ExportJob, logits: Array, answered: Array | None
+) -> tuple[tuple[Expected, ...], float]:
+    """Pixels all over the image whose class every device must find.
 
     Args:
         job: the export.
-        outputs: the reference's answer, for labels its logits at their size.
+        logits: the reference's, at the size of the labels.
+        answered: the labels of a quantized artifact, which answers for itself.
+
+    They are those of which the allowed error leaves no doubt, or the tenth of which the reference
+    is surest, if that is more.
+
+    Raises:
+        VerificationError: all classes are alike everywhere.
     """
-    tolerance = job.precision.device_tolerance
-    labels = job.source.labels
-    match job.answer:
-        case "labels":
-            return _clear_pixels(outputs, 2 * tolerance * largest_of(outputs), labels)
-        case "raw" | "decoded":
-            return _best_rows(outputs, labels), tolerance * largest_of(outputs)
-        case _:
-            each = outputs[0].size
-            places = np.linspace(0, outputs.size - 1, _POSITIONS).astype(np.int64)
-            flat = outputs.reshape(-1)
-            expected = tuple(Expected(int(i), labels[i // each], float(flat[i])) for i in places)
-            return expected, tolerance * largest_of(outputs)
-
-
-def _clear_pixels(
-    logits: Array, margin: float, labels: Sequence[str]
-) -> tuple[tuple[Expected, ...], float]:
-    """Pixels all over the image of whose class the allowed error leaves no doubt."""
     second, best = np.partition(logits, -2, axis=0)[-2:]
-    classes = logits.argmax(0).reshape(-1)
-    clear = np.flatnonzero((best - second).reshape(-1) > margin)
+    margins = (best - second).reshape(-1)
+    needed = 2 * job.precision.device_tolerance * largest_of(logits)
+    clear = np.flatnonzero(margins > min(needed, float(np.quantile(margins, _SUREST))))
+    classes = (logits.argmax(0) if answered is None else answered).reshape(-1)
     if not len(clear):
         raise VerificationError(
-            "the network is sure of no pixel of the self-test's image: is it trained? "
+            "the network finds all classes alike in the self-test's image: is it trained? "
             "--mask logits needs no classes"
         )
-    places = clear[np.linspace(0, len(clear) - 1, _POSITIONS).astype(np.int64)]
-    return (
-        tuple(Expected(int(i), labels[classes[i]], float(classes[i])) for i in np.unique(places)),
-        _LABEL_TOLERANCE,
-    )
+    places = np.unique(clear[np.linspace(0, len(clear) - 1, _POSITIONS).astype(np.int64)])
+    labels = job.source.labels
+    found = (Expected(int(i), labels[int(classes[i])], float(classes[i])) for i in places)
+    return tuple(found), _LABEL_TOLERANCE
 
 
 def _best_rows(outputs: Array, labels: Sequence[str]) -> tuple[Expected, ...]:
