@@ -24,6 +24,7 @@ _MAX_SHOWN: Final = 10
 _RESIZES_A_BLOCK: Final = 2
 _RESIZES_A_MASK: Final = 2
 """For images whose sides are no multiples of the output stride; one for all others."""
+_AS_THEY_ARE: Final = (None, "logits", "raw")
 _NOT_RESIZED: Final = (None, "logits", "raw", "decoded")
 _FUNCTIONS: Final = frozenset({"Mod", "Min", "Max"})
 """That may stand in the expression of a dynamic dimension."""
@@ -85,9 +86,10 @@ def contract_for(
     options = job.options
     max_delegates = 1
     if options.precision == "fp16":
-        # Conversions between fp16 and fp32 are not delegated: around the activation of the logits,
+        # Conversions between fp16 and fp32 are not delegated: before what is made of the logits,
         # and around each part that stays in fp32.
-        max_delegates += (job.activation != "none") + 2 * len(fp32_parts)
+        made_of = job.activation != "none" or job.answer not in _AS_THEY_ARE
+        max_delegates += made_of + 2 * len(fp32_parts)
     return GraphContract(
         spec=job.source.spec,
         image_sizes=(job.source.image_size, *job.other_sizes),
