@@ -1,4 +1,4 @@
-"""Classifying images with a bundle, following nothing but its manifest."""
+"""Answering images with a bundle, following nothing but its manifest."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 from PIL import Image
 
 from converters.checks.self_test import check_golden
+from converters.dense_answers import DetectedBox, Mask, boxes_of, mask_of
 from converters.targets.base import load_bundle_model
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import BundleError, ConversionError, ImageError
 from mobilevit_edge.formats.bundle import Bundle
 from mobilevit_edge.input_contract import InputContract, Pixels, contract_of
+from mobilevit_edge.preprocess import load_image
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,17 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The best classes for one image, best first, or the features of a model without classes."""
+    """The best classes for one image, best first, or the features of a model without classes.
+
+    With a head for masks ``mask``, whose classes are those of the most pixels, and how large a
+    share of the pixels is their probability; with one for boxes ``detections``, the surest first.
+    """
 
     image: str
     classes: tuple[ClassScore, ...]
     embedding: tuple[float, ...] = ()
+    mask: Mask | None = None
+    detections: tuple[DetectedBox, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,14 @@ class Answers:
             raise ImageError("\n".join(image.error for image in self.unreadable))
 
 
+@dataclass(frozen=True)
+class Photo:
+    """An image at the model's size, and (height, width) that it came in."""
+
+    pixels: Pixels
+    size: tuple[int, int]
+
+
 class Classifier:
     """A bundle that has passed its self-test and answers images.
 
@@ -81,26 +97,65 @@ class Classifier:
         """The ``top_k`` best classes of every image file that can be read, in their order."""
         predictions: list[Prediction] = []
         unreadable: list[Unreadable] = []
-        readable: list[tuple[Path, Pixels]] = []
+        readable: list[tuple[Path, Photo]] = []
         for number, path in enumerate(paths, 1):
             try:
-                readable.append((path, self.input.load(path)))
+                readable.append((path, self.load(path)))
             except ImageError as error:
                 unreadable.append(Unreadable(str(path), str(error)))
             if len(readable) == (self.input.batch or 1) or (readable and number == len(paths)):
-                outputs = self.outputs_of_all([pixels for _, pixels in readable])
+                outputs = self.outputs_of_all([photo.pixels for _, photo in readable])
                 predictions += [
-                    self.prediction(str(path), row, top_k)
-                    for (path, _), row in zip(readable, outputs, strict=True)
+                    self.prediction(str(path), row, top_k, photo.size)
+                    for (path, photo), row in zip(readable, outputs, strict=True)
                 ]
                 readable = []
         return Answers(tuple(predictions), tuple(unreadable))
 
-    def prediction(self, image: str, outputs: Array, top_k: int) -> Prediction:
-        """What ``[num_outputs]`` say about the image of this name."""
-        if self.bundle.manifest.task == "embedding":
-            return Prediction(image, (), tuple(outputs.astype(float).tolist()))
-        return Prediction(image, self.top_classes(outputs, top_k))
+    def load(self, path: Path) -> Photo:
+        """An image file as the model takes it.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        image = load_image(path, alpha=self.input.channel_order == "RGBA")
+        return Photo(self.input.resized(image), (image.height, image.width))
+
+    def prediction(
+        self, image: str, outputs: Array, top_k: int, size: tuple[int, int]
+    ) -> Prediction:
+        """What one image's outputs say about it.
+
+        Args:
+            image: its name.
+            outputs: ``[num_outputs]``, or a head's answer.
+            top_k: how many classes are of interest.
+            size: (height, width) of the photo.
+        """
+        match self.bundle.manifest.task:
+            case "embedding":
+                return Prediction(image, (), tuple(outputs.astype(float).tolist()))
+            case "segmentation":
+                mask = mask_of(self.bundle, self.input, outputs, size)
+                return Prediction(image, self._shares(mask, top_k), mask=mask)
+            case "detection":
+                found = boxes_of(self.bundle, self.input, outputs, size)
+                return Prediction(image, (), detections=found)
+            case _:
+                return Prediction(image, self.top_classes(outputs, top_k))
+
+    def _shares(self, mask: Mask, top_k: int) -> tuple[ClassScore, ...]:
+        """The classes of the most pixels, with the share of those that the network has seen."""
+        labels = mask.labels
+        seen = labels[labels >= 0]
+        counts = np.bincount(seen, minlength=len(self.bundle.labels))
+        order = np.argsort(-counts, kind="stable")[:top_k]
+        shares = counts / max(seen.size, 1)
+        return tuple(
+            ClassScore(int(i), self.bundle.labels[i], float(shares[i]), float(shares[i]))
+            for i in order
+            if counts[i]
+        )
 
     def outputs_of(self, image: Image.Image) -> Array:
         """The outputs for an RGB image of any size: ``[num_outputs]``."""
@@ -126,7 +181,7 @@ class Classifier:
             outputs = self.loaded.run(self.input.batch_of([*images, *([images[-1]] * missing)]))
         except ConversionError as error:
             raise BundleError(f"{path}: its manifest does not fit its model: {error}") from error
-        if outputs.shape[1:] != (self.bundle.manifest.model.outputs,):
+        if outputs.shape[1:] != self.bundle.manifest.output.shape[1:]:
             raise BundleError(f"{path}: the model gives {outputs.shape}, not what it says")
         return outputs[: len(images)]
 

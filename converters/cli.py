@@ -21,7 +21,8 @@ from mobilevit_edge.formats.bundle import TARGET_NAMES
 
 if TYPE_CHECKING:
     from converters.bundling.pipeline import Exported
-    from converters.classifier import Answers, Classifier
+    from converters.classifier import Answers, Classifier, Prediction
+    from mobilevit_edge.formats.bundle import Bundle, Task
 
 
 def export_main(argv: Sequence[str] | None = None) -> int:
@@ -107,13 +108,20 @@ def _add_option(parser: Any, entry: Field[Any]) -> None:
 
 def _predict_parser() -> ArgumentParser:
     parser = ArgumentParser(
-        prog="mobilevit-predict", description="Classify images with a bundle of mobilevit-export."
+        prog="mobilevit-predict",
+        description="Answer images with a bundle of mobilevit-export: classes, masks or boxes.",
     )
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
     parser.add_argument(
         "images", type=Path, nargs="+", metavar="IMAGE", help="an image, or a folder of images"
     )
     parser.add_argument("--top-k", type=whole_number(1, 9999), default=5, metavar="K")
+    parser.add_argument(
+        "--overlay",
+        type=Path,
+        metavar="DIR",
+        help="also draw each image with its mask or boxes, as a PNG in this folder",
+    )
     add_common_arguments(parser)
     return parser
 
@@ -215,12 +223,22 @@ def _predict(arguments: Namespace) -> None:
         for given in arguments.images
         for path in (find_images(given) if given.is_dir() else [given])
     ]
-    classifier = Classifier(read_bundle(arguments.bundle))
+    bundle = read_bundle(arguments.bundle)
+    if arguments.overlay is not None:
+        from converters.overlay import check_overlay
+
+        check_overlay(arguments.overlay, bundle)
+    classifier = Classifier(bundle)
     loaded = classifier.loaded
     answers = classifier.classify(paths, arguments.top_k)
+    if arguments.overlay is not None:
+        from converters.overlay import write_overlays
+
+        for path in write_overlays(arguments.overlay, bundle, answers.predictions):
+            print(f"drawn: {path}", file=sys.stderr)
     if answers.predictions:
         if arguments.json:
-            print(json.dumps(_answers_as_json(arguments.bundle, loaded.runtime, answers)))
+            print(json.dumps(_answers_as_json(bundle, loaded.runtime, answers)))
         else:
             _print_answers(classifier, answers)
     answers.require_all()
@@ -237,13 +255,30 @@ def _print_answers(classifier: Classifier, answers: Answers) -> None:
     print_predictions(answers.predictions)
 
 
-def _answers_as_json(bundle: Path, runtime: str, answers: Answers) -> dict[str, object]:
+def _dense_as_json(prediction: Prediction, task: Task) -> dict[str, object]:
+    """Masks as COCO's run lengths, one for each class that was found; boxes in pixels."""
+    if task == "detection":
+        return {"detections": [asdict(found) for found in prediction.detections]}
+    mask = prediction.mask
+    if mask is None:
+        return {}
+    size = list(mask.size)
     return {
-        "bundle": str(bundle),
+        "masks": [
+            {"index": s.index, "label": s.label, "size": size, "counts": list(mask.counts(s.index))}
+            for s in prediction.classes
+        ]
+    }
+
+
+def _answers_as_json(bundle: Bundle, runtime: str, answers: Answers) -> dict[str, object]:
+    return {
+        "bundle": str(bundle.path),
         "runtime": runtime,
         "predictions": [
             {"image": p.image, "classes": [asdict(score) for score in p.classes]}
             | ({"embedding": list(p.embedding)} if p.embedding else {})
+            | _dense_as_json(p, bundle.manifest.task)
             for p in answers.predictions
         ],
         "errors": [asdict(unreadable) for unreadable in answers.unreadable],

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 _MEGA = 1e6
 _FIRST_NUMBERS = 6
+_FIRST_BOXES = 20
+_ANSWERS = {
+    "logits": "logits of low resolution",
+    "full-logits": "logits of each pixel",
+    "labels": "the class of each pixel",
+    "raw": "each anchor's offsets and logits",
+    "decoded": "each anchor's box and probabilities",
+}
 
 
 def print_models(*, as_json: bool) -> None:
@@ -106,6 +114,8 @@ def print_export(exported: Exported) -> None:
         f"{Normalization(info.mean, info.std)}",
     )
     table.add_row("", f"({info.provenance})")
+    if manifest.head is not None:
+        table.add_row("head", f"{manifest.head.name}: {manifest.head.provenance}")
     table.add_row("labels", f"{manifest.labels.count} ({manifest.labels.source})")
     if manifest.calibration is not None:
         table.add_row("calibrated", _calibration_line(manifest.calibration))
@@ -127,7 +137,9 @@ def print_export(exported: Exported) -> None:
     console.print(table)
     if exported.diagnosis is not None and exported.diagnosis.clearly_better is not None:
         console.print(_advice(exported.diagnosis))
-    if runs:
+    if runs and manifest.head is not None:
+        console.print(f"next: mobilevit-predict {exported.path} IMAGE --overlay DIR")
+    elif runs:
         console.print(f"next: mobilevit-predict {exported.path} IMAGE")
     if manifest.unit == "npu":
         console.print(f"      mobilevit-bench npu {exported.path}, which compiles it for the NPU")
@@ -214,7 +226,8 @@ def _verification_line(manifest: Manifest) -> str:
         classes = f"; beyond: {beyond}"
     else:
         # Rounding of a quantized one may exchange classes: labeled photos judge that.
-        classes = "" if PRECISIONS[manifest.precision].quantized else ", same top class"
+        what = "top class" if manifest.head is None else "classes"
+        classes = "" if PRECISIONS[manifest.precision].quantized else f", same {what}"
     return (
         f"{len(check.cases)} inputs through {check.runtime}: largest error {worst:.1e} "
         f"of the largest output (allowed {check.max_relative_error:.0e}){_noise(check)}{classes}"
@@ -283,11 +296,25 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
     block = "█" if console.encoding.startswith("utf") else "#"
     for prediction in predictions:
         console.print(Text(one_line(prediction.image), "bold"))
+        _print_boxes(console, prediction)
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
         for score in prediction.classes:
             bar = block * round(30 * score.probability)
             table.add_row(f"{score.probability:6.1%}", Text(one_line(score.label)), bar)
         console.print(table)
+
+
+def _print_boxes(console: PlainConsole, prediction: Prediction) -> None:
+    """The surest boxes, with their corners in pixels."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+    for found in prediction.detections[:_FIRST_BOXES]:
+        corners = ", ".join(f"{value:.0f}" for value in found.box)
+        table.add_row(f"{found.probability:6.1%}", Text(one_line(found.label)), f"({corners})")
+    rest = len(prediction.detections) - _FIRST_BOXES
+    if prediction.detections:
+        console.print(table)
+    if rest > 0:
+        console.print(f"    and {rest} more, all of them with --json")
 
 
 def _print_embeddings(console: PlainConsole, predictions: Sequence[Prediction]) -> None:
@@ -327,3 +354,5 @@ def _outputs_line(manifest: Manifest) -> str:
             return f"{outputs} output{'s' if outputs > 1 else ''}, each by itself{made}"
         case "embedding":
             return f"{outputs} features"
+        case "segmentation" | "detection":
+            return f"{outputs} classes: {_ANSWERS[manifest.head.answer] if manifest.head else ''}"

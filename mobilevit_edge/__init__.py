@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from mobilevit_edge.models.network import MobileViT, create_model, list_models
     from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess_image
     from mobilevit_edge.weights.checkpoint import Checkpoint, read_checkpoint
-    from mobilevit_edge.weights.loading import WeightsReport, load_model, load_weights
+    from mobilevit_edge.weights.loading import (
+        WeightsReport,
+        load_backbone,
+        load_model,
+        load_weights,
+    )
     from mobilevit_edge.weights.saving import save_weights
 
 __version__ = "0.1.0"
@@ -45,6 +50,7 @@ _LAZY_MODULES: Final = {
     "explain": "converters",
     "export": "converters",
     "list_models": "mobilevit_edge.models.network",
+    "load_backbone": "mobilevit_edge.weights.loading",
     "load_image": "mobilevit_edge.preprocess",
     "load_model": "mobilevit_edge.weights.loading",
     "load_weights": "mobilevit_edge.weights.loading",
@@ -75,6 +81,7 @@ __all__ = [
     "explain",
     "export",
     "list_models",
+    "load_backbone",
     "load_image",
     "load_model",
     "load_weights",

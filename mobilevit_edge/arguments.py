@@ -66,3 +66,12 @@ def names(text: str) -> tuple[str, ...]:
     if "" in found:
         raise ArgumentTypeError(f"{text!r} is not a list of names separated by commas")
     return found
+
+
+def three_numbers(text: str) -> tuple[int, int, int]:
+    """``R,R,R`` as three whole numbers of at least 1."""
+    parts = text.split(",")
+    if len(parts) != 3 or not all(re.fullmatch("[1-9][0-9]{0,2}", part) for part in parts):
+        raise ArgumentTypeError(f"{text!r} is not three whole numbers, such as 6,12,18")
+    first, second, third = map(int, parts)
+    return first, second, third

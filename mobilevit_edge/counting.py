@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mobilevit_edge.models.network import MobileViT, create_meta_model
@@ -15,8 +16,6 @@ from mobilevit_edge.specs import Published
 ImageSize: TypeAlias = int | tuple[int, int]
 
 _ROOT: Final = "MobileViT"
-_DEPTH: Final = 2
-"""Levels of modules below the root that the counter reports: ``layer3.1``."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def complexity(model: MobileViT, image_size: ImageSize = 256) -> Complexity:
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     shape_only = create_meta_model(model.spec, model.num_classes)
-    with FlopCounterMode(display=False, depth=_DEPTH) as counter:
+    with FlopCounterMode(display=False) as counter:
         shape_only(torch.empty(1, model.spec.in_channels, *size, device="meta"))
     flops = counter.get_flop_counts()
     blocks = tuple(
@@ -82,7 +81,18 @@ def _block_names(model: MobileViT) -> list[str]:
     for stage_name, stage in model.stages():
         if stage_name != "stem":
             names += [f"{stage_name}.{child}" for child, _ in stage.named_children()]
-    return [*names, "pre_head", "head"]
+    if model.spec.head is None:
+        return [*names, "pre_head", "head"]
+    return names + [f"head.{part}" for part in _parts(model.head)]
+
+
+def _parts(head: nn.Module) -> list[str]:
+    """The head's own modules; of a list, what is in it: ``branches.0``."""
+    return [
+        f"{name}.{index}" if isinstance(part, nn.ModuleList) else name
+        for name, part in head.named_children()
+        for index in (range(len(part)) if isinstance(part, nn.ModuleList) else (0,))
+    ]
 
 
 def _macs(flops: Mapping[str, Mapping[object, int]], module: str) -> int:

@@ -21,6 +21,7 @@ from mobilevit_edge.preprocess import (
     Preprocessing,
     ResizeRule,
     arrange,
+    cut_out,
     load_image,
     network_pixels,
     resize,
@@ -111,6 +112,13 @@ class InputContract:
         """An RGB or RGBA image of any size -> ``[H, W, 3 or 4]`` bytes of ``image_size``."""
         cover = None if self.resize == "stretch" else self.cover
         return np.asarray(resize(image, self.image_size, cover, self.interpolation))
+
+    def seen(self, photo: tuple[int, int]) -> tuple[float, float, float, float]:
+        """(left, top, right, bottom) of what a photo of (height, width) pixels shows the model."""
+        height, width = photo
+        if self.resize == "stretch":
+            return 0.0, 0.0, float(width), float(height)
+        return cut_out(photo, self.image_size, self.cover)
 
     def load(self, path: Path) -> Pixels:
         """An image file -> ``[H, W, 3]`` RGB bytes of ``image_size``, or RGBA where it takes alpha.

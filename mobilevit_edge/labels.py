@@ -17,7 +17,9 @@ from mobilevit_edge.errors import LabelsError
 from mobilevit_edge.reading import read_regular, read_text
 
 IMAGENET: Final = "imagenet"
-_IMAGENET_CLASSES: Final = 1000
+DATA_SETS: Final = (IMAGENET, "voc", "ade20k", "coco")
+"""Data sets whose class names are part of this package; those of voc and coco begin with the
+background."""
 _MAX_LABELS_BYTES: Final = 4 * 1024**2
 _MAX_LABELS: Final = 100_000
 _MAX_LABEL: Final = 1000
@@ -32,10 +34,18 @@ _ODD_CATEGORIES: Final = ("Cc", "Cs", "Zl", "Zp")
 """Control characters, halves of surrogate pairs, and separators of lines and paragraphs."""
 
 
+def known_labels(data_set: str) -> tuple[str, ...]:
+    """The classes of one of :data:`DATA_SETS` by index.
+
+    Those of ImageNet-1k are the first WordNet lemma of each, made unique.
+    """
+    file = resources.files("mobilevit_edge") / "data" / f"{data_set}_labels.txt"
+    return tuple(file.read_text("utf-8").rstrip("\n").split("\n"))
+
+
 def imagenet_labels() -> tuple[str, ...]:
-    """The 1000 ImageNet-1k classes by index: the first WordNet lemma of each, made unique."""
-    text = (resources.files("mobilevit_edge") / "data" / "imagenet_labels.txt").read_text("utf-8")
-    return tuple(text.rstrip("\n").split("\n"))
+    """The 1000 ImageNet-1k classes by index."""
+    return known_labels(IMAGENET)
 
 
 def parse_labels(text: str, origin: str) -> tuple[str, ...]:
@@ -184,23 +194,28 @@ def made_unique(names: Sequence[str], origin: str) -> tuple[str, ...]:
 
 
 def resolve_labels(
-    requested: str | None, from_checkpoint: Sequence[str] | None, num_outputs: int
+    requested: str | None,
+    from_checkpoint: Sequence[str] | None,
+    num_outputs: int,
+    likely: Sequence[str] = (IMAGENET,),
 ) -> tuple[tuple[str, ...], str]:
     """Labels for ``num_outputs`` outputs, and where they come from.
 
-    ``requested`` (a file, or ``"imagenet"``) comes first, then the checkpoint's labels; without
-    either, 1000 outputs are taken as ImageNet's, and other counts are numbered.
+    ``requested`` (a file, or one of :data:`DATA_SETS`) comes first, then the checkpoint's labels;
+    without either, as many outputs as a data set of ``likely`` has are taken as that one's (1000 as
+    ImageNet's), and other counts are numbered.
 
     Raises:
         LabelsError: the labels cannot be read, or there are not ``num_outputs`` of them.
     """
     if requested is not None:
-        labels = imagenet_labels() if requested == IMAGENET else import_labels(Path(requested))
-        source = requested if requested == IMAGENET else Path(requested).name
+        named = requested in DATA_SETS
+        labels = known_labels(requested) if named else import_labels(Path(requested))
+        source = requested if named else Path(requested).name
     elif from_checkpoint is not None:
         labels, source = made_unique(from_checkpoint, "the checkpoint"), "checkpoint"
-    elif num_outputs == _IMAGENET_CLASSES:
-        labels, source = imagenet_labels(), "assumed imagenet (1000 outputs)"
+    elif found := [name for name in likely if len(known_labels(name)) == num_outputs]:
+        labels, source = known_labels(found[0]), f"assumed {found[0]} ({num_outputs} outputs)"
     else:
         labels, source = tuple(f"class_{index}" for index in range(num_outputs)), "numbered"
     if len(labels) != num_outputs:

@@ -212,20 +212,42 @@ def resize(
     filter_ = _FILTERS[interpolation]
     if cover is None:
         return _resample(image, (width, height), filter_, (0, 0, *image.size))
-    cover_height, cover_width = cover
-    if image.height * cover_width >= image.width * cover_height:
-        # The width decides: the scaled image covers the height as well.
-        scaled = (cover_width, max(cover_width * image.height // image.width, height))
-    else:
-        scaled = (max(cover_height * image.width // image.height, width), cover_height)
+    photo = (image.height, image.width)
+    scaled = _scaled(photo, size, cover)
     left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
     if max(scaled) > _LONG_STRIP * max(size):
         # Scale only the part that survives the crop.
-        kx, ky = image.width / scaled[0], image.height / scaled[1]
-        box = (left * kx, top * ky, (left + width) * kx, (top + height) * ky)
+        box = cut_out(photo, size, cover)
         return _resample(image, (width, height), filter_, box)
     scaled_image = _resample(image, scaled, filter_, (0, 0, *image.size))
     return scaled_image.crop((left, top, left + width, top + height))
+
+
+def _scaled(
+    photo: tuple[int, int], size: tuple[int, int], cover: tuple[int, int]
+) -> tuple[int, int]:
+    """(width, height) of a photo of (height, width) when it is scaled to cover ``cover``."""
+    (height, width), (cover_height, cover_width) = photo, cover
+    if height * cover_width >= width * cover_height:
+        # The width decides: the scaled image covers the height as well.
+        return cover_width, max(cover_width * height // width, size[0])
+    return max(cover_height * width // height, size[1]), cover_height
+
+
+def cut_out(
+    photo: tuple[int, int], size: tuple[int, int], cover: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) in a photo's own pixels of the part that :func:`resize` keeps.
+
+    Args:
+        photo: (height, width) of the photo.
+        size: (height, width) that is cut out.
+        cover: (height, width) that the scaled photo covers.
+    """
+    scaled = _scaled(photo, size, cover)
+    left, top = (scaled[0] - size[1]) // 2, (scaled[1] - size[0]) // 2
+    kx, ky = photo[1] / scaled[0], photo[0] / scaled[1]
+    return left * kx, top * ky, (left + size[1]) * kx, (top + size[0]) * ky
 
 
 def _resample(

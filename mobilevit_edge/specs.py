@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from mobilevit_edge.head_specs import HEADS as HEAD_NAMES
+from mobilevit_edge.head_specs import HeadName, HeadSpec, OutputStride, SSDLiteSpec, default_head
+
 Attention: TypeAlias = Literal["multi_head", "linformer", "separable"]
 Generation: TypeAlias = Literal[1, 2, 3]
 Layout: TypeAlias = Literal["tokens", "maps"]
@@ -47,7 +50,7 @@ class BlockSpec:
     ``layout`` names the two kinds of blocks. ``"tokens"`` (V1, V3 xxs/xs/s) unfolds the map into
     sequences for a standard transformer; ``"maps"`` (V2, V3 050/075/100) keeps channels first and
     works with 1x1 convolutions. In the maps layout the fusion, if any, is part of the output
-    projection, which is always 1x1.
+    projection, which is always 1x1. ``dilation`` is that of the local 3x3 convolution.
     """
 
     layout: Layout
@@ -58,16 +61,21 @@ class BlockSpec:
     depthwise_local: bool
     fusion: Fusion | None
     add_input: bool
+    dilation: int = 1
 
 
 @dataclass(frozen=True)
 class StageSpec:
-    """``repeats`` inverted residuals (the first with ``stride``), then a MobileViT block if any."""
+    """``repeats`` inverted residuals (the first with ``stride``), then a MobileViT block if any.
+
+    ``dilation`` is that of the inverted residuals' 3x3 convolutions.
+    """
 
     channels: int
     stride: Literal[1, 2]
     repeats: int
     block: BlockSpec | None = None
+    dilation: int = 1
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,8 @@ class Counts:
 class ModelSpec:
     """A whole network: stem, five stages, an optional 1x1 expansion before the pooled head.
 
-    ``in_channels`` are those of an image, one of :data:`INPUT_CHANNELS`.
+    ``in_channels`` are those of an image, one of :data:`INPUT_CHANNELS`. ``head`` takes the place
+    of the pooled one for masks or boxes.
     """
 
     name: str
@@ -106,6 +115,20 @@ class ModelSpec:
     pre_head_channels: int | None
     published: Published | None = None
     in_channels: int = 3
+    head: HeadSpec | None = None
+
+    @property
+    def output_stride(self) -> int:
+        """Pixels of the image to one of the last map, along each side."""
+        return self.strides[-1]
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels of the image to one of each stage's map, along each side."""
+        strides = [2]
+        for stage in self.stages:
+            strides.append(strides[-1] * stage.stride)
+        return tuple(strides[1:])
 
     @property
     def layout(self) -> Layout | None:
@@ -373,6 +396,53 @@ def with_in_channels(spec: ModelSpec, channels: int) -> ModelSpec:
     if spec.in_channels == channels:
         return spec
     return replace(spec, in_channels=channels, published=None)
+
+
+def with_head(spec: ModelSpec, head: HeadSpec) -> ModelSpec:
+    """The backbone ``spec`` as it stands under a head for masks or boxes.
+
+    The expansion and the pooled classifier go. A mask's head keeps maps large: stages beyond its
+    output stride lose their stride, and from there on convolutions are dilated as the authors
+    trained them. A lost stride doubles the dilation of what follows it: the 3x3 convolutions of
+    later inverted residuals, and those inside blocks on maps; blocks on tokens never are.
+    """
+    dilation, stages = 1, []
+    for stage, stride in zip(spec.stages, spec.strides, strict=True):
+        kept, own = stage.stride, dilation
+        if not isinstance(head, SSDLiteSpec) and stage.stride == 2 and stride > head.output_stride:
+            kept, dilation = 1, 2 * dilation
+        block = stage.block
+        if block is not None and block.layout == "maps":
+            block = replace(block, dilation=dilation)
+        stages.append(replace(stage, stride=kept, dilation=own, block=block))
+    return replace(
+        spec,
+        name=f"{head.name}_{spec.name}",
+        stages=tuple(stages),  # type: ignore[arg-type]
+        pre_head_channels=None,
+        published=None,
+        head=head,
+    )
+
+
+def with_head_called(
+    spec: ModelSpec, name: HeadName, output_stride: OutputStride | None = None
+) -> ModelSpec:
+    """:func:`with_head` with the head that the authors put on such a backbone.
+
+    Raises:
+        ValueError: no such head or output stride.
+    """
+    on_tokens = spec.layout == "tokens"
+    return with_head(spec, default_head(name, on_tokens=on_tokens, output_stride=output_stride))
+
+
+def split_name(name: str) -> tuple[HeadName | None, str]:
+    """``"deeplabv3_mobilevit_xxs"`` as head and backbone; no head in a backbone's own name."""
+    for head in HEAD_NAMES:
+        if name.startswith(f"{head}_"):
+            return head, name.removeprefix(f"{head}_")
+    return None, name
 
 
 def with_attention(spec: ModelSpec, attention: Attention) -> ModelSpec:

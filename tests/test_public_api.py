@@ -34,6 +34,7 @@ CORE = {
     "explain",
     "export",
     "list_models",
+    "load_backbone",
     "load_image",
     "load_model",
     "load_weights",

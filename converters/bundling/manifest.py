@@ -10,6 +10,8 @@ from converters.job.job import ExportJob
 from converters.precision.apply import PrecisionPlan
 from converters.rewrites.base import Outcome
 from converters.targets.base import INPUT_NAME, ManifestExtras, output_name
+from mobilevit_edge.boxes import DetectionRules
+from mobilevit_edge.colors import class_colors
 from mobilevit_edge.counting import Complexity
 from mobilevit_edge.formats.bundle import (
     LABELS_FILE,
@@ -17,8 +19,10 @@ from mobilevit_edge.formats.bundle import (
     Accuracy,
     AppliedRewrite,
     Audit,
+    BoxInfo,
     Calibration,
     Golden,
+    HeadInfo,
     LabelsInfo,
     Manifest,
     ModelInfo,
@@ -27,6 +31,7 @@ from mobilevit_edge.formats.bundle import (
     Verification,
     describe_files,
 )
+from mobilevit_edge.head_specs import DeepLabV3Spec, SSDLiteSpec
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,12 @@ def make_manifest(
         source=source.origin,
         input=job.artifact_input.info(INPUT_NAME),
         output=OutputInfo(
-            name=output_name(job.task, job.activation),
-            dtype="float32",
-            shape=(options.batch, source.outputs),
+            name=output_name(job.task, job.activation, job.answer),
+            dtype=job.output.dtype,
+            shape=(options.batch, *job.output.sides),
             activation=job.activation,
         ),
+        head=_head_info(job),
         labels=LabelsInfo(LABELS_FILE, len(source.labels), source.labels_source),
         rewrites=tuple(AppliedRewrite(o.name, o.sites) for o in outcomes if o.sites),
         rewrites_refused=tuple(RefusedRewrite(o.name, o.refused) for o in outcomes if o.refused),
@@ -90,4 +96,35 @@ def make_manifest(
         golden=checked.golden,
         versions=versions,
         files=describe_files(folder),
+    )
+
+
+def _head_info(job: ExportJob) -> HeadInfo | None:
+    source, head, form = job.source, job.source.spec.head, job.answer
+    if head is None or form is None:
+        return None
+    return HeadInfo(
+        name=head.name,
+        answer=form,
+        output_stride=None if isinstance(head, SSDLiteSpec) else head.output_stride,
+        rates=head.rates if isinstance(head, DeepLabV3Spec) else (),
+        mask_resize=None if isinstance(head, SSDLiteSpec) else head.resize,
+        boxes=_box_info(job, head) if isinstance(head, SSDLiteSpec) else None,
+        colors=class_colors(source.labels),
+        provenance=source.head_provenance,
+    )
+
+
+def _box_info(job: ExportJob, head: SSDLiteSpec) -> BoxInfo:
+    rules = DetectionRules()
+    return BoxInfo(
+        maps=tuple(job.source.model.head_maps(job.source.image_size)),
+        scales=head.scales,
+        ratios=head.ratios,
+        center_variance=head.center_variance,
+        size_variance=head.size_variance,
+        score=rules.score,
+        candidates=rules.candidates,
+        overlap=rules.overlap,
+        detections=rules.detections,
     )

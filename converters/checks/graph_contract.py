@@ -22,10 +22,12 @@ from mobilevit_edge.specs import PATCH, ModelSpec
 MIN_DELEGATED_SHARE: Final = 0.99
 _MAX_SHOWN: Final = 10
 _RESIZES_A_BLOCK: Final = 2
+_RESIZES_A_MASK: Final = 2
+"""For images whose sides are no multiples of the output stride; one for all others."""
+_AS_THEY_ARE: Final = (None, "logits", "raw")
+_NOT_RESIZED: Final = (None, "logits", "raw", "decoded")
 _FUNCTIONS: Final = frozenset({"Mod", "Min", "Max"})
 """That may stand in the expression of a dynamic dimension."""
-_STRIDES: Final = (8, 16, 32)
-"""Strides of the maps that MobileViT blocks see."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class GraphContract:
         no_rewrite: rewrites that the user has switched off.
         operators: the only ones that may appear, where a unit does not take every one; such a unit
             multiplies matrices fast, so products of activations are allowed if named.
+        answer_resizes: resizes that make a mask of the image's size.
     """
 
     spec: ModelSpec
@@ -54,6 +57,13 @@ class GraphContract:
     no_rewrite: tuple[str, ...] = ()
     dynamic_size: bool = False
     operators: frozenset[str] | None = None
+    answer_resizes: int = 0
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Strides of the maps that MobileViT blocks see."""
+        stages = zip(self.spec.stages, self.spec.strides, strict=True)
+        return tuple(stride for stage, stride in stages if stage.block is not None)
 
 
 def contract_for(
@@ -76,9 +86,10 @@ def contract_for(
     options = job.options
     max_delegates = 1
     if options.precision == "fp16":
-        # Conversions between fp16 and fp32 are not delegated: around the activation of the logits,
+        # Conversions between fp16 and fp32 are not delegated: before what is made of the logits,
         # and around each part that stays in fp32.
-        max_delegates += (job.activation != "none") + 2 * len(fp32_parts)
+        made_of = job.activation != "none" or job.answer not in _AS_THEY_ARE
+        max_delegates += made_of + 2 * len(fp32_parts)
     return GraphContract(
         spec=job.source.spec,
         image_sizes=(job.source.image_size, *job.other_sizes),
@@ -89,6 +100,7 @@ def contract_for(
         no_rewrite=tuple(options.no_rewrite),
         dynamic_size=options.dynamic_size,
         operators=operators,
+        answer_resizes=0 if job.answer in _NOT_RESIZED else _RESIZES_A_MASK,
     )
 
 
@@ -143,11 +155,16 @@ def _attention_is_elementwise(graph: Graph, contract: GraphContract) -> Iterator
     ):
         return
     for operator in graph.operators:
-        if operator.kind in graph.products:
+        # A head multiplies by constants alone.
+        if operator.kind in graph.products and not _is_in_head(operator):
             yield (
                 f"{_describe(operator)}: separable attention must stay element-wise, "
                 f"a matrix product of activations is what it avoids"
             )
+
+
+def _is_in_head(operator: Operator) -> bool:
+    return operator.module == "head" or operator.module.startswith("head.")
 
 
 def _nothing_gathers(graph: Graph) -> Iterator[str]:
@@ -178,9 +195,9 @@ def _no_needless_resize(graph: Graph, contract: GraphContract) -> Iterator[str]:
         return
     # A convolution of stride 2 rounds up, so the map at stride s has ceil(size / s) pixels.
     sides = {side for size in contract.image_sizes for side in size}
-    if any(-(-side // stride) % PATCH for side in sides for stride in _STRIDES):
+    if any(-(-side // stride) % PATCH for side in sides for stride in contract.strides):
         return
-    for operator in resizes:
+    for operator in resizes[contract.answer_resizes :]:
         shown = ", ".join(f"{height}x{width}" for height, width in contract.image_sizes)
         yield f"{_describe(operator)}: the patch divides every map at {shown}"
 

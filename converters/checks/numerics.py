@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 from converters.checks.cases import Case
+from converters.checks.dense import compare_dense
+from converters.job.answers import make_answer
 from converters.job.job import ExportJob
 from converters.job.precisions import PrecisionSpec
 from converters.job.wrapping import activate
@@ -25,7 +27,7 @@ _CASES_PER_OUTLIER: Final = 10
 
 @dataclass(frozen=True)
 class Answer:
-    """What artifact and reference say about one input: ``[num_outputs]`` each, in float64."""
+    """What artifact and reference say about one input: the same shape, in float64."""
 
     name: str
     actual: Array
@@ -39,12 +41,18 @@ class Reference:
         self._model = copy.deepcopy(job.source.model).double()
         self._input = job.network_input
         self._activation = job.activation
+        form = "full-logits" if job.answer == "labels" else job.answer
+        self._answer = make_answer(job.source.model, form, job.source.image_size).double()
 
     def __call__(self, pixels: Pixels) -> Array:
-        """``[H, W, 3]`` RGB bytes -> ``[num_outputs]``."""
+        """``[H, W, 3]`` RGB bytes -> ``[num_outputs]``, or the answer of a head.
+
+        Where the artifact gives labels, these are the logits that they are the best of.
+        """
         x = torch.from_numpy(self._input.batch_of([pixels])).double()
         with torch.inference_mode():
-            return activate(self._model(x)[0], self._activation).numpy()
+            answer = self._answer(activate(self._model(x), self._activation))
+            return answer[0].numpy()  # type: ignore[no-any-return]
 
 
 def verify(
@@ -63,25 +71,36 @@ def verify(
     """
     # A dynamic batch is tried with two different images: one would hide a mixed-up batch.
     size = job.options.batch or 2
-    answers = []
+    answers: list[Answer] = []
+    results: list[VerificationCase] = []
+    precision, form = job.precision, job.answer
+    noise = _Noise()
     for start in range(0, len(cases), size):
         batch = [cases[(start + i) % len(cases)] for i in range(size)]
         outputs = loaded.run(job.artifact_input.batch_of([case.pixels for case in batch]))
-        if outputs.shape != (size, job.source.outputs):
+        if outputs.shape != (size, *job.output.sides):
             raise VerificationError(
                 f"the artifact's output has shape {outputs.shape}, "
-                f"expected {(size, job.source.outputs)}"
+                f"expected {(size, *job.output.sides)}"
             )
-        answers += [
-            Answer(case.name, actual.astype(np.float64), reference(case.pixels))
-            for case, actual in zip(batch, outputs, strict=True)
-        ]
-    precision = job.precision
+        for case, actual in zip(batch, outputs, strict=True):
+            answer = Answer(case.name, actual.astype(np.float64), reference(case.pixels))
+            # The last batch may be filled up with cases that were seen before.
+            if form != "labels" and len(results) + len(answers) < len(cases):
+                noise.add(answer)
+            if form is None:
+                answers.append(answer)
+            else:
+                # Masks of all cases would not fit into memory.
+                error = precision.max_error
+                results.append(
+                    compare_dense(form, answer.name, answer.actual, answer.expected, error)
+                )
     scale = _scale(job, answers)
-    results = [compare(a.name, a.actual, a.expected, precision.max_error, scale) for a in answers]
-    # The last batch may be filled up with cases that were seen before: judged, not reported.
+    results += [compare(a.name, a.actual, a.expected, precision.max_error, scale) for a in answers]
+    # What fills up the last batch is judged, and not reported.
     _judge(results, precision)
-    ratio = sqnr_db(answers[: len(cases)])
+    ratio = noise.ratio_db()
     _judge_noise(ratio, precision)
     return Verification(
         by="reference" if loaded.is_reference else "runtime",
@@ -105,18 +124,45 @@ def _scale(job: ExportJob, answers: Sequence[Answer]) -> float:
     return max(1.0, *(float(np.abs(answer.expected).max()) for answer in answers))
 
 
-def sqnr_db(answers: Sequence[Answer]) -> float | None:
-    """Signal-to-quantization-noise ratio in decibels, all outputs of all inputs together.
+class _Noise:
+    """Signal and noise of all outputs of all inputs, summed up as they come."""
 
-    The signal is how the reference's outputs vary, so that a constant that all of them have counts
-    for nothing. ``None`` if nothing varies, or nothing differs.
-    """
-    expected = np.stack([answer.expected for answer in answers])
-    noise = float(np.square(np.stack([answer.actual for answer in answers]) - expected).mean())
-    signal = float(expected.var())
-    if not (signal > 0 and noise > 0):
-        return None
-    return 10 * math.log10(signal / noise)
+    def __init__(self) -> None:
+        self._count = 0
+        self._sum = self._squares = self._noise = 0.0
+        self._origin: float | None = None
+
+    def add(self, answer: Answer) -> None:
+        """One input's outputs."""
+        if self._origin is None:
+            # Sums of what is left over keep their digits.
+            self._origin = float(answer.expected.mean())
+        left = answer.expected - self._origin
+        self._count += left.size
+        self._sum += float(left.sum())
+        self._squares += float(np.square(left).sum())
+        self._noise += float(np.square(answer.actual - answer.expected).sum())
+
+    def ratio_db(self) -> float | None:
+        """Signal-to-quantization-noise ratio in decibels.
+
+        The signal is how the reference's outputs vary, so that a constant that all of them have
+        counts for nothing. ``None`` if nothing varies, or nothing differs.
+        """
+        if not self._count:
+            return None
+        mean = self._sum / self._count
+        signal = self._squares / self._count - mean * mean
+        noise = self._noise / self._count
+        return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
+
+
+def sqnr_db(answers: Sequence[Answer]) -> float | None:
+    """Signal-to-quantization-noise ratio of answers in decibels; see :class:`_Noise`."""
+    noise = _Noise()
+    for answer in answers:
+        noise.add(answer)
+    return noise.ratio_db()
 
 
 def outliers(cases: Sequence[VerificationCase], threshold: float) -> list[VerificationCase]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from converters.job.answers import OutputShape, output_shape
 from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.source import SourceModel
-from mobilevit_edge.formats.bundle import Activation, Layout, Task
+from mobilevit_edge.formats.bundle import Activation, AnswerForm, Layout, Task
 from mobilevit_edge.input_contract import InputContract
 
 _SOME_SIZES: Final = ((72, 104), (160, 96))
@@ -24,6 +25,7 @@ class ExportJob:
             or the target's format does so always.
         activation: what the artifact's output makes of the logits.
         float_layout: the axes of its input, where that is not bytes.
+        answer: what it makes of a head for masks or boxes; ``None`` where it classifies.
     """
 
     options: ExportOptions
@@ -31,6 +33,7 @@ class ExportJob:
     takes_pixels: bool
     activation: Activation
     float_layout: Layout = "NCHW"
+    answer: AnswerForm | None = None
 
     @property
     def precision(self) -> PrecisionSpec:
@@ -69,6 +72,12 @@ class ExportJob:
     def _float_input(self) -> InputContract:
         network = self.network_input
         return network.channels_last() if self.float_layout == "NHWC" else network
+
+    @property
+    def output(self) -> OutputShape:
+        """The artifact's answer to one image."""
+        source = self.source
+        return output_shape(source.model, source.outputs, self.answer, source.image_size)
 
     @property
     def other_sizes(self) -> tuple[tuple[int, int], ...]:

@@ -10,7 +10,17 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from converters.job.precisions import PRECISIONS, Precision
 from mobilevit_edge import arguments
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import TARGET_NAMES, Activation, Layout, TargetName, Unit
+from mobilevit_edge.formats.bundle import (
+    TARGET_NAMES,
+    Activation,
+    BoxForm,
+    Layout,
+    MaskForm,
+    TargetName,
+    Unit,
+)
+from mobilevit_edge.head_specs import MASK_RESIZES, OUTPUT_STRIDES, MaskResize, OutputStride
+from mobilevit_edge.labels import DATA_SETS
 from mobilevit_edge.normalization import (
     NORMALIZATION_NAMES,
     Channels,
@@ -37,6 +47,7 @@ DEPLOYMENT_TARGETS: Final[tuple[DeploymentTarget, ...]] = get_args(DeploymentTar
 GROUPS: Final[Mapping[str, str | None]] = {
     "int8": None,
     **dict.fromkeys(TARGET_NAMES),
+    "head": "of a checkpoint with a head for masks or boxes",
     "preprocessing": "default: what the checkpoint's source does; the manifest says which",
 }
 """Groups of options in ``--help``, with what it says about each. One that is named after a target
@@ -120,7 +131,8 @@ class ExportOptions:
     labels: str | Path | None = field(
         default=None,
         metadata=_shown(
-            "class names, one per line; default: the checkpoint's", metavar="FILE|imagenet"
+            "class names, one per line; default: the checkpoint's",
+            metavar=f"FILE|{'|'.join(DATA_SETS)}",
         ),
     )
     precision: Precision = field(
@@ -279,6 +291,51 @@ class ExportOptions:
         default=None,
         metadata=_shown("what Xcode shows", group="coreml", metavar="TEXT", aliases=("--licence",)),
     )
+    mask: MaskForm | None = field(
+        default=None,
+        metadata=_shown(
+            "what the artifact answers: the head's own logits, those resized to the image, or the "
+            "class of each pixel (default labels; executorch: logits)",
+            group="head",
+            choices=get_args(MaskForm),
+        ),
+    )
+    boxes: BoxForm | None = field(
+        default=None,
+        metadata=_shown(
+            "what the artifact answers for each anchor: the head's own numbers, or a box and "
+            "probabilities (default decoded)",
+            group="head",
+            choices=get_args(BoxForm),
+        ),
+    )
+    output_stride: OutputStride | None = field(
+        default=None,
+        metadata=_shown(
+            "pixels of the image to one of the head's logits; default: a config beside the "
+            "checkpoint, or as released",
+            group="head",
+            metavar="|".join(map(str, OUTPUT_STRIDES)),
+            parse=int,
+        ),
+    )
+    rates: tuple[int, int, int] | None = field(
+        default=None,
+        metadata=_shown(
+            "dilations of DeepLabV3's convolutions; default as for the output stride",
+            group="head",
+            metavar="R,R,R",
+            parse=arguments.three_numbers,
+        ),
+    )
+    mask_resize: MaskResize | None = field(
+        default=None,
+        metadata=_shown(
+            "how logits become a mask of the image's size; default: as the checkpoint's code does",
+            group="head",
+            choices=MASK_RESIZES,
+        ),
+    )
     channel_order: ChannelOrder | None = field(
         default=None,
         metadata=_shown("", group="preprocessing", parse=str.upper, choices=COLOR_ORDERS),
@@ -360,6 +417,11 @@ def check_options(options: ExportOptions) -> None:
     if size not in (None, "dynamic") and not _is_size(size):
         raise UsageError(
             f"image_size {size!r} is no size: pass (height, width), such as (256, 256)"
+        )
+    if options.output_stride not in (None, *OUTPUT_STRIDES):
+        raise UsageError(
+            f"--output-stride {options.output_stride} is none of "
+            f"{', '.join(map(str, OUTPUT_STRIDES))}"
         )
     precision = PRECISIONS[options.precision]
     if options.target not in precision.targets:

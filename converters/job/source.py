@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,15 +13,19 @@ from torch import nn
 from converters.job.options import ExportOptions
 from mobilevit_edge.errors import CheckpointError, UsageError
 from mobilevit_edge.formats.bundle import SourceInfo, Task
+from mobilevit_edge.head_specs import HeadName
 from mobilevit_edge.input_contract import InputContract, network_input
-from mobilevit_edge.labels import resolve_labels
+from mobilevit_edge.labels import IMAGENET, resolve_labels
 from mobilevit_edge.models.network import MobileViT, create_model, find_spec
 from mobilevit_edge.normalization import Normalization, for_channels, preset
 from mobilevit_edge.preprocess import CHANNELS, COLOR_ORDERS, Preprocessing
-from mobilevit_edge.specs import ModelSpec
-from mobilevit_edge.weights.checkpoint import HUB_PREFIX, read_checkpoint
-from mobilevit_edge.weights.loading import detect_spec, load_model
+from mobilevit_edge.specs import ModelSpec, split_name, with_head_called
+from mobilevit_edge.weights.checkpoint import HUB_PREFIX, Checkpoint, read_checkpoint
+from mobilevit_edge.weights.head_settings import HeadSettings, find_head
+from mobilevit_edge.weights.loading import load_model, spec_for
 from mobilevit_edge.weights.provenance import (
+    BOXES_SIZE,
+    MASKS_SIZE,
     RANDOM_WEIGHTS,
     is_multilabel,
     labels_of,
@@ -31,6 +35,13 @@ from mobilevit_edge.weights.provenance import (
 RANDOM: Final = "random"
 RANDOM_SEED: Final = 0
 _CALIBRATION_SIZE: Final = 64
+_DATA_SETS: Final[Mapping[HeadName | None, tuple[str, ...]]] = {
+    None: (IMAGENET,),
+    "deeplabv3": ("voc", "ade20k"),
+    "pspnet": ("voc", "ade20k"),
+    "ssdlite": ("coco",),
+}
+"""Whose classes are meant by as many outputs, if nothing says it."""
 _MAX_LEFT_OUT: Final = 16
 _OVERRIDES: Final = ("channel_order", "resize", "interpolation")
 _NORMALIZATIONS: Final = ("normalize", "mean", "std")
@@ -41,7 +52,8 @@ class SourceModel:
     """The reference model with everything the manifest needs to say about its input and output.
 
     ``outputs`` is the length of an output: classes, or features where there is no classifier.
-    ``multilabel`` says that each of them was trained by itself.
+    ``multilabel`` says that each of them was trained by itself; ``head_provenance`` where what
+    shapes do not tell of a head for masks or boxes comes from.
     """
 
     model: MobileViT
@@ -52,10 +64,13 @@ class SourceModel:
     labels_source: str
     origin: SourceInfo
     multilabel: bool = False
+    head_provenance: str = ""
 
     @property
     def task(self) -> Task:
         """What the outputs mean."""
+        if self.spec.head is not None:
+            return "detection" if self.spec.head.name == "ssdlite" else "segmentation"
         if self.model.num_classes == 0:
             return "embedding"
         return "multilabel" if self.multilabel or self.outputs == 1 else "classification"
@@ -78,15 +93,18 @@ def load_source(options: ExportOptions) -> SourceModel:
         UsageError: random weights without a model name, or an unknown model.
     """
     weights = str(options.weights)
-    multilabel = False
+    multilabel, head_provenance = False, ""
+    settings = HeadSettings(options.output_stride, options.rates, options.mask_resize)
     try:
         if weights == RANDOM:
-            model, preprocessing, carried_labels, origin = _random(options.model)
+            model, preprocessing, carried_labels, origin = _random(options.model, settings)
+            head_provenance = origin.origin
         else:
             checkpoint = read_checkpoint(weights)
-            spec = detect_spec(checkpoint) if options.model == "auto" else find_spec(options.model)
+            spec = spec_for(checkpoint, options.model, settings)
             preprocessing = preprocessing_of(checkpoint, spec)
-            model = load_model(checkpoint, model=spec.name)
+            model = load_model(checkpoint, model=spec)
+            head_provenance = _head_provenance(checkpoint, spec, settings)
             carried_labels = labels_of(checkpoint)
             multilabel = is_multilabel(checkpoint)
             origin = SourceInfo(
@@ -103,7 +121,8 @@ def load_source(options: ExportOptions) -> SourceModel:
         raise CheckpointError(f"{weights}: the model has no outputs")
     given = None if options.labels is None else str(options.labels)
     if model.num_classes > 0:
-        labels, labels_source = resolve_labels(given, carried_labels, outputs)
+        likely = _DATA_SETS.get(None if model.spec.head is None else model.spec.head.name, ())
+        labels, labels_source = resolve_labels(given, carried_labels, outputs, likely)
     elif given is not None:
         raise UsageError(f"{weights} has no classifier: its outputs are features, without --labels")
     else:
@@ -119,9 +138,15 @@ def load_source(options: ExportOptions) -> SourceModel:
         labels_source=labels_source,
         origin=origin,
         multilabel=multilabel,
+        head_provenance=head_provenance,
     )
     _check_activation(source, options)
     return source
+
+
+def _head_provenance(checkpoint: Checkpoint, spec: ModelSpec, settings: HeadSettings) -> str:
+    found = find_head(checkpoint, spec, settings)
+    return "" if found is None else found.provenance
 
 
 def left_out(names: Sequence[str]) -> tuple[str, ...]:
@@ -132,6 +157,8 @@ def left_out(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_activation(source: SourceModel, options: ExportOptions) -> None:
+    if options.activation != "none" and source.spec.head is not None:
+        raise UsageError(f"{options.weights} has a head for {source.task}: leave out --activation")
     if options.activation != "none" and source.task == "embedding":
         raise UsageError(
             f"{options.weights} has no classifier: its outputs are features, leave out --activation"
@@ -178,15 +205,40 @@ def _normalization(preprocessing: Preprocessing, options: ExportOptions) -> Norm
         raise UsageError(f"--mean, --std and --normalize: {error}") from error
 
 
-def _random(name: str) -> tuple[MobileViT, Preprocessing, None, SourceInfo]:
+def _random(name: str, settings: HeadSettings) -> tuple[MobileViT, Preprocessing, None, SourceInfo]:
     if name == "auto":
         raise UsageError("--weights random needs --model NAME; mobilevit-export --list shows names")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
-        model = create_model(name)
+        model = create_model(_with_settings(find_spec(name), settings))
         calibrate_batch_norm_statistics(model)
     origin = f"random weights (seed {RANDOM_SEED})"
-    return model, RANDOM_WEIGHTS, None, SourceInfo(origin, None, "", None, ())
+    preprocessing = RANDOM_WEIGHTS
+    if model.spec.head is not None:
+        size = BOXES_SIZE if model.spec.head.name == "ssdlite" else MASKS_SIZE
+        preprocessing = replace(preprocessing, resize="stretch", image_size=size)
+    return model, preprocessing, None, SourceInfo(origin, None, "", None, ())
+
+
+def _with_settings(spec: ModelSpec, settings: HeadSettings) -> ModelSpec:
+    """``spec`` with what the user has set of its head.
+
+    Raises:
+        ValueError: it has no such head.
+    """
+    if settings == HeadSettings():
+        return spec
+    head, backbone = split_name(spec.name)
+    if spec.head is None or spec.head.name == "ssdlite" or head is None:
+        raise ValueError(f"{spec.name} has no head for masks: leave out the options of one")
+    stride = settings.output_stride or spec.head.output_stride
+    made = with_head_called(find_spec(backbone), head, stride)
+    changes = {"rates": settings.rates, "resize": settings.mask_resize}
+    given = {name: value for name, value in changes.items() if value is not None}
+    try:
+        return replace(made, head=replace(made.head, **given))  # type: ignore[type-var]
+    except TypeError as error:
+        raise ValueError(f"{spec.name} has no rates: leave out --rates") from error
 
 
 def calibrate_batch_norm_statistics(model: MobileViT) -> None:

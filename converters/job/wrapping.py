@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from converters.job.answers import make_answer
 from converters.job.job import ExportJob
 from converters.rewrites import preprocessing_fold, select_rewrites
 from converters.rewrites.base import Context, InputScaling, Outcome, Rewrite, apply_rewrites
@@ -62,21 +63,28 @@ def _per_channel(values: Channels | None) -> Tensor | None:
 class ExportableModel(nn.Module):
     """Input as the manifest describes it -> fp32 outputs ``[B, num_outputs]``.
 
-    ``dtype`` is what ``model`` takes.
+    With a head for masks or boxes, outputs are what ``answer`` makes of it. ``dtype`` is what
+    ``model`` takes.
     """
 
     def __init__(
-        self, model: MobileViT, preparation: InputPreparation, *, activation: Activation
+        self,
+        model: MobileViT,
+        preparation: InputPreparation,
+        *,
+        activation: Activation,
+        answer: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.preparation = preparation
         self.activation = activation
+        self.answer = answer or nn.Identity()
         self.dtype = torch.float32
 
     def forward(self, image: Tensor) -> Tensor:
         y = self.model(self.preparation(image, self.dtype)).float()
-        return activate(y, self.activation)
+        return self.answer(activate(y, self.activation))  # type: ignore[no-any-return]
 
 
 def activate(logits: Tensor, activation: Activation) -> Tensor:
@@ -129,7 +137,8 @@ def wrap_for_export(job: ExportJob, rewrites: Sequence[str]) -> WrappedModel:
         mean=_bytes_mean(job) if job.options.raw_input else None,
         scaling=None if folded else context.input_scaling,
     )
-    module = ExportableModel(model, preparation, activation=job.activation)
+    answer = make_answer(job.source.model, job.answer, job.source.image_size)
+    module = ExportableModel(model, preparation, activation=job.activation, answer=answer)
     return WrappedModel(module.eval(), outcomes)
 
 

@@ -34,7 +34,7 @@ def part_names(model: MobileViT) -> tuple[str, ...]:
             for name, layer in part.named_modules():
                 if isinstance(layer, MapTransformerLayer | TokenTransformerLayer):
                     names += [f"{path}.{name}", f"{path}.{name}.attention"]
-    if next(model.pre_head.parameters(), None) is not None:
+    if model.spec.pre_head_channels is not None:
         names.append("pre_head")
     if next(model.head.parameters(), None) is not None:
         names.append("head")

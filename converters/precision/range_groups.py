@@ -70,6 +70,7 @@ def _rows(conv: nn.Conv2d, rows: Tensor) -> nn.Conv2d:
         None if conv.bias is None else conv.bias[rows],
         stride=conv.stride[0],
         padding=(int(conv.padding[0]), int(conv.padding[1])),
+        dilation=conv.dilation[0],
         groups=1 if conv.groups == 1 else len(rows),
         dtype=conv.weight.dtype,
     )

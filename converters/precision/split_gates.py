@@ -84,6 +84,7 @@ def apply_split_gates(module: nn.Module, batches: Iterable[Tensor]) -> None:
             depthwise.bias,
             stride=depthwise.stride[0],
             padding=(int(depthwise.padding[0]), int(depthwise.padding[1])),
+            dilation=depthwise.dilation[0],
             groups=depthwise.groups,
             dtype=depthwise.weight.dtype,
         )

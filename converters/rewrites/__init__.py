@@ -16,6 +16,7 @@ from converters.rewrites import (
     explicit_attention,
     explicit_silu,
     head_as_convolution,
+    image_pooling_as_bias,
     instance_norm,
     joint_norm,
     key_after_pooling,
@@ -26,6 +27,7 @@ from converters.rewrites import (
     phase_layout,
     pixel_layout,
     preprocessing_fold,
+    pyramid_matrices,
     row_phases,
     shuffled_patches,
     tanh_silu,
@@ -44,6 +46,8 @@ from converters.rewrites.npu import (
     stem_space_to_depth,
 )
 from mobilevit_edge.errors import UsageError
+from mobilevit_edge.head_specs import HeadName
+from mobilevit_edge.specs import ModelSpec
 
 REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
     {
@@ -69,6 +73,8 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
             linear_pair_merge,
             head_as_convolution,
             early_pooling,
+            image_pooling_as_bias,
+            pyramid_matrices,
             bounded_softmax,
             tanh_silu,
             any_size,
@@ -85,6 +91,22 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
     }
 )
 """Every rewrite by name. A target names those that it applies, in its own order."""
+
+
+_OF_POOLED_HEADS: Final = ("head_as_convolution", "early_pooling")
+_OF_HEADS: Final[Mapping[HeadName, tuple[str, ...]]] = {
+    "deeplabv3": ("image_pooling_as_bias",),
+    "pspnet": ("pyramid_matrices",),
+    "ssdlite": (),
+}
+
+
+def for_head(names: Sequence[str], spec: ModelSpec) -> tuple[str, ...]:
+    """A target's rewrites for classifiers, as they are for the head that ``spec`` has."""
+    if spec.head is None:
+        return tuple(names)
+    kept = (name for name in names if name not in _OF_POOLED_HEADS)
+    return (*kept, *_OF_HEADS[spec.head.name])
 
 
 def select_rewrites(names: Sequence[str], without: Collection[str]) -> list[Rewrite]:

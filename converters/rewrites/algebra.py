@@ -16,6 +16,7 @@ def make_conv(
     *,
     stride: int = 1,
     padding: int | tuple[int, int] = 0,
+    dilation: int = 1,
     groups: int = 1,
     dtype: torch.dtype,
 ) -> nn.Conv2d:
@@ -29,6 +30,7 @@ def make_conv(
         (height, width),
         stride=stride,
         padding=padding,
+        dilation=dilation,
         groups=groups,
         bias=bias is not None,
     )
@@ -83,6 +85,7 @@ def fold_batch_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
         norm.bias.double() + scale * shift,
         stride=conv.stride[0],
         padding=(int(conv.padding[0]), int(conv.padding[1])),
+        dilation=conv.dilation[0],
         groups=conv.groups,
         dtype=conv.weight.dtype,
     )

@@ -2,7 +2,8 @@
 
 W2 (W1 x + b1) + b2 = (W2 W1) x + (W2 b1 + b2), wherever that costs no more multiply-adds. An
 inverted residual ends in a linear projection and the next begins with a 1x1 expansion; a block of
-V2's line ends in one too. The map between them has no other reader unless a residual taps it.
+V2's line ends in one too. The map between them has no other reader unless a residual taps it, or a
+head for boxes, which reads the last two stages.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import nn
 from converters.rewrites import algebra
 from converters.rewrites.base import Context, Rewrite
 from converters.rewrites.phase_layout import PhaseMapBlock
+from mobilevit_edge.head_specs import SSDLiteSpec
 from mobilevit_edge.models.blocks import MapBlock
 from mobilevit_edge.models.layers import ConvNormAct, InvertedResidual
 from mobilevit_edge.models.network import MobileViT
@@ -30,11 +32,20 @@ def _last_linear(part: nn.Module) -> tuple[str, ConvNormAct] | None:
     return None
 
 
+def _read_by_head(model: MobileViT) -> nn.Module | None:
+    """The part before the last stage whose output a head for boxes reads; ``None`` without one."""
+    if not isinstance(model.spec.head, SSDLiteSpec):
+        return None
+    *_, (_, stage), _ = model.stages()
+    return list(stage.children())[-1]
+
+
 def _apply(model: MobileViT, context: Context) -> int:
     parts = [part for name, stage in model.stages() if name != "stem" for part in stage.children()]
+    is_read = _read_by_head(model)
     sites = 0
     for part, following in pairwise(parts):
-        last = _last_linear(part)
+        last = None if part is is_read else _last_linear(part)
         if last is None or not isinstance(following, InvertedResidual) or following.adds_input:
             continue
         name, first = last

@@ -5,9 +5,9 @@ Attention mixes only pixels of equal position inside their patch, their phase; e
 convolutions, a softmax over positions, a weighted global pool and a gate per channel, in rank 4.
 
 The entrance costs nothing: phase (i, j) of a 3x3 convolution's output is the same convolution with
-stride 2 that starts at row i - 1 and column j - 1 of the input. An odd phase reads one zero row
-(column) beyond the map, which one padded copy supplies. The 1x1 projections of V3's concatenated
-features become a sum: W [g; l] = W_g g + W_l l.
+stride 2 that starts at row i - 1 and column j - 1 of the input (dilated by r: i - r and j - r). An
+odd phase reads one zero row (column) beyond the map, which one padded copy supplies. The 1x1
+projections of V3's concatenated features become a sum: W [g; l] = W_g g + W_l l.
 """
 
 from __future__ import annotations
@@ -43,14 +43,16 @@ class PhaseConv(nn.Module):
 
     @classmethod
     def from_folded(cls, module: ConvNormAct) -> PhaseConv:
-        """From a 3x3 convolution of stride 1 and padding 1 whose batch norm is folded."""
+        """From a 3x3 convolution of stride 1 that keeps the size, its batch norm folded."""
         conv = module.conv
+        reach = conv.dilation[0]
         convs = [
             make_conv(
                 conv.weight,
                 conv.bias,
                 stride=2,
-                padding=(1 - i, 1 - j),
+                padding=(reach - i, reach - j),
+                dilation=reach,
                 groups=conv.groups,
                 dtype=conv.weight.dtype,
             )

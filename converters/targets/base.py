@@ -23,9 +23,11 @@ from mobilevit_edge.errors import (
 from mobilevit_edge.formats.bundle import (
     TARGET_NAMES,
     Activation,
+    AnswerForm,
     Bundle,
     CoreMLInfo,
     Layout,
+    MaskForm,
     TargetName,
     Task,
     Verification,
@@ -46,12 +48,17 @@ INPUT_NAME: Final = "image"
 LOGITS: Final = "logits"
 PROBABILITIES: Final = "probabilities"
 EMBEDDING: Final = "embedding"
+LABELS: Final = "labels"
+BOXES: Final = "boxes"
 """Names of outputs in artifacts."""
 MAX_RANK: Final = 5
 """Axes that a tensor may have on a phone's processor."""
 FLAT_RANK: Final = 4
 FLAT_LAYOUTS: Final = frozenset({"phase_layout"})
 """Rewrites that leave no tensor above rank 4."""
+
+_HEAD_PRECISIONS: Final = ("fp32", "fp16", "int8-weight-only")
+"""Those in which heads for masks and boxes are verified."""
 
 Phone: TypeAlias = Literal["android", "ios"]
 Fp16By: TypeAlias = Literal["module", "converter"]
@@ -77,6 +84,7 @@ class TargetInfo:
         needs_temporary_folder: whether what runs its artifacts writes temporary files.
         float_layout: the axes of images in numbers, as apps for this runtime have them. Channels
             last are always red first: nobody there knows another order.
+        mask: what its artifacts answer of a head for masks, unless asked otherwise.
     """
 
     name: TargetName
@@ -92,6 +100,7 @@ class TargetInfo:
     gives_probabilities: bool = False
     needs_temporary_folder: bool = True
     float_layout: Layout = "NCHW"
+    mask: MaskForm = "labels"
 
 
 @dataclass(frozen=True)
@@ -244,7 +253,29 @@ def make_job(options: ExportOptions, source: SourceModel) -> ExportJob:
         takes_pixels=options.raw_input or info.takes_pixels,
         activation="none" if info.gives_probabilities else options.activation,
         float_layout=options.layout or info.float_layout,
+        answer=_answer_form(options, source, info),
     )
+
+
+def _answer_form(
+    options: ExportOptions, source: SourceModel, info: TargetInfo
+) -> AnswerForm | None:
+    """What the artifact makes of the head. Raises UsageError for what the head does not have."""
+    for name, task in (("mask", "segmentation"), ("boxes", "detection")):
+        if getattr(options, name) is not None and source.task != task:
+            raise UsageError(f"{options.weights} is made for {source.task}: leave out --{name}")
+    if source.spec.head is None:
+        return None
+    refused = {
+        "--image-size dynamic": options.dynamic_size,
+        "--unit npu": options.unit == "npu",
+        f"--precision {options.precision}": options.precision not in _HEAD_PRECISIONS,
+        "--flexible-sizes and --function-sizes": bool(options.other_sizes),
+    }
+    for what, asked in refused.items():
+        if asked:
+            raise UsageError(f"{source.spec.name} cannot be exported with {what}")
+    return (options.boxes or "decoded") if source.task == "detection" else options.mask or info.mask
 
 
 def package_versions(info: TargetInfo) -> dict[str, str]:
@@ -285,8 +316,14 @@ def load_bundle_model(bundle: Bundle) -> LoadedModel:
     return loaded
 
 
-def output_name(task: Task, activation: Activation = "none") -> str:
+def output_name(
+    task: Task, activation: Activation = "none", answer: AnswerForm | None = None
+) -> str:
     """Name of the output in the artifact."""
+    if task == "detection":
+        return BOXES
+    if answer == "labels":
+        return LABELS
     if task == "embedding":
         return EMBEDDING
     return LOGITS if activation == "none" else PROBABILITIES

@@ -21,7 +21,8 @@ from mobilevit_edge.errors import BundleError
 from mobilevit_edge.files import sha256_of, sha256_of_open
 from mobilevit_edge.formats.consistency import contradictions, model_of
 from mobilevit_edge.formats.json_format import JsonFormat
-from mobilevit_edge.formats.upgrade import from_version_1
+from mobilevit_edge.formats.upgrade import from_version_1, with_head
+from mobilevit_edge.head_specs import HeadName, MaskResize
 from mobilevit_edge.labels import read_labels
 from mobilevit_edge.normalization import Channels
 from mobilevit_edge.preprocess import ChannelOrder, Interpolation, ResizeRule
@@ -32,8 +33,12 @@ TargetName: TypeAlias = Literal["coreml", "onnx", "executorch", "litert"]
 TARGET_NAMES: Final[tuple[TargetName, ...]] = get_args(TargetName)
 Activation: TypeAlias = Literal["none", "softmax", "sigmoid"]
 """What an artifact makes of its logits."""
-Task: TypeAlias = Literal["classification", "multilabel", "embedding"]
-"""What the outputs mean: one class of many, each output by itself, or features."""
+Task: TypeAlias = Literal["classification", "multilabel", "embedding", "segmentation", "detection"]
+"""What the outputs mean: one class of many, each output by itself, features, masks, or boxes."""
+MaskForm: TypeAlias = Literal["logits", "full-logits", "labels"]
+BoxForm: TypeAlias = Literal["raw", "decoded"]
+AnswerForm: TypeAlias = MaskForm | BoxForm
+"""What an artifact makes of a head for masks or boxes."""
 Unit: TypeAlias = Literal["cpu", "npu"]
 """The processor that a graph is written for."""
 
@@ -88,9 +93,36 @@ class InputInfo:
 @dataclass(frozen=True)
 class OutputInfo:
     name: str
-    dtype: Literal["float32"]
-    shape: tuple[int | None, int | None]
+    dtype: Literal["float32", "int32"]
+    shape: tuple[int | None, ...]
     activation: Activation
+
+
+@dataclass(frozen=True)
+class BoxInfo:
+    """How a head's rows become detections: :mod:`mobilevit_edge.boxes`."""
+
+    maps: tuple[tuple[int, int], ...]
+    scales: tuple[float, float]
+    ratios: tuple[tuple[int, ...], ...]
+    center_variance: float
+    size_variance: float
+    score: float
+    candidates: int
+    overlap: float
+    detections: int
+
+
+@dataclass(frozen=True)
+class HeadInfo:
+    name: HeadName
+    answer: Literal["logits", "full-logits", "labels", "raw", "decoded"]
+    output_stride: int | None
+    rates: tuple[int, ...]
+    mask_resize: MaskResize | None
+    boxes: BoxInfo | None
+    colors: tuple[tuple[int, int, int], ...]
+    provenance: str
 
 
 @dataclass(frozen=True)
@@ -220,6 +252,7 @@ class Manifest:
     source: SourceInfo
     input: InputInfo
     output: OutputInfo
+    head: HeadInfo | None
     labels: LabelsInfo
     rewrites: tuple[AppliedRewrite, ...]
     rewrites_refused: tuple[RefusedRewrite, ...]
@@ -255,7 +288,7 @@ _FORMAT: Final = JsonFormat(
     content=Manifest,
     schema="bundle.v2.json",
     version=SCHEMA_VERSION,
-    upgrades={1: from_version_1},
+    upgrades={1: from_version_1, 2: with_head},
     error=BundleError,
     remedy="export the bundle again",
 )

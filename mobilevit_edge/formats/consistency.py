@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 MAX_INPUT_ELEMENTS: Final = 2**28
 """Numbers in one input: 1 GiB of them in fp32."""
+MAX_OUTPUT_ELEMENTS: Final = 2**28
 _GOLDEN_CHANNELS: Final = 3
+_MAP_AXES, _ROW_AXES, _BOX_VALUES = 4, 3, 4
 _MAX_COVER: Final = 4
 """Times the image size that an image may cover before its center is cut out."""
 _SCALES: Final = {"float32": 1 / 255, "uint8": 1.0}
@@ -35,7 +37,8 @@ def contradictions(manifest: Manifest, labels: int) -> list[str]:
     golden = manifest.golden
     found = {
         "labels": not labels == manifest.labels.count == outputs,
-        "output shape": manifest.output.shape != (info.shape[0], outputs),
+        "output shape": not _is_output_shape(manifest),
+        "head": not _is_head(manifest),
         "input shape": not _is_shape(info, manifest.model.image_size),
         "batch": manifest.target == "coreml" and info.shape[0] != 1,
         "input size": math.prod(side or 1 for side in _shape_of(info, manifest.model.image_size))
@@ -45,7 +48,10 @@ def contradictions(manifest: Manifest, labels: int) -> list[str]:
         "mean and std": not _is_normalization(info),
         "cover": not _covers(info, manifest.model.image_size),
         "golden image": not _is_image(golden),
-        "golden classes": any(expected.index >= outputs for expected in golden.expected),
+        "golden classes": any(
+            expected.index >= math.prod(side or 1 for side in manifest.output.shape[1:])
+            for expected in golden.expected
+        ),
     }
     return [part for part, broken in found.items() if broken]
 
@@ -63,6 +69,48 @@ def model_of(files: tuple[FileInfo, ...], prefix: str, labels: str) -> str | Non
     if len(models) != 1 or paths.count(labels) != 1 or len(set(paths)) != len(paths):
         return None
     return models.pop()
+
+
+def _is_output_shape(manifest: Manifest) -> bool:
+    """Whether the output's shape is that of the task, or of what its head's answer is."""
+    head, outputs = manifest.head, manifest.model.outputs
+    shape, size = manifest.output.shape, manifest.model.image_size
+    batch, dtype = manifest.input.shape[0], manifest.output.dtype
+    if shape[0] != batch or dtype != ("int32" if head and head.answer == "labels" else "float32"):
+        return False
+    if math.prod(side or 1 for side in shape) > MAX_OUTPUT_ELEMENTS or None in shape[1:]:
+        return False
+    match head.answer if head else None:
+        case None:
+            return shape[1:] == (outputs,)
+        case "labels":
+            return shape[1:] == size
+        case "full-logits":
+            return shape[1:] == (outputs, *size)
+        case "logits":
+            return len(shape) == _MAP_AXES and shape[1] == outputs
+        case _:
+            return len(shape) == _ROW_AXES and shape[2] == outputs + _BOX_VALUES
+
+
+def _is_head(manifest: Manifest) -> bool:
+    """Whether the head is that of the task, with what such a head has."""
+    head, task = manifest.head, manifest.task
+    if head is None:
+        return task not in ("segmentation", "detection")
+    is_boxes = head.name == "ssdlite"
+    if is_boxes != (task == "detection") or (not is_boxes) != (task == "segmentation"):
+        return False
+    if is_boxes != (head.answer in ("raw", "decoded")) or is_boxes != (head.boxes is not None):
+        return False
+    if is_boxes == (head.output_stride is not None and head.mask_resize is not None):
+        return False
+    if head.boxes is not None:
+        cells = zip(head.boxes.maps, head.boxes.ratios, strict=False)
+        rows = sum(h * w * (2 + 2 * len(ratios)) for (h, w), ratios in cells)
+        if len(head.boxes.maps) != len(head.boxes.ratios) or manifest.output.shape[1] != rows:
+            return False
+    return len(head.colors) == manifest.model.outputs
 
 
 def _is_shape(info: InputInfo, size: tuple[int, int]) -> bool:

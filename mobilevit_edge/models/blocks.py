@@ -47,9 +47,10 @@ def _attention_on_tokens(spec: BlockSpec, max_tokens: int) -> nn.Module:
 class LocalRepresentation(nn.Module):
     """3x3 convolution, then a 1x1 projection to the attention's width. ``[B, C, H, W] -> d``."""
 
-    def __init__(self, channels: int, dim: int, *, depthwise: bool) -> None:
+    def __init__(self, channels: int, dim: int, *, depthwise: bool, dilation: int) -> None:
         super().__init__()
-        self.spatial = ConvNormAct(channels, channels, 3, groups=channels if depthwise else 1)
+        groups = channels if depthwise else 1
+        self.spatial = ConvNormAct(channels, channels, 3, groups=groups, dilation=dilation)
         self.pointwise = nn.Conv2d(channels, dim, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,7 +103,9 @@ class TokenBlock(nn.Module):
         if spec.fusion is None:
             raise ValueError("a block of V1's line needs a fusion: its projection has no other use")
         self.spec = spec
-        self.local = LocalRepresentation(channels, spec.dim, depthwise=spec.depthwise_local)
+        self.local = LocalRepresentation(
+            channels, spec.dim, depthwise=spec.depthwise_local, dilation=spec.dilation
+        )
         self.resize: nn.Module = ResizeMap(align_corners=False)
         self.unfold: nn.Module = UnfoldTokens()
         self.layers = nn.ModuleList(
@@ -147,13 +150,15 @@ class MapBlock(nn.Module):
             raise ValueError("blocks on maps can only fuse local features, with a 1x1 projection")
         self.spec = spec
         self.resize: nn.Module = ResizeMap(align_corners=True)
-        self.local = LocalRepresentation(channels, spec.dim, depthwise=spec.depthwise_local)
+        self.local = LocalRepresentation(
+            channels, spec.dim, depthwise=spec.depthwise_local, dilation=spec.dilation
+        )
         self.unfold: nn.Module = UnfoldMaps()
         self.layers = nn.ModuleList(MapTransformerLayer(spec) for _ in range(spec.depth))
         self.norm = nn.GroupNorm(1, spec.dim)
         self.fold: nn.Module = FoldMaps()
         projected = spec.dim if spec.fusion is None else 2 * spec.dim
-        self.projection = ConvNormAct(projected, channels, 1, activation=False)
+        self.projection = ConvNormAct(projected, channels, 1, activation=None)
 
     def global_representation(self, x: Tensor) -> Tensor:
         """Separable attention over the patches. ``[B, d, H, W] -> same``; H, W even."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal, TypeAlias
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobilevit_edge.specs import PATCH
 
+ActivationName: TypeAlias = Literal["silu", "relu"]
+_ACTIVATIONS: Final[dict[ActivationName | None, type[nn.Module]]] = {
+    "silu": nn.SiLU,
+    "relu": nn.ReLU,
+    None: nn.Identity,
+}
+
 
 class ConvNormAct(nn.Module):
-    """Convolution without bias, batch norm, and optionally SiLU; same padding.
+    """Convolution without bias, batch norm, and an activation if any; same padding.
 
     ``[B, in_channels, H, W] -> [B, out_channels, ceil(H / stride), ceil(W / stride)]``
     """
@@ -23,7 +32,8 @@ class ConvNormAct(nn.Module):
         *,
         stride: int = 1,
         groups: int = 1,
-        activation: bool = True,
+        dilation: int = 1,
+        activation: ActivationName | None = "silu",
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
@@ -31,12 +41,13 @@ class ConvNormAct(nn.Module):
             out_channels,
             kernel_size,
             stride=stride,
-            padding=(kernel_size - 1) // 2,
+            padding=dilation * (kernel_size - 1) // 2,
+            dilation=dilation,
             groups=groups,
             bias=False,
         )
         self.norm = nn.BatchNorm2d(out_channels)
-        self.act = nn.SiLU() if activation else nn.Identity()
+        self.act = _ACTIVATIONS[activation]()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.norm(self.conv(x)))  # type: ignore[no-any-return]
@@ -48,12 +59,22 @@ class InvertedResidual(nn.Module):
     The input is added if the shape stays the same (Sandler et al. 2018, section 3.4).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int, expansion: int) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int,
+        expansion: int,
+        dilation: int = 1,
+    ) -> None:
         super().__init__()
         hidden = in_channels * expansion
         self.expand = ConvNormAct(in_channels, hidden, 1)
-        self.depthwise = ConvNormAct(hidden, hidden, 3, stride=stride, groups=hidden)
-        self.project = ConvNormAct(hidden, out_channels, 1, activation=False)
+        self.depthwise = ConvNormAct(
+            hidden, hidden, 3, stride=stride, groups=hidden, dilation=dilation
+        )
+        self.project = ConvNormAct(hidden, out_channels, 1, activation=None)
         self.adds_input = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:

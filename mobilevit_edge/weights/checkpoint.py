@@ -14,7 +14,9 @@ from torch import Tensor
 from mobilevit_edge.errors import CheckpointError, MissingPackageError
 from mobilevit_edge.labels import find_labels
 from mobilevit_edge.weights import files, recognition
+from mobilevit_edge.weights.beside import HeadConfig, find_head_config
 from mobilevit_edge.weights.folders import find_weights_file, read_weights
+from mobilevit_edge.weights.head_naming import is_in_head, kind_of_head
 from mobilevit_edge.weights.heads import Split, with_found_classifier
 from mobilevit_edge.weights.naming import (
     NAMINGS,
@@ -46,7 +48,8 @@ class Checkpoint:
     ``ignored`` lists the file's tensors outside the network (a segmentation head, an optimizer);
     ``wrapper`` is the path of the state dict inside the file, such as ``"ema"``. ``config`` and
     ``processor`` are the JSON files of a Hugging Face folder, empty elsewhere; ``labels`` are class
-    names that lie beside the weights in the file.
+    names that lie beside the weights in the file; ``head_config`` is the config beside a file whose
+    network has a head for masks or boxes.
     """
 
     origin: str
@@ -58,6 +61,7 @@ class Checkpoint:
     config: Mapping[str, Any] | None = None
     processor: Mapping[str, Any] | None = None
     labels: tuple[str, ...] | None = None
+    head_config: HeadConfig | None = None
 
 
 Source: TypeAlias = str | Path | Mapping[Any, Any] | Checkpoint
@@ -111,7 +115,8 @@ def _downloaded(found: HubSource, given: str) -> Path:
 
 
 def _read_path(path: Path, naming: Naming | str) -> Checkpoint:
-    content, sha256 = read_weights(find_weights_file(path) if path.is_dir() else path)
+    weights = find_weights_file(path) if path.is_dir() else path
+    content, sha256 = read_weights(weights)
     checkpoint = _unwrap(content, origin=str(path), naming=naming)
     config = processor = None
     if path.is_dir():
@@ -119,7 +124,14 @@ def _read_path(path: Path, naming: Naming | str) -> Checkpoint:
             files.read_json(path / name) if (path / name).is_file() else None
             for name in ("config.json", "preprocessor_config.json")
         )
-    return replace(checkpoint, sha256=sha256, config=config, processor=processor)
+    has_head = kind_of_head(checkpoint.tensors) is not None
+    return replace(
+        checkpoint,
+        sha256=sha256,
+        config=config,
+        processor=processor,
+        head_config=find_head_config(weights) if has_head else None,
+    )
 
 
 def _mappings(content: Mapping[Any, Any], origin: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
@@ -252,7 +264,24 @@ def _split(network: _Network, beside: StateDict, origin: str) -> Split:
             outside[key] = tensor
         else:
             inside[name] = tensor
-    split = with_found_classifier(
-        Split(inside, outside), naming=found.naming, prefix=found.prefix, origin=origin
-    )
+    split = _with_dense_head(Split(inside, outside), found)
+    if kind_of_head(split.inside) is None:
+        split = with_found_classifier(
+            split, naming=found.naming, prefix=found.prefix, origin=origin
+        )
     return Split(split.inside, {**split.outside, **foreign})
+
+
+def _with_dense_head(split: Split, found: FoundNaming) -> Split:
+    """``split`` with a known head for masks or boxes, which lies beside the backbone, inside."""
+    head = {
+        key.removeprefix(found.root): key
+        for key in split.outside
+        if key.startswith(found.root) and is_in_head(key.removeprefix(found.root), found.naming)
+    }
+    if kind_of_head(head) is None:
+        return split
+    return Split(
+        {**split.inside, **{name: split.outside[key] for name, key in head.items()}},
+        {key: tensor for key, tensor in split.outside.items() if key not in head.values()},
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -13,8 +13,17 @@ from torch import Tensor
 
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
-from mobilevit_edge.specs import INPUT_CHANNELS, SPECS, ModelSpec, with_in_channels
+from mobilevit_edge.specs import (
+    INPUT_CHANNELS,
+    SPECS,
+    ModelSpec,
+    split_name,
+    with_head,
+    with_in_channels,
+)
 from mobilevit_edge.weights.checkpoint import Checkpoint, Source, read_checkpoint
+from mobilevit_edge.weights.head_naming import is_in_head
+from mobilevit_edge.weights.head_settings import HeadSettings, classes_of, find_head
 from mobilevit_edge.weights.naming import NAMINGS, Naming, source_keys
 
 _MAX_LISTED: Final = 4
@@ -63,6 +72,10 @@ def _load(model: MobileViT, checkpoint: Checkpoint, *, way_out: str) -> WeightsR
     state = _translated_state(checkpoint, model.spec, model.state_dict(), way_out)
     assign = any(parameter.is_meta for parameter in model.parameters())
     model.load_state_dict(state, assign=assign)
+    return _report(model, checkpoint)
+
+
+def _report(model: MobileViT, checkpoint: Checkpoint) -> WeightsReport:
     return WeightsReport(
         model=model.spec.name,
         num_classes=model.num_classes,
@@ -74,26 +87,75 @@ def _load(model: MobileViT, checkpoint: Checkpoint, *, way_out: str) -> WeightsR
     )
 
 
-def load_model(source: Source, *, model: str = "auto") -> MobileViT:
+def load_backbone(
+    model: MobileViT, source: Source, *, naming: Naming | str = "auto"
+) -> WeightsReport:
+    """Load all of ``model`` but its head, which keeps its weights, from ``source``.
+
+    The source may have another head, or none: a classifier of any origin gives its backbone to a
+    model for masks or boxes. What is not the backbone's is reported as ignored.
+
+    Raises:
+        CheckpointError: unreadable, or a part of the backbone is missing or does not fit.
+    """
+    checkpoint = read_checkpoint(source, naming=naming)
+    wanted = {
+        key: tensor
+        for key, tensor in model.state_dict().items()
+        if not key.startswith(("head.", "pre_head."))
+    }
+    names = {name for key in wanted for name in source_keys(key, model.spec, checkpoint.naming)}
+    used = {name: tensor for name, tensor in checkpoint.tensors.items() if name in names}
+    unused = tuple(name for name in checkpoint.tensors if name not in names)
+    backbone = replace(checkpoint, tensors=used, ignored=(*unused, *checkpoint.ignored))
+    state = _translated_state(backbone, model.spec, wanted, _OTHER_MODEL)
+    model.load_state_dict(state, strict=False)
+    return _report(model, backbone)
+
+
+def load_model(
+    source: Source, *, model: str | ModelSpec = "auto", settings: HeadSettings | None = None
+) -> MobileViT:
     """The right architecture with the right class count, loaded from ``source``, in eval mode.
 
     Args:
         source: see :func:`read_checkpoint`.
-        model: a model name, or ``"auto"`` to recognize it by names and shapes. The channels of its
-            images and the class count follow from the checkpoint in either case.
+        model: a model's name or spec, or ``"auto"`` to recognize it by names and shapes. A head
+            for masks or boxes, the channels of its images and the class count follow from the
+            checkpoint in any case.
+        settings: what shapes do not tell of a head for masks, in place of what the config beside
+            the file, or else the code that wrote it, has.
 
     Raises:
         CheckpointError: unreadable, not a known architecture, or it does not fit ``model``.
-        ValueError: no model is called ``model``.
+        ValueError: no model is called ``model``, or ``settings`` for a model without such a head.
     """
     checkpoint = read_checkpoint(source)
-    if model == "auto":
-        spec, way_out = detect_spec(checkpoint), _OTHER_STATE
-    else:
-        spec, way_out = with_in_channels(find_spec(model), channel_count(checkpoint)), _OTHER_MODEL
+    spec = model if isinstance(model, ModelSpec) else spec_for(checkpoint, model, settings)
     built = create_meta_model(spec, class_count(checkpoint, spec))
-    _load(built, checkpoint, way_out=way_out)
+    _load(built, checkpoint, way_out=_OTHER_STATE if model == "auto" else _OTHER_MODEL)
     return built.requires_grad_(True)
+
+
+def spec_for(
+    checkpoint: Checkpoint, model: str = "auto", settings: HeadSettings | None = None
+) -> ModelSpec:
+    """The architecture of a checkpoint, its head included; the arguments of :func:`load_model`.
+
+    Raises:
+        CheckpointError: none fits, or it has another head than ``model`` names.
+        ValueError: no model is called ``model``, or ``settings`` for a model without such a head.
+    """
+    head, backbone = split_name(model)
+    if model == "auto":
+        spec = _detect_backbone(checkpoint)
+    else:
+        spec = with_in_channels(find_spec(backbone), channel_count(checkpoint))
+    found = find_head(checkpoint, spec, settings)
+    if head is not None and (found is None or found.spec.name != head):
+        has = "no head for masks or boxes" if found is None else f"a {found.spec.name} head"
+        raise CheckpointError(f"{checkpoint.origin} has {has}; {_OTHER_MODEL}")
+    return spec if found is None else with_head(spec, found.spec)
 
 
 def class_count(checkpoint: Checkpoint, spec: ModelSpec) -> int:
@@ -102,9 +164,14 @@ def class_count(checkpoint: Checkpoint, spec: ModelSpec) -> int:
     Raises:
         CheckpointError: more than any classifier has; a small file can claim any shape.
     """
-    (key,) = source_keys(_HEAD_WEIGHT, spec, checkpoint.naming)
-    weight = checkpoint.tensors.get(key)
-    classes = 0 if weight is None or weight.ndim == 0 else int(weight.shape[0])
+    if spec.head is not None:
+        key, classes = "its head", classes_of(checkpoint, spec.head)
+        if classes < 1:
+            raise CheckpointError(f"{checkpoint.origin}: its {spec.head.name} head has no classes")
+    else:
+        (key,) = source_keys(_HEAD_WEIGHT, spec, checkpoint.naming)
+        weight = checkpoint.tensors.get(key)
+        classes = 0 if weight is None or weight.ndim == 0 else int(weight.shape[0])
     if classes > _MAX_CLASSES:
         raise CheckpointError(
             f"{checkpoint.origin}: {key} claims {classes} classes; "
@@ -135,27 +202,34 @@ def channel_count(checkpoint: Checkpoint) -> int:
 
 
 def detect_spec(checkpoint: Checkpoint) -> ModelSpec:
-    """The one architecture whose names and shapes the checkpoint has.
+    """The one architecture whose names and shapes the checkpoint has, its head included.
 
     For images of 1 or 4 channels it is a variant of that name with such a stem.
 
     Raises:
         CheckpointError: none fits; the message shows how the closest one differs.
     """
+    return spec_for(checkpoint)
+
+
+def _detect_backbone(checkpoint: Checkpoint) -> ModelSpec:
+    """The architecture without regard to a head for masks or boxes."""
     channels = channel_count(checkpoint)
-    found = _shapes(checkpoint)
+    shapes = _shapes(checkpoint)
+    found = {key: s for key, s in shapes.items() if not is_in_head(key, checkpoint.naming)}
+    is_dense = len(found) < len(shapes)
     (stem,) = source_keys(_STEM_WEIGHT, next(iter(SPECS.values())), checkpoint.naming)
     if channels != 3:
         found[stem] = (found[stem][0], 3, *found[stem][2:])
     best: tuple[float, ModelSpec | None] = (-1.0, None)
     for spec in SPECS.values():
-        expected = _expected_shapes(spec, checkpoint.naming)
+        expected = _expected_shapes(spec, checkpoint.naming, is_dense)
         same = sum(found.get(key) == shape for key, shape in expected.items())
         score = same / len(expected.keys() | found.keys())
         if score > best[0]:
             best = (score, spec)
     assert best[1] is not None
-    expected = _expected_shapes(best[1], checkpoint.naming)
+    expected = _expected_shapes(best[1], checkpoint.naming, is_dense)
     if all(found.get(key, shape) == shape for key, shape in expected.items()) and best[0] > 0.5:
         return with_in_channels(best[1], channels)
     difference = _difference(expected, found)
@@ -165,9 +239,13 @@ def detect_spec(checkpoint: Checkpoint) -> ModelSpec:
     )
 
 
-@lru_cache(maxsize=len(NAMINGS) * len(SPECS))
-def _expected_shapes(spec: ModelSpec, naming: Naming) -> Mapping[str, tuple[int, ...]]:
-    """Shapes under ``naming`` of everything but the classifier and the batch counters."""
+@lru_cache(maxsize=2 * len(NAMINGS) * len(SPECS))
+def _expected_shapes(
+    spec: ModelSpec, naming: Naming, is_dense: bool
+) -> Mapping[str, tuple[int, ...]]:
+    """Shapes under ``naming`` of everything but the head and the batch counters."""
+    if is_dense:
+        spec = replace(spec, pre_head_channels=None)
     shapes: dict[str, tuple[int, ...]] = {}
     for key, tensor in create_meta_model(spec, 0).state_dict().items():
         if not key.endswith(_COUNTER):

@@ -13,12 +13,16 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from mobilevit_edge.specs import BlockSpec, Layout, ModelSpec
+from mobilevit_edge.weights.head_naming import head_key
+from mobilevit_edge.weights.names import NAMINGS, Naming
 
-Naming: TypeAlias = Literal["cvnets", "timm", "transformers", "openmmlab"]
-NAMINGS: Final[tuple[Naming, ...]] = ("cvnets", "timm", "transformers", "openmmlab")
+__all__ = ["NAMINGS", "Naming"]
+
+_UNDER_HEAD: Final = "encoder."
+"""What CVNets puts before the names of a backbone that has a head for masks or boxes."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,8 @@ def source_keys(key: str, spec: ModelSpec, naming: Naming) -> tuple[str, ...]:
     More than one name means that the source keeps the parameter in equal slices along its first
     dimension (transformers: query, key, value).
     """
+    if spec.head is not None and key.startswith("head."):
+        return (head_key(key, spec.head, naming),)
     match = _OUR_KEY.fullmatch(key)
     if match is None:
         raise ValueError(f"no naming rule for the parameter {key!r}")
@@ -245,8 +251,13 @@ def source_keys(key: str, spec: ModelSpec, naming: Naming) -> tuple[str, ...]:
 
 
 def with_base_prefix(name: str, spec: ModelSpec, naming: Naming) -> str:
-    """``name`` as in a full model of ``naming``: some nest all but the classifier."""
+    """``name`` as in a full model of ``naming``: some nest all but the head."""
     scheme = _SCHEMES[naming]
+    if spec.head is not None:
+        if name.split(".")[0] not in body_names(naming):
+            return name
+        if naming == "cvnets":
+            return _UNDER_HEAD + name
     if scheme.base is None or name.startswith(f"{scheme.parts['head']}."):
         return name
     return scheme.base[_block_of(spec, None).layout] + name
@@ -266,6 +277,12 @@ class FoundNaming:
 
     naming: Naming
     prefix: str
+
+    @property
+    def root(self) -> str:
+        """What stands before the names of a head for masks or boxes."""
+        under = f".{self.prefix}".endswith(f".{_UNDER_HEAD}")
+        return self.prefix.removesuffix(_UNDER_HEAD) if under else self.prefix
 
     def strip(self, key: str) -> str | None:
         """``key`` without prefixes; ``None`` if it is outside the model."""

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Final, cast, get_args
 
 from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.head_specs import SSDLiteSpec
 from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization, fitted, for_channels
 from mobilevit_edge.preprocess import (
     MAX_IMAGE_SIZE,
@@ -23,6 +24,7 @@ from mobilevit_edge.preprocess import (
 )
 from mobilevit_edge.specs import MIN_IMAGE_SIZE, ModelSpec
 from mobilevit_edge.weights.checkpoint import Checkpoint
+from mobilevit_edge.weights.head_naming import has_v01_names
 from mobilevit_edge.weights.naming import Naming
 
 RANDOM_WEIGHTS: Final = Preprocessing(
@@ -77,6 +79,36 @@ _RESCALE_TOLERANCE: Final = 1e-4
 _PILLOW_FILTERS: Final[Mapping[int, Interpolation]] = {2: "bilinear", 3: "bicubic"}
 
 
+MASKS_SIZE: Final = (512, 512)
+BOXES_SIZE: Final = (320, 320)
+_TRANSFORMERS_MASKS: Final = 512 / 544
+
+
+def head_preprocessing(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
+    """What the code behind a checkpoint with a head for masks or boxes does to images.
+
+    CVNets v0.1, which V1 and MobileViTv3's XXS, XS and S come from, reads BGR; v0.2, which trained
+    all others and V1 at output stride 8 as well, RGB. Both stretch images in training, v0.2 keeps
+    their proportions when it segments single ones, which an input of a fixed size cannot.
+    """
+    boxes = isinstance(spec.head, SSDLiteSpec)
+    on_tokens = spec.layout == "tokens"
+    if checkpoint.naming == "transformers":
+        base = _TRANSFORMERS_V1 if on_tokens else _TRANSFORMERS_V2
+        return replace(base, crop_fraction=_TRANSFORMERS_MASKS, image_size=MASKS_SIZE)
+    old = on_tokens and (boxes or has_v01_names(checkpoint.tensors))
+    base = _CVNETS_BGR if old else _CVNETS_RGB
+    size = BOXES_SIZE if boxes else MASKS_SIZE
+    said = (
+        f"{'inferred: ' if spec.generation == 3 or on_tokens > old else ''}"
+        f"CVNets {'v0.1' if old else 'v0.2'}: images read with "
+        f"{'OpenCV (BGR)' if old else 'Pillow (RGB)'}, stretched to {size[0]}x{size[1]}"
+    )
+    return replace(
+        base, resize="stretch", interpolation="bilinear", image_size=size, provenance=said
+    )
+
+
 def default_preprocessing(naming: Naming, spec: ModelSpec) -> Preprocessing:
     """What the code behind a naming scheme does to images for models of this family."""
     on_maps = spec.layout == "maps"
@@ -128,7 +160,10 @@ def _for_channels(found: Preprocessing, channels: int) -> Preprocessing:
 
 
 def _configured(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
-    default = default_preprocessing(checkpoint.naming, spec)
+    if spec.head is None:
+        default = default_preprocessing(checkpoint.naming, spec)
+    else:
+        default = head_preprocessing(checkpoint, spec)
     if checkpoint.config is not None and OWN_SETTINGS in checkpoint.config:
         return _from_own_config(checkpoint.config[OWN_SETTINGS])
     if checkpoint.naming == "transformers" and checkpoint.processor is not None:

@@ -84,6 +84,7 @@ def manifest(**changes: Any) -> Manifest:
             "CVNets v0.1",
         ),
         output=OutputInfo("logits", "float32", (None, 2), "none"),
+        head=None,
         labels=LabelsInfo("labels.txt", 2, "checkpoint"),
         rewrites=(AppliedRewrite("batch_norm_fold", 32),),
         rewrites_refused=(RefusedRewrite("key_after_pooling", "no separable attention"),),
@@ -215,7 +216,15 @@ def test_a_manifest_of_the_first_version_is_a_classifier_without_normalization()
             manifest_from_json(json.dumps(content | broken), "here")
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Manifest)])
+def test_a_manifest_from_before_there_were_heads_is_read() -> None:
+    content = as_json()
+    del content["head"]
+    assert manifest_from_json(json.dumps(content)).head is None
+
+
+@pytest.mark.parametrize(
+    "name", [field.name for field in dataclasses.fields(Manifest) if field.name != "head"]
+)
 def test_a_missing_part_is_refused(name: str) -> None:
     content = as_json()
     del content[name]

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from converters.targets.loaded import Array
 from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
-from mobilevit_edge.specs import ModelSpec, with_in_channels
+from mobilevit_edge.head_specs import DeepLabV3Spec, HeadSpec, PSPNetSpec, SSDLiteSpec
+from mobilevit_edge.specs import ModelSpec, with_head, with_in_channels
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import conformance_keys, deterministic_state
 from tests.support.networks import CLASSES, FAMILIES, Family, calibrated_model, tiny_spec
@@ -40,9 +41,19 @@ def _wide(spec: ModelSpec) -> ModelSpec:
     )
 
 
+def _deep(family: Family) -> ModelSpec:
+    """A tiny network of five stages, whose last map has stride 32 as the real ones' has."""
+    spec = tiny_spec(family)
+    first, second, last = spec.stages  # type: ignore[misc]  # three of them
+    stages = (first, replace(first, stride=2), replace(first, stride=2), second, last)
+    return replace(spec, name=f"deep_{spec.name}", stages=stages)
+
+
 TINY: Final[Mapping[str, ModelSpec]] = {
     **{family: tiny_spec(family) for family in FAMILIES},
     **{f"{family}_lean": _lean(family) for family in FAMILIES},
+    "v1_deep": _deep("v1"),
+    "v2_deep": _deep("v2"),
     "v1_wide": _wide(_lean("v1")),
     "v2_wide": _wide(tiny_spec("v2")),
 }
@@ -54,10 +65,22 @@ OTHERS: Final[Mapping[str, tuple[int, int]]] = {
     "rgba": (CLASSES, 4),
 }
 """Classes and channels of networks that do not tell photos in color apart, by their names."""
+DENSE: Final[Mapping[str, tuple[str, HeadSpec]]] = {
+    "v1_deeplab": ("v1_deep", DeepLabV3Spec(16, 256, (1, 2, 3), "half-pixel-nearest")),
+    "v2_deeplab": ("v2_deep", DeepLabV3Spec(8, 24, (1, 2, 3), "aligned")),
+    "v2_psp": ("v2_deep", PSPNetSpec(16, "aligned", width=24)),
+    "v1_boxes": ("v1_deep", SSDLiteSpec()),
+    "v2_boxes": ("v2_deep", SSDLiteSpec()),
+}
+"""Backbone and head of networks for masks and boxes, by the names of their checkpoints."""
+DENSE_CLASSES: Final = 5
 REAL: Final[Mapping[str, tuple[str, str]]] = {
     "real_v2": ("cvnets", "mobilevitv2_050"),
 }
 """Real networks by the names of their checkpoints: source of the key names, and model."""
+
+_RATES: Final = ("--rates", "1,2,3")
+_V2_MASKS: Final = (*_RATES, "--output-stride", "8")
 
 Recipe: TypeAlias = tuple[str, tuple[str, ...]]
 """Name of a checkpoint, and options."""
@@ -92,6 +115,20 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             "v3_maps",
             ("--image-size", "64x96", "--unit", "npu", "--raw-input"),
         ),
+        "v1_labels": ("v1_deeplab", (*_RATES, "--image-size", "64x96", "--batch", "dynamic")),
+        "v1_odd": (
+            "v1_deeplab",
+            (*_RATES, "--image-size", "72", "--mask", "full-logits", "--precision", "fp16"),
+        ),
+        "v2_labels": ("v2_deeplab", (*_V2_MASKS, "--image-size", "64", "--raw-input")),
+        "v2_psp": ("v2_psp", ("--image-size", "96x64", "--mask", "full-logits")),
+        "v2_boxes": (
+            "v2_boxes",
+            (
+                "--image-size",
+                "96",
+            ),
+        ),
         "opset_17": ("v1_lean", ("--image-size", "64", "--opset", "17")),
         "opset_21": ("v2_lean", ("--image-size", "64", "--opset", "21")),
         "real_v2": ("real_v2", ("--image-size", "64", "--batch", "dynamic")),
@@ -103,6 +140,8 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "v2_raw": ("v2_lean", ("--image-size", "72", "--raw-input", "--normalize", "imagenet")),
         "v3_batch": ("v3_tokens_lean", ("--image-size", "64", "--batch", "2")),
         "coreml": ("v1_lean", ("--image-size", "32", "--backend", "coreml", "--etrecord")),
+        "v1_logits": ("v1_deeplab", (*_RATES, "--image-size", "64")),
+        "v2_psp": ("v2_psp", ("--image-size", "64", "--mask", "labels")),
         "vulkan": (
             "v1_lean",
             ("--image-size", "32", "--backend", "vulkan", "--precision", "fp16"),
@@ -136,6 +175,8 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             ("--image-size", "64", "--precision", "palette-6bit", "--deployment-target", "macos15"),
         ),
         "real_v2": ("real_v2", ("--image-size", "64")),
+        "v1_labels": ("v1_deeplab", (*_RATES, "--image-size", "64")),
+        "v2_boxes": ("v2_boxes", ("--image-size", "64")),
     },
 }
 """Bundles by target and name. 72, 104 and 56 lead to odd maps; 64x96 and the like are not square.
@@ -152,6 +193,10 @@ def state_of(name: str) -> dict[str, Tensor]:
         spec = with_in_channels(TINY["v1_lean"], channels)
         model = calibrated_model(spec, num_classes=classes)
         return named_weights(model, "cvnets")
+    if name in DENSE:
+        backbone, head = DENSE[name]
+        spec = with_head(TINY[backbone], head)
+        return named_weights(calibrated_model(spec, num_classes=DENSE_CLASSES), "cvnets")
     if name in TINY:
         return named_weights(calibrated_model(TINY[name]), "cvnets")
     state = deterministic_state(conformance_keys(*REAL[name]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,7 @@ from converters.rewrites.base import parts_of
 from converters.targets.base import INPUT_NAME, PROBABILITIES, output_name
 from converters.targets.coreml.compute import float_precision
 from converters.targets.coreml.systems import compute_advice, ios_of
+from mobilevit_edge.colors import class_colors
 from mobilevit_edge.errors import ConversionError, UsageError
 from mobilevit_edge.formats.bundle import Task
 from mobilevit_edge.models.layers import InvertedResidual
@@ -45,13 +47,22 @@ _COLOR_LAYOUTS: Final = {
     "GRAY": ct.colorlayout.GRAYSCALE,
 }
 _PREVIEW: Final = "com.apple.coreml.model.preview.type"
+_PREVIEW_PARAMETERS: Final = "com.apple.coreml.model.preview.parameters"
 
 
 class _Program(ExportableModel):
-    """What the package computes. ``[1, C, H, W]`` -> logits, and a classifier's probabilities."""
+    """What the package computes: ``[1, C, H, W]`` -> a head's answer, or logits.
+
+    A classifier gives its probabilities as well.
+    """
 
     def __init__(self, module: ExportableModel, task: Task) -> None:
-        super().__init__(module.model, module.preparation, activation=module.activation)
+        super().__init__(
+            module.model,
+            module.preparation,
+            activation=module.activation,
+            answer=module.answer,
+        )
         self.task = task
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
@@ -61,14 +72,14 @@ class _Program(ExportableModel):
                 return logits, torch.softmax(logits, dim=-1)
             case "multilabel":
                 return logits, torch.sigmoid(logits)
-            case "embedding":
+            case _:
                 return (logits,)
 
 
-def _output_names(task: Task) -> tuple[str, ...]:
+def _output_names(job: ExportJob) -> tuple[str, ...]:
     """Of what :class:`_Program` gives."""
-    logits = output_name(task)
-    return (logits,) if task == "embedding" else (logits, PROBABILITIES)
+    name = output_name(job.task, answer=job.answer)
+    return (name, PROBABILITIES) if job.task in ("classification", "multilabel") else (name,)
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ def make_program(module: ExportableModel, sizes: Sizes, job: ExportJob, plan: Pr
     with quiet():
         try:
             program = _capture(_Program(module, job.task).eval(), sizes, job, plan)
-            name_by_module(program, _output_names(job.task))
+            name_by_module(program, _output_names(job))
             # Their channels' ranges differ up to a thousandfold, and they hold few of the weights.
             uncompressed = ("stem", *(name for name, _ in parts_of(module.model, InvertedResidual)))
             model = _convert(program, sizes, job, plan, uncompressed)
@@ -183,7 +194,10 @@ def _convert(
                 color_layout=_COLOR_LAYOUTS[contract.channel_order],
             )
         ],
-        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in _output_names(job.task)],
+        outputs=[
+            ct.TensorType(name=name, dtype=np.dtype(job.output.dtype).type)
+            for name in _output_names(job)
+        ],
     )
     # In one step, coremltools counts a classifier's outputs wrongly where there is another output.
     for function in intermediate.functions.values():
@@ -264,15 +278,36 @@ def _describe(model: Any, job: ExportJob) -> None:
         f"({contract.resize}). Any pixel buffer will do: colors ({contract.channel_order}) and "
         f"scale are converted."
     )
-    described = f"One number for each of {job.source.outputs} outputs."
-    model.output_description[output_name(job.task)] = described
+    model.output_description[output_name(job.task, answer=job.answer)] = _described_output(job)
     if job.task == "multilabel":
         model.output_description[PROBABILITIES] = "The probability of each class by itself."
     if job.task == "classification":
         model.output_description[LABEL] = "The most likely class."
         model.output_description[LABEL_PROBABILITIES] = "Every class with its probability."
         model.user_defined_metadata[_PREVIEW] = "imageClassifier"
+    if job.answer == "labels":
+        colors = [
+            f"#{red:02x}{green:02x}{blue:02x}"
+            for red, green, blue in class_colors(job.source.labels)
+        ]
+        parameters = {"labels": list(job.source.labels), "colors": colors}
+        model.user_defined_metadata[_PREVIEW] = "imageSegmenter"
+        model.user_defined_metadata[_PREVIEW_PARAMETERS] = json.dumps(parameters)
     model.user_defined_metadata["mobilevit-edge.model"] = name
     model.user_defined_metadata["mobilevit-edge.precision"] = options.precision
     if origin.sha256:
         model.user_defined_metadata["mobilevit-edge.source-sha256"] = origin.sha256
+
+
+def _described_output(job: ExportJob) -> str:
+    match job.answer:
+        case None:
+            return f"One number for each of {job.source.outputs} outputs."
+        case "labels":
+            return "The class of each pixel."
+        case "logits" | "full-logits":
+            return f"A map for each of {job.source.outputs} classes."
+        case "raw":
+            return "Offsets of a box, and logits, for each anchor."
+        case "decoded":
+            return "A box (x1, y1, x2, y2; shares of the image) and probabilities for each anchor."

@@ -13,13 +13,14 @@ import numpy as np
 from PIL import Image
 
 from converters.quiet import quiet
-from converters.targets.base import EMBEDDING, INPUT_NAME, LOGITS
+from converters.targets.base import BOXES, EMBEDDING, INPUT_NAME, LABELS, LOGITS
 from converters.targets.coreml.evaluator.interface import GRAYSCALE, ImageInput
 from converters.targets.coreml.evaluator.package import MilModel, read_package
 from converters.targets.loaded import Array, LoadedModel, TensorSpec
 from mobilevit_edge.errors import ConversionError
 
 _MACOS: Final = "Darwin"
+_OUTPUTS: Final = (LOGITS, EMBEDDING, LABELS, BOXES)
 
 
 def function_name(size: tuple[int, int]) -> str:
@@ -102,11 +103,14 @@ def _run_by_size(
             raise ConversionError(f"the package takes no image of {height}x{width}, only {known}")
         function = by_size[height, width]
         answers = [call(function, pixels) for pixels in images]
-        return np.concatenate(
-            [np.asarray(a[LOGITS if LOGITS in a else EMBEDDING]) for a in answers]
-        )
+        return np.concatenate([_first(answer) for answer in answers])
 
     return run
+
+
+def _first(answer: Mapping[str, Any]) -> Array:
+    """The output that stands before any probabilities."""
+    return np.asarray(next(answer[name] for name in _OUTPUTS if name in answer))
 
 
 def read(path: Path) -> MilModel:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
 from converters.progress import Progress
+from converters.rewrites import for_head
 from converters.targets.base import FLAT_RANK, Fp16By, ManifestExtras, Target, TargetInfo
 from converters.targets.coreml.systems import (
     check_deployment_target,
@@ -82,8 +83,8 @@ class CoreMLTarget(Target):
         check_deployment_target(options)
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
-        """The same ones for every export."""
-        return _REWRITES
+        """The same ones for every export, but for heads."""
+        return for_head(_REWRITES, spec)
 
     def fp16_by(self, options: ExportOptions) -> Fp16By | None:
         """Core ML computes in fp16 whatever weights are stored in; its converter casts."""

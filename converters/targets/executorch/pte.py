@@ -62,6 +62,7 @@ def _read_graph(path: Path) -> Graph:
                 "_softmax",
                 "mean",
                 "_clone_dim_order",
+                "argmax",
             }
         ),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
 from converters.progress import Progress
+from converters.rewrites import for_head
 from converters.targets.base import (
     Fp16By,
     ManifestExtras,
@@ -58,6 +59,7 @@ class ExecuTorchTarget(Target):
         run_packages=("executorch",),
         phones=("android",),
         module_suffix=".pte",
+        mask="logits",
     )
 
     def check_options(self, options: ExportOptions) -> None:
@@ -80,8 +82,8 @@ class ExecuTorchTarget(Target):
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
         """By measurement: ``docs/latency.md``, and ``docs/arm.md`` for token layouts in fp32."""
         if (options.backend, options.precision, spec.layout) == (_XNNPACK, "fp32", "tokens"):
-            return (*_REWRITES, "bounded_softmax", "tanh_silu")
-        return (*_REWRITES, "explicit_silu")
+            return for_head((*_REWRITES, "bounded_softmax", "tanh_silu"), spec)
+        return for_head((*_REWRITES, "explicit_silu"), spec)
 
     def fp16_by(self, options: ExportOptions) -> Fp16By | None:
         """XNNPACK computes in the program's own type; other delegates convert by themselves."""

@@ -46,7 +46,7 @@ def convert(
         module,
         (example_input(job),),
         input_names=[INPUT_NAME],
-        output_names=[output_name(job.task, job.activation)],
+        output_names=[output_name(job.task, job.activation, job.answer)],
         dynamic=_dynamic_axes(job),
     )
     import onnx

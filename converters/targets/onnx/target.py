@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
 from converters.progress import Progress
+from converters.rewrites import for_head
 from converters.targets.base import Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
@@ -58,7 +59,8 @@ class OnnxTarget(Target):
         """A list for each unit, and one more rewrite for images of any size."""
         if options.unit == "npu":
             return REWRITES
-        return (*_REWRITES, "any_size") if options.dynamic_size else _REWRITES
+        names = for_head(_REWRITES, spec)
+        return (*names, "any_size") if options.dynamic_size else names
 
     def operators(self, options: ExportOptions) -> frozenset[str] | None:
         """Those of the NPU; the CPU has them all."""

@@ -17,8 +17,9 @@ from converters.rewrites.base import Context, Outcome, RefusedError, Rewrite, ap
 from converters.targets.base import get_target
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.head_specs import HEADS
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import SPECS
+from mobilevit_edge.specs import SPECS, with_head_called
 from tests.support.networks import FAMILIES, Family
 from tests.support.rewrites import (
     CONTEXT,
@@ -160,6 +161,11 @@ def test_every_rewrite_is_used_somewhere() -> None:
     used |= set(get_target("onnx").rewrites(SPECS["mobilevit_xxs"], any_size))
     npu = ExportOptions(weights="random", target="onnx", unit="npu")
     used |= set(get_target("onnx").rewrites(SPECS["mobilevit_xxs"], npu))
+    for head in HEADS:
+        spec = with_head_called(SPECS["mobilevit_xxs"], head)
+        used |= set(
+            get_target("onnx").rewrites(spec, ExportOptions(weights="random", target="onnx"))
+        )
     assert set(REWRITES) == used | {"preprocessing_fold"}
 
 

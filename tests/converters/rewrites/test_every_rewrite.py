@@ -95,7 +95,13 @@ FAMILIES_OF: dict[str, tuple[Family, ...]] = {
     "masked_pooling": MAPS,
 }
 """The families that a rewrite is for. Those that not every input has a place for are elsewhere."""
-ELSEWHERE = {"preprocessing_fold", "stem_space_to_depth", "padded_heads"}
+ELSEWHERE = {
+    "preprocessing_fold",
+    "stem_space_to_depth",
+    "padded_heads",
+    "image_pooling_as_bias",
+    "pyramid_matrices",
+}
 
 CASES: list[tuple[tuple[str, ...], tuple[Family, ...]]] = [
     *(((name,), families) for name, families in FAMILIES_OF.items()),

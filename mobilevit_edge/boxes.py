@@ -1,0 +1,135 @@
+"""Boxes from what a detection head says: anchors, decoding, and the detections that remain.
+
+As CVNets has them (SSD section 2.2, with its own scales and variances). Boxes are (x1, y1, x2, y2)
+as shares of the image's width and height; NumPy alone, so that answering needs no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mobilevit_edge.head_specs import SSDLiteSpec
+
+Array: TypeAlias = npt.NDArray[Any]
+
+BOX_VALUES: Final = 4
+BACKGROUND: Final = 0
+
+
+@dataclass(frozen=True)
+class DetectionRules:
+    """Which boxes are detections: CVNets v0.2's own values.
+
+    Attributes:
+        score: the least probability of a class.
+        candidates: the most boxes of one class, best first, that are compared with each other.
+        overlap: the intersection over union from which the less probable of two boxes of a class
+            is left out.
+        detections: the most that remain, of all classes, best first.
+    """
+
+    score: float = 0.01
+    candidates: int = 400
+    overlap: float = 0.5
+    detections: int = 200
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What remains, the most probable first: ``labels [D]``, ``scores [D]``, ``boxes [D, 4]``."""
+
+    labels: Array
+    scores: Array
+    boxes: Array
+
+
+def anchors(spec: SSDLiteSpec, maps: Sequence[tuple[int, int]]) -> Array:
+    """Every anchor as (center x, center y, width, height), clipped to 0..1. ``[N, 4]`` float32.
+
+    Args:
+        spec: of the head.
+        maps: (height, width) of each map that the head reads, in order.
+    """
+    low, high = spec.scales
+    scales = np.linspace(low, high, len(spec.ratios) + 1)
+    rows = []
+    for index, ((height, width), ratios) in enumerate(zip(maps, spec.ratios, strict=True)):
+        scale = scales[index]
+        between = math.sqrt(scale * scales[index + 1])
+        sizes = [(scale, scale), (between, between)]
+        for ratio in ratios:
+            long, short = scale * math.sqrt(ratio), scale / math.sqrt(ratio)
+            sizes += [(long, short), (short, long)]
+        y, x = np.mgrid[0:height, 0:width]
+        # [H, W, 2] -> [H, W, 1, 2], beside the sizes [anchors, 2], to [H, W, anchors, 4]
+        centers = np.stack(((x + 0.5) / width, (y + 0.5) / height), axis=-1)[:, :, None]
+        each = (height, width, len(sizes), 2)
+        boxes = np.concatenate(
+            (np.broadcast_to(centers, each), np.broadcast_to(np.array(sizes), each)), axis=-1
+        )
+        rows.append(boxes.reshape(-1, BOX_VALUES))
+    clipped: Array = np.clip(np.concatenate(rows), 0, 1).astype(np.float32)
+    return clipped
+
+
+def decode(offsets: Array, anchors: Array, spec: SSDLiteSpec) -> Array:
+    """Boxes that a head describes relative to its anchors. ``[..., N, 4] -> same``, not clipped."""
+    centers = offsets[..., :2] * spec.center_variance * anchors[:, 2:] + anchors[:, :2]
+    sizes = np.exp(offsets[..., 2:] * spec.size_variance) * anchors[:, 2:]
+    return np.concatenate((centers - sizes / 2, centers + sizes / 2), axis=-1)
+
+
+def probabilities(logits: Array) -> Array:
+    """Softmax over the classes, the background among them. ``[..., N, C] -> same``."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: Array = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return result
+
+
+def detect(boxes: Array, scores: Array, rules: DetectionRules | None = None) -> Detections:
+    """The detections among ``boxes [N, 4]`` with probabilities ``scores [N, C]``; class 0 is none.
+
+    The result's boxes are as given: whoever draws them clips them to the image.
+    """
+    rules = rules or DetectionRules()
+    found: list[tuple[Array, Array, Array]] = []
+    for label in range(BACKGROUND + 1, scores.shape[1]):
+        own = scores[:, label]
+        rows = np.flatnonzero(own > rules.score)
+        rows = rows[np.argsort(-own[rows], kind="stable")][: rules.candidates]
+        rows = rows[_apart(boxes[rows], rules.overlap)]
+        found.append((np.full(len(rows), label), own[rows], boxes[rows]))
+    if not found:
+        nothing = np.zeros(0, scores.dtype)
+        return Detections(np.zeros(0, np.int64), nothing, np.zeros((0, BOX_VALUES), boxes.dtype))
+    labels, values, kept = (np.concatenate(part) for part in zip(*found, strict=True))
+    order = np.argsort(-values, kind="stable")[: rules.detections]
+    return Detections(labels[order], values[order], kept[order])
+
+
+def _apart(boxes: Array, overlap: float) -> Array:
+    """Which boxes, best first, overlap no better one that is kept by more than ``overlap``.
+
+    Greedy non-maximum suppression, a row of overlaps at a time. ``[N, 4] -> [kept]`` indices.
+    """
+    x1, y1, x2, y2 = boxes.astype(np.float64).T
+    areas = (x2 - x1) * (y2 - y1)
+    open_rows = np.arange(len(boxes))
+    kept = []
+    while len(open_rows):
+        first, rest = open_rows[0], open_rows[1:]
+        kept.append(first)
+        width = np.minimum(x2[first], x2[rest]) - np.maximum(x1[first], x1[rest])
+        height = np.minimum(y2[first], y2[rest]) - np.maximum(y1[first], y1[rest])
+        shared = np.maximum(width, 0) * np.maximum(height, 0)
+        union = areas[first] + areas[rest] - shared
+        # A pair without area has no overlap, as it has none in CVNets.
+        ratio = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+        open_rows = rest[ratio <= overlap]
+    return np.array(kept, np.int64)
