@@ -84,7 +84,8 @@ class TargetInfo:
         needs_temporary_folder: whether what runs its artifacts writes temporary files.
         float_layout: the axes of images in numbers, as apps for this runtime have them. Channels
             last are always red first: nobody there knows another order.
-        mask: what its artifacts answer of a head for masks, unless asked otherwise.
+        mask: what its artifacts answer of a head for masks, unless asked otherwise; ``None`` where
+            it takes classifiers alone.
     """
 
     name: TargetName
@@ -100,7 +101,7 @@ class TargetInfo:
     gives_probabilities: bool = False
     needs_temporary_folder: bool = True
     float_layout: Layout = "NCHW"
-    mask: MaskForm = "labels"
+    mask: MaskForm | None = "labels"
 
 
 @dataclass(frozen=True)
@@ -267,6 +268,7 @@ def _answer_form(
     if source.spec.head is None:
         return None
     refused = {
+        f"--target {info.name}": info.mask is None,
         "--image-size dynamic": options.dynamic_size,
         "--unit npu": options.unit == "npu",
         f"--precision {options.precision}": options.precision not in _HEAD_PRECISIONS,

@@ -53,6 +53,7 @@ class LiteRTTarget(Target):
         phones=("android",),
         module_suffix=".tflite",
         float_layout="NHWC",
+        mask=None,
     )
 
     def check_options(self, options: ExportOptions) -> None:

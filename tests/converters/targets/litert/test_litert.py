@@ -202,6 +202,15 @@ def test_what_it_cannot_do_is_a_usage_error(
     assert list(place.iterdir()) == []
 
 
+def test_masks_and_boxes_are_refused(export: Command, place: Path) -> None:
+    finished = export(
+        *("--target", "litert", "--weights", "random", "--model", "ssdlite_mobilevit_xxs"),
+        *("--output", place / "bundle"),
+    )
+    assert finished.code == 2
+    assert "cannot be exported with --target litert" in finished.err
+
+
 @pytest.mark.parametrize("length", [0, 100, 20_000])
 def test_a_truncated_file_is_a_conversion_error(
     flatbuffer: Bundles, tmp_path: Path, length: int
