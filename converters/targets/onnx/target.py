@@ -44,7 +44,7 @@ class OnnxTarget(Target):
         runtime_package="onnxruntime",
         packages=("torch", "onnx", "onnxscript", "onnxruntime"),
         run_packages=("onnxruntime",),
-        phones=("android",),
+        phones=("android", "browser"),
         module_suffix=".onnx",
         needs_temporary_folder=False,
     )
