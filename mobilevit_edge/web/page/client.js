@@ -12,8 +12,7 @@ export class Client {
 
   // Start a worker with a runtime of this many threads; `started` tells what is in effect.
   constructor(place, threads) {
-    const address = moduleAddress(place, "page/worker.js");
-    this.#worker = place.modules ? new Worker(classic(address)) : new Worker(address, { type: "module" });
+    this.#worker = startWorker(place);
     this.#worker.onmessage = ({ data }) => this.#hear(data);
     this.#worker.onerror = (event) => this.#fail(new Error(event.message || "the worker cannot be started"));
     this.started = this.call("start", { place, threads });
@@ -53,9 +52,15 @@ export class Client {
   }
 }
 
-// A page from a disk may start no module as a worker, but a script that imports it.
-function classic(address) {
-  const text = `const early = []; onmessage = (event) => early.push(event);
-import(${JSON.stringify(address)}).then(() => early.forEach((event) => onmessage(event)));`;
-  return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+function startWorker(place) {
+  if (place.base) return new Worker(moduleAddress(place, "page/worker.js"), { type: "module" });
+  // A page from a disk may start no module as a worker, but a script that imports it: the first message
+  // brings the files.
+  const text = `${place.code}
+onmessage = (first) => {
+  const early = [first];
+  onmessage = (event) => early.push(event);
+  begin(first.data.argument.place, "page/worker.js").then(() => early.forEach((event) => onmessage(event)));
+};`;
+  return new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
 }

@@ -1,18 +1,19 @@
 // The page's files: beside it on a server, or inside it where the page is a single file.
 
-// A place can be sent to a worker: { base, blobs, modules }. On a server base is the page's address; in a
-// single file blobs has the content of every file, and modules the address of every module, by name.
+// A place can be sent to a worker. On a server it is { base }, the page's address; in a single file it is
+// what boot.js has found: { blobs, texts, code }.
 export function placeOfPage() {
-  const inside = globalThis.filesInside;
-  return inside ? { base: null, ...inside } : { base: new URL(".", document.baseURI).href, blobs: null, modules: null };
+  if (!globalThis.filesInside) return { base: new URL(".", document.baseURI).href };
+  const { blobs, texts, code } = globalThis.filesInside;
+  return { blobs, texts, code };
 }
 
 export function moduleAddress(place, name) {
-  return place.modules ? place.modules.get(name) : new URL(name, place.base).href;
+  return place.base ? new URL(name, place.base).href : globalThis.filesInside.modules.get(name);
 }
 
 async function response(place, name) {
-  if (place.blobs) return new Response(place.blobs.get(name));
+  if (!place.base) return new Response(place.blobs.get(name));
   const found = await fetch(new URL(name, place.base), { cache: "no-cache" }).catch(() => null);
   if (!found) throw new Error(`${name} cannot be fetched: is the computer that serves this page still there?`);
   if (!found.ok) throw new Error(`${name} cannot be fetched: the server answers ${found.status}`);

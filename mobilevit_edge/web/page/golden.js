@@ -26,7 +26,7 @@ export function judge(manifest, outputs) {
   const difference = Math.max(...expected.map(({ index, value }) => Math.abs(outputs[index] - value)));
   // NaN compares false: it must not pass.
   if (!(difference <= tolerance)) {
-    return failed(`the self-test differs by ${difference.toPrecision(3)} here, allowed is ${tolerance.toPrecision(3)}`, difference);
+    return failed(`the self-test differs by ${difference.toExponential(1)} here, allowed is ${tolerance.toExponential(1)}`, difference);
   }
   // The expected ones are the best: no other class may stand above the last of them.
   const chosen = new Set(expected.map(({ index }) => index));

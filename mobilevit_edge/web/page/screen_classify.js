@@ -20,7 +20,7 @@ export function showClassify({ bundles, classifier }) {
     try {
       const result = await classifier.classify(choice.value, picture);
       show(result);
-      status.textContent = `${milliseconds(result.milliseconds)} ms`;
+      status.textContent = `${milliseconds(result.milliseconds)} ms for the model`;
     } catch (error) {
       byId("classes").replaceChildren();
       status.textContent = error.message;

@@ -101,10 +101,11 @@ function save(run) {
 
 function rowElement(row) {
   const header = element("th", { scope: "row" }, row.id.replace(/^\d+ /, ""));
-  if (row.not_run) return element("tr", {}, header, element("td", { colSpan: 5, className: "bad" }, `not run: ${row.not_run}`));
+  if (row.not_run) return element("tr", {}, header, element("td", { colSpan: 4, className: "bad" }, `not run: ${row.not_run}`));
   const samples = row.series.flatMap(({ samples_ns: taken }) => taken.map((value) => value / 1e6));
-  const sorted = samples.toSorted ? samples.toSorted((a, b) => a - b) : [...samples].sort((a, b) => a - b);
+  const sorted = [...samples].sort((a, b) => a - b);
   const quantile = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  header.append(sparkline(samples));
   const [start] = row.cold_starts;
   const figures = [quantile(0.5), quantile(0.9), start.load_ns / 1e6, start.first_inference_ns / 1e6];
   return element(
@@ -112,7 +113,6 @@ function rowElement(row) {
     {},
     header,
     ...figures.map((value) => element("td", {}, milliseconds(value))),
-    element("td", {}, sparkline(samples)),
   );
 }
 

@@ -37,7 +37,7 @@ function card({ name, folder, manifest }, classifier) {
 function show(result, { passed, reason, difference, tolerance }) {
   result.className = passed ? "good" : "bad";
   result.textContent = passed
-    ? `Passed: differs by ${difference.toPrecision(2)}, allowed is ${tolerance.toPrecision(2)}`
+    ? `Passed: differs by ${difference.toExponential(1)}, allowed is ${tolerance.toExponential(1)}`
     : `Failed: ${reason}. It shows no answers here.`;
 }
 

@@ -183,9 +183,9 @@ def test_a_person_tests_classifies_measures_and_sends(bundle: Bundle, tmp_path: 
     assert found["classes"] == [
         f"{score.label}{100 * score.probability:.1f} %" for score in prediction.classes
     ]
-    assert found["status"].endswith(" ms")
+    assert found["status"].endswith(" ms for the model")
     assert "cannot read notes.txt" in found["refusal"]
-    assert found["cameraStatus"].endswith(" ms")
+    assert found["cameraStatus"].endswith(" ms for the model")
 
     ((name, *figures),) = found["rows"]
     assert name == "small"
