@@ -27,6 +27,9 @@ _REWRITES: Final = (
     "key_after_pooling",
     "explicit_attention",
     "row_phases",
+    # Group norms sum up to half a million numbers: channel by channel, since WebAssembly adds them
+    # one after the other and would lose digits.
+    "norm_from_poolings",
     "instance_norm",
     "blocked_layout",
     "linear_pair_merge",

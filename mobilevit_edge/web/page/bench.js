@@ -21,7 +21,7 @@ export async function measure({ place, version, device, bundles, plan, on, stopp
     const { version: runtime, threads, stepMs, exactCanvas } = await client.started;
     const flags = [];
     if (threads !== plan.threads) {
-      flags.push({ kind: "threads_not_in_effect", reason: `${threads} thread instead of ${plan.threads}: more need https or this computer's own address` });
+      flags.push({ kind: "threads_not_in_effect", reason: `${threads} thread instead of ${plan.threads}: more need https, or the address localhost` });
     }
     const context = { client, plan, runtime, threads: { asked: plan.threads, inEffect: threads }, on, total: bundles.length };
     for (const [number, bundle] of bundles.entries()) {

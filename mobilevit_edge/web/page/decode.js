@@ -7,7 +7,7 @@ export const MAX_PIXELS = 128e6;
 // The bitmap of an image file. Raises an error with a sentence for the user.
 export async function decodeFile(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
-  const plain = new Blob(withoutProfile(bytes), { type: file.type });
+  const plain = withoutProfile(bytes, file.type);
   try {
     return await createImageBitmap(plain, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   } catch {

@@ -5,12 +5,23 @@ const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const PNG_COLOR = new Set(["iCCP", "cICP", "gAMA", "cHRM", "sRGB"]);
 const WEBP_PROFILE_FLAG = 0x20;
 
-// The same picture as the parts of a Blob.
-export function withoutProfile(bytes) {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) return jpeg(bytes);
-  if (PNG.every((value, index) => bytes[index] === value)) return png(bytes);
-  if (text(bytes, 0) === "RIFF" && text(bytes, 8) === "WEBP") return webp(bytes);
-  return [bytes];
+// The same picture as a Blob, of the type that its bytes show: names lie, and Firefox goes by the type.
+export function withoutProfile(bytes, type) {
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return joined(jpeg(bytes), "image/jpeg");
+  if (PNG.every((value, index) => bytes[index] === value)) return joined(png(bytes), "image/png");
+  if (text(bytes, 0) === "RIFF" && text(bytes, 8) === "WEBP") return joined(webp(bytes), "image/webp");
+  return joined([bytes], type);
+}
+
+// In one piece: Firefox decodes no JPEG from a Blob of several.
+function joined(parts, type) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return new Blob([whole], { type });
 }
 
 function jpeg(bytes) {

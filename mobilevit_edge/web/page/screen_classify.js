@@ -69,7 +69,7 @@ function cameraFeed(answer) {
   if (!navigator.mediaDevices?.getUserMedia) {
     button.hidden = true;
     const note = byId("camera-note");
-    note.textContent = "The camera needs https or this computer's own address; photos work everywhere.";
+    note.textContent = "The camera needs https, or the address localhost; photos work everywhere.";
     note.hidden = false;
     return feed;
   }

@@ -45,8 +45,8 @@ function show(result, { passed, reason, difference, tolerance }) {
 export function showFacts(started) {
   const facts = [
     ["Runtime", `ONNX Runtime Web ${started.version}`],
-    ["Threads", crossOriginIsolated ? `up to ${navigator.hardwareConcurrency}` : "one: more need https or this computer's own address"],
-    ["Clock", `steps of ${(started.stepMs * 1000).toPrecision(2)} µs`],
+    ["Threads", crossOriginIsolated ? `up to ${navigator.hardwareConcurrency}` : "one: more need https, or the address localhost"],
+    ["Clock", `steps of ${Math.round(started.stepMs * 1000)} µs`],
   ];
   if (!started.exactCanvas) {
     facts.push(["Pictures", "this browser changes pixels to protect your privacy: answers may differ a little"]);

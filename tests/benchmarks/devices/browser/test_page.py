@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from benchmarks.devices.browser.address import Address
+from benchmarks.devices.browser.headless import BROWSER_NAMES, BrowserName
 from benchmarks.devices.browser.reception import Reception
 from mobilevit_edge.formats.bundle import Bundle, golden_image, manifest_to_json, read_bundle
 from mobilevit_edge.formats.report import LatencyRow, Report
@@ -23,6 +24,7 @@ from tests.support.browsers import TOKEN, as_json, found_by
 from tools.make_vectors import answer_cases, preprocessing_cases
 
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+browsers = pytest.mark.parametrize("browser", BROWSER_NAMES)
 BLOCKS = (0, 1, 55, 56, 63, 64, 65, 119, 120, 1000)
 
 
@@ -62,7 +64,8 @@ def judgements(bundle: Bundle) -> list[tuple[dict[str, Any], bool]]:
     return [*made, ({"manifest": manifest, "outputs": without_number}, False)]
 
 
-def test_modules_compute_what_python_computes(bundle: Bundle) -> None:
+@browsers
+def test_modules_compute_what_python_computes(bundle: Bundle, browser: BrowserName) -> None:
     judged = judgements(bundle)
     pixels = golden_image(bundle.manifest.golden, bundle.manifest.model.image_size)
     vectors = {
@@ -84,7 +87,7 @@ def test_modules_compute_what_python_computes(bundle: Bundle) -> None:
         "clocks": [(5, 0.005), (20, 0.1), (20, 1), (0.4, 1)],
     }
     files = make_site({"small": bundle}, SiteContent())
-    found = found_by("chromium", {**files, "vectors.json": as_json(vectors)}, "vectors.js")
+    found = found_by(browser, {**files, "vectors.json": as_json(vectors)}, "vectors.js")
     assert len(found["preprocessing"]) == 180
     assert all(found["preprocessing"])
     assert all(found["answers"])
@@ -130,7 +133,10 @@ def photos() -> dict[str, bytes]:
     return made
 
 
-def test_photos_become_the_pixels_that_python_makes_of_them(bundle: Bundle, tmp_path: Path) -> None:
+@browsers
+def test_photos_become_the_pixels_that_python_makes_of_them(
+    bundle: Bundle, tmp_path: Path, browser: BrowserName
+) -> None:
     files = photos()
     contract = contract_of(bundle.manifest.input, bundle.manifest.model.image_size)
     expected = {}
@@ -146,7 +152,7 @@ def test_photos_become_the_pixels_that_python_makes_of_them(bundle: Bundle, tmp_
     }
     served = {name: SiteFile("application/octet-stream", data) for name, data in files.items()}
     site = {**make_site({"small": bundle}, SiteContent()), **served, "photos.json": as_json(asked)}
-    found = found_by("chromium", site, "photos.js")
+    found = found_by(browser, site, "photos.js")
     refused = {name: found.pop(name) for name in ("damaged.jpg", "text.png")}
     assert all("cannot read" in reason for reason in refused.values())
     assert found == expected
