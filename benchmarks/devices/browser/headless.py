@@ -10,21 +10,26 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from glob import glob
 from typing import Final, Literal, TypeAlias, get_args
 
 from mobilevit_edge.errors import ToolchainError
 
-BrowserName: TypeAlias = Literal["chromium", "firefox"]
+BrowserName: TypeAlias = Literal["chromium", "firefox", "webkit"]
 BROWSER_NAMES: Final[tuple[BrowserName, ...]] = get_args(BrowserName)
 _GRACE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
 class _Browser:
-    """Programs by which a browser is known, and what starts it with a profile of its own."""
+    """Programs by which a browser is known, and what starts it with a profile of its own.
+
+    ``display`` is what gives it a screen, where it has no mode without one.
+    """
 
     programs: tuple[str, ...]
     arguments: tuple[str, ...]
+    display: tuple[str, ...] = ()
 
 
 _BROWSERS: Final[Mapping[BrowserName, _Browser]] = {
@@ -46,7 +51,11 @@ _BROWSERS: Final[Mapping[BrowserName, _Browser]] = {
     "firefox": _Browser(
         ("firefox", "firefox-esr"), ("--headless", "--no-remote", "--profile", "{profile}")
     ),
+    # WebKitGTK's own small browser.
+    "webkit": _Browser(("MiniBrowser",), ("--private",), ("xvfb-run", "--auto-servernum")),
 }
+_FOLDERS: Final = ("/usr/lib/*/webkit2gtk-4.*", "/usr/libexec/webkit2gtk-4.*")
+"""Where programs lie that are on no PATH."""
 _AS_ROOT: Final[Mapping[BrowserName, tuple[str, ...]]] = {"chromium": ("--no-sandbox",)}
 """Chromium's sandbox does not exist for root; the page that it opens is our own."""
 
@@ -57,12 +66,15 @@ def find_browser(name: BrowserName) -> str:
     Raises:
         ToolchainError: it is not installed.
     """
-    programs = _BROWSERS[name].programs
-    found = next(filter(None, map(shutil.which, programs)), None)
-    if found is None:
+    browser = _BROWSERS[name]
+    folders = [os.environ.get("PATH", os.defpath), *(f for p in _FOLDERS for f in sorted(glob(p)))]
+    places = os.pathsep.join(folders)
+    found = next(filter(None, (shutil.which(p, path=places) for p in browser.programs)), None)
+    if found is None or not all(map(shutil.which, browser.display[:1])):
+        needed = " and ".join((" or ".join(browser.programs), *browser.display[:1]))
         raise ToolchainError(
-            f"{name} is not installed: install it ({' or '.join(programs)} on PATH), or leave out "
-            f"--headless and open the page in any browser"
+            f"{name} is not installed: install it ({needed} on PATH), or leave out --headless and "
+            f"open the page in any browser"
         )
     return found
 
@@ -84,7 +96,7 @@ def opened(
     root = _AS_ROOT.get(name, ()) if os.geteuid() == 0 else ()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         arguments = [argument.format(profile=profile) for argument in browser.arguments]
-        command = [program, *arguments, *root, *extra, url]
+        command = [*browser.display, program, *arguments, *root, *extra, url]
         try:
             # A group of its own: a browser is many processes.
             process = subprocess.Popen(  # noqa: S603  a program of the user's

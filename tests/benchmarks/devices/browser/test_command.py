@@ -87,7 +87,7 @@ def test_a_bundle_for_another_system_is_refused(exported: Path, tmp_path: Path) 
 def test_a_browser_that_is_missing_or_ends_is_told(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
     refused(
         bench("device", "browser", exported, "--headless", "firefox"), "firefox is not installed"
     )

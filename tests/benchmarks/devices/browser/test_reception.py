@@ -121,7 +121,7 @@ def places(content: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(place=st.sampled_from(places(CONTENT)), value=JSON)
 def test_any_value_anywhere_is_kept_as_valid_or_refused(place: tuple[Any, ...], value: Any) -> None:
     kept: list[Report] = []
@@ -132,7 +132,7 @@ def test_any_value_anywhere_is_kept_as_valid_or_refused(place: tuple[Any, ...], 
     assert answer.text.isprintable()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=st.text(max_size=300) | JSON.map(json.dumps))
 def test_any_text_is_refused(text: str) -> None:
     kept: list[Report] = []
