@@ -136,6 +136,8 @@ def _check_platform(arguments: Namespace) -> None:
     given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
     if given:
         raise UsageError(f"{', '.join(given)}: not for {arguments.platform}")
+    if arguments.headless and (arguments.https or arguments.reports):
+        raise UsageError("--headless sends one report from this machine: no --https, no --reports")
 
 
 def _browser(arguments: Namespace) -> None:

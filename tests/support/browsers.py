@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -58,6 +59,7 @@ def found_by(
     address: Address | None = None,
     extra: Sequence[str] = (),
     receivers: Mapping[str, Receiver] = {},
+    context: ssl.SSLContext | None = None,
 ) -> Any:
     """What a script finds in a page; ``receivers`` take other posts than its own."""
     require_browser(browser)
@@ -69,7 +71,7 @@ def found_by(
 
     site = with_script(files, script)
     with (
-        serving(address or local(), site, {"result": take, **receivers}) as served,
+        serving(address or local(), site, {"result": take, **receivers}, context) as served,
         opened(browser, served.url, extra) as exit_reason,
     ):
         try:

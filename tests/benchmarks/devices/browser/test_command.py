@@ -63,6 +63,7 @@ def refused(done: Finished, message: str) -> None:
     [
         ("browser", ("--serial", "x"), "--serial: not for browser"),
         ("android", ("--host", "0.0.0.0", "--https"), "--host, --https: not for android"),  # noqa: S104
+        ("browser", ("--headless", "chromium", "--https"), "no --https, no --reports"),
         ("browser", ("--runs", "0"), "--runs 0 is out of range: 1 to 100000"),
         ("browser", ("--host", "192.0.2.1"), "--host takes an address of this machine"),
         ("browser", ("--timeout", "0.1"), "no report after 0 s"),

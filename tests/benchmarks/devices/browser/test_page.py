@@ -228,3 +228,16 @@ def test_over_plain_http_there_are_photos_and_one_thread(bundle: Bundle) -> None
     assert step >= 90_000
     for series in row.series:
         assert series.inferences_per_sample * min(series.warm_up_ns) >= 99 * step
+
+
+def test_over_https_there_is_everything(bundle: Bundle) -> None:
+    pytest.importorskip("cryptography")
+    from benchmarks.devices.browser.certificate import certificate_context
+
+    address = Address("https", "127.0.0.1", 0, TOKEN, extra_names=("phone.test",))
+    # What a person does who goes on past the warning.
+    past = ("--host-resolver-rules=MAP phone.test 127.0.0.1", "--ignore-certificate-errors")
+    context = certificate_context(address.names)
+    found, report = use(bundle, address=address, context=context, extra=(*past, *FAKE_CAMERA))
+    assert (found["secure"], found["isolated"], found["camera"]) == (True, True, True)
+    assert (found["warnings"], report.runs[0].flags) == ("", ())
