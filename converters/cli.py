@@ -71,6 +71,13 @@ def _export_parser() -> ArgumentParser:
         metavar="DIR",
         help="also put the bundle into the iOS app: ios_demo/App/Models",
     )
+    parser.add_argument(
+        "--web",
+        type=Path,
+        metavar="PLACE",
+        help="also write a page that runs the bundle in a browser: a folder for any web host, or "
+        "FILE.html, one file that opens from a disk",
+    )
     add_common_arguments(parser)
     return parser
 
@@ -148,14 +155,18 @@ def _export(arguments: Namespace) -> None:
     from converters.bundling.apps import (
         add_to_android,
         add_to_ios,
+        add_to_web,
         check_android_assets,
         check_ios_resources,
+        check_web,
     )
 
     if arguments.android_assets is not None:
         check_android_assets(options, arguments.android_assets)
     if arguments.ios_resources is not None:
         check_ios_resources(options, arguments.ios_resources)
+    if arguments.web is not None:
+        check_web(options, arguments.web)
     with progress() as show:
         show("loading PyTorch")
         from converters.bundling.pipeline import export_bundle
@@ -168,6 +179,9 @@ def _export(arguments: Namespace) -> None:
     if arguments.ios_resources is not None:
         copied = add_to_ios(exported.path, arguments.ios_resources)
         print(f"in the iOS app: {copied}", file=sys.stderr)
+    if arguments.web is not None:
+        written = add_to_web(exported.path, arguments.web)
+        print(f"as a page: {written}", file=sys.stderr)
 
 
 def _explain(options: ExportOptions, *, as_json: bool) -> None:

@@ -23,6 +23,8 @@ OPTIONAL_PACKAGES: Final[Mapping[str, str]] = {
     "httpx2": "hub",
     "matplotlib": "train",
     "onnxruntime_qnn": "npu",
+    "segno": "browser",
+    "cryptography": "browser",
 }
 """Packages that only some operations need, with the extra of mobilevit-edge that installs each."""
 

@@ -22,7 +22,9 @@ from mobilevit_edge import entry
 
 ROOT = Path(__file__).parents[1]
 SUFFIXES = {
-    *(".py", ".json", ".txt", ".typed", ".safetensors", ".md", ".jinja", ".c", ".cpp", ".hpp")
+    *(".py", ".json", ".txt", ".typed", ".safetensors", ".md", ".jinja", ".c", ".cpp", ".hpp"),
+    # The page that runs bundles in a browser.
+    *(".html", ".css", ".js", ".svg", ".mjs", ".gz"),
 }
 PACKAGES = ("mobilevit_edge", "converters", "benchmarks")
 

@@ -1,4 +1,4 @@
-"""What a phone's app is asked to measure."""
+"""What a phone's app, or a browser's page, is asked to measure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from mobilevit_edge.formats.archive import app_name
 from mobilevit_edge.formats.bundle import TARGET_NAMES, Bundle, read_bundle
 
 PLATFORMS: Final[tuple[Phone, ...]] = get_args(Phone)
+
+_RANGES: Final = {
+    # The first call is the cold start: it never counts as a sample.
+    "warm_up": (1, 10_000),
+    "runs": (1, 100_000),
+    "rounds": (1, 100),
+    "cool_down": (0, 600),
+    "threads": (1, 16),
+}
 
 
 def _setting(default: int | bool, text: str, platforms: tuple[Phone, ...] = PLATFORMS) -> Any:
@@ -31,8 +40,23 @@ class DevicePlan:
     runs: int = _setting(100, "inferences per round")
     rounds: int = _setting(3, "rounds, each with a freshly loaded model")
     cool_down: int = _setting(10, "seconds to wait between rounds and between bundles")
-    threads: int = _setting(1, "threads of the runtime, on Android", ("android",))
+    threads: int = _setting(
+        1, "threads of the runtime, on Android and in browsers", ("android", "browser")
+    )
     pin: bool = _setting(True, "on Android: do not ask for one big core", ("android",))
+
+
+def check_plan(plan: DevicePlan) -> None:
+    """Refuse numbers that a report could not hold; apps check theirs by themselves.
+
+    Raises:
+        UsageError: one is out of range.
+    """
+    for name, (least, most) in _RANGES.items():
+        value = getattr(plan, name)
+        if not least <= value <= most:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} {value} is out of range: {least} to {most}")
 
 
 def settings_of(plan: DevicePlan, platform: Phone) -> dict[str, int | bool]:

@@ -1,4 +1,4 @@
-"""Handing a finished bundle to the sample apps."""
+"""Handing a finished bundle to the sample apps, and to a page of its own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from mobilevit_edge.formats.bundle import (
     read_bundle,
 )
 from mobilevit_edge.places import check_file_place, check_folder_place
+from mobilevit_edge.web.site import SiteContent, make_site
+from mobilevit_edge.web.writing import holds_only_a_site, write_page, write_site
 
 _ANDROID_FOLDER: Final = "bundles"
 """Where the app looks among its assets."""
+_PAGE: Final = ".html"
 
 
 def check_android_assets(options: ExportOptions, assets: Path) -> None:
@@ -92,6 +95,38 @@ def add_to_ios(bundle: Path, resources: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(whole.path / name, folder / name)
     return target
+
+
+def check_web(options: ExportOptions, place: Path) -> None:
+    """Refuse, before any work, what no browser could run.
+
+    Raises:
+        UsageError: another system's target, or several images at once.
+        OutputError: what is at ``place`` may not be replaced.
+    """
+    if "browser" not in get_target(options.target).phones(options):
+        raise UsageError(f"--web takes {_targets_for('browser')}")
+    if options.batch not in (1, None):
+        raise UsageError("--web takes one image at a time: leave out --batch")
+    if place.suffix == _PAGE:
+        check_file_place(place)
+    else:
+        check_folder_place(place, holds_only_a_site)
+
+
+def add_to_web(bundle: Path, place: Path) -> Path:
+    """Write a page with the bundle: a single file where ``place`` ends in .html, else a folder.
+
+    Raises:
+        OutputError: it cannot be written, or something else is in its place.
+    """
+    whole = read_bundle(bundle)
+    files = make_site({app_name(whole.path): whole}, SiteContent())
+    if place.suffix == _PAGE:
+        write_page(files, place)
+    else:
+        write_site(files, place)
+    return place
 
 
 def _zip_name(bundle: Path) -> str:

@@ -60,7 +60,8 @@ FLAT_LAYOUTS: Final = frozenset({"phase_layout"})
 _HEAD_PRECISIONS: Final = ("fp32", "fp16", "int8-weight-only")
 """Those in which heads for masks and boxes are verified."""
 
-Phone: TypeAlias = Literal["android", "ios"]
+Phone: TypeAlias = Literal["android", "ios", "browser"]
+"""What our sample app, or page, runs on."""
 Fp16By: TypeAlias = Literal["module", "converter"]
 
 
@@ -76,7 +77,7 @@ class TargetInfo:
             system brings it.
         packages: those that make its artifacts, whose versions a manifest lists.
         run_packages: those that run its artifacts.
-        phones: systems whose sample app runs its bundles.
+        phones: systems whose sample app, or page, runs its bundles.
         module_suffix: suffix of a file of any module; ``None`` where only whole models are made.
         takes_pixels: whether its format takes images and scales them itself.
         image_channels: how many channels its images may have.

@@ -151,6 +151,7 @@ class Series:
     before: DeviceState
     after: DeviceState
     flags: tuple[Flag, ...]
+    inferences_per_sample: int = 1
 
 
 @dataclass(frozen=True)
@@ -246,6 +247,7 @@ class Run:
     calm: Calm | None
     flags: tuple[Flag, ...]
     rows: tuple[Row, ...]
+    clock_step_ns: int | None = None
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,15 @@ def _in_class(class_: type, node: Node, schema: Node, where: str) -> list[str]:
     hints = typing.get_type_hints(class_)
     fields = [field.name for field in dataclasses.fields(class_)]
     problems = []
-    if not fields == list(node["properties"]) == node["required"]:
-        problems.append(f"{where}: {fields} against {node['required']}")
+    # What came later may be absent from older documents, and has a default.
+    optional = [name for name in node["properties"] if name not in node["required"]]
+    if not fields == list(node["properties"]) == [*node["required"], *optional]:
+        problems.append(f"{where}: {fields} against {node['required']} and {optional}")
+    problems += [
+        f"{where}.{field.name} is optional and has no default"
+        for field in dataclasses.fields(class_)
+        if field.name in optional and field.default is dataclasses.MISSING
+    ]
     if node["additionalProperties"] is not False:
         problems.append(f"{where} accepts unknown fields")
     for name in fields:
