@@ -18,7 +18,7 @@ import converters.job.source
 from converters.rewrites import REWRITES
 from converters.rewrites.base import Context, apply_rewrites
 from mobilevit_edge.formats.bundle import TargetName
-from tests.support.networks import BLOCKS, Family, tiny_model, tiny_spec
+from tests.support.networks import BLOCKS, Family, calibrated_model, tiny_model, tiny_spec
 from tests.support.rewrites import macs, record, rewrites_of
 
 Command = Callable[..., Any]
@@ -43,7 +43,8 @@ def arguments(target: TargetName, family: Family, *options: str) -> tuple[str, .
 def tiny_networks() -> Iterator[None]:
     """``--model`` takes the name of a family of tiny networks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(converters.job.source, "create_model", tiny_model)
+        patch.setattr(converters.job.source, "find_spec", tiny_spec)
+        patch.setattr(converters.job.source, "create_model", calibrated_model)
         yield
 
 

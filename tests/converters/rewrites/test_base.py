@@ -34,6 +34,7 @@ EXPORTS: tuple[tuple[TargetName, str, Precision], ...] = (
     *(("coreml", "mobilevit_xxs", "fp32"), ("onnx", "mobilevit_xxs", "fp32")),
     *(("executorch", "mobilevit_xxs", "fp32"), ("executorch", "mobilevit_xxs", "int8")),
     ("executorch", "mobilevitv2_050", "fp32"),
+    *(("litert", "mobilevit_xxs", "fp32"), ("litert", "mobilevitv2_050", "int8")),
 )
 """Exports whose lists of rewrites differ."""
 
