@@ -95,6 +95,19 @@ def parts_of(model: nn.Module, kind: type[Module]) -> list[tuple[str, Module]]:
     return [(name, part) for name, part in model.named_modules() if isinstance(part, kind)]
 
 
+def joint_norms(model: nn.Module) -> list[tuple[str, nn.GroupNorm]]:
+    """The group norms, as :func:`parts_of`, each of which is over all channels together.
+
+    Raises:
+        RefusedError: one has several groups.
+    """
+    norms = parts_of(model, nn.GroupNorm)
+    for name, norm in norms:
+        if norm.num_groups != 1:
+            raise RefusedError(f"{name} has {norm.num_groups} groups instead of one")
+    return norms
+
+
 def swap(model: nn.Module, name: str, part: nn.Module) -> None:
     """Put ``part`` at a dotted name."""
     model.set_submodule(name, part.eval())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
+from converters.rewrites.base import Context, Rewrite, joint_norms, parts_of, swap
 from mobilevit_edge.models.network import MobileViT
 
 
@@ -39,10 +39,7 @@ class MapInstanceNorm(nn.Module):
 
 
 def _apply(model: MobileViT, context: Context) -> int:
-    layer_norms, group_norms = parts_of(model, nn.LayerNorm), parts_of(model, nn.GroupNorm)
-    for name, norm in group_norms:
-        if norm.num_groups != 1:
-            raise RefusedError(f"{name} has {norm.num_groups} groups instead of one")
+    layer_norms, group_norms = parts_of(model, nn.LayerNorm), joint_norms(model)
     for name, layer_norm in layer_norms:
         swap(model, name, TokenInstanceNorm(layer_norm.eps))
     for name, norm in group_norms:

@@ -10,29 +10,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
+from converters.rewrites.base import Context, Rewrite, joint_norms, swap
 from mobilevit_edge.models.network import MobileViT
-
-_ALL = (1, 2, 3)
 
 
 class JointNorm(nn.Module):
-    """GroupNorm(1) without scale and shift. ``[B, d, P, N] -> same``."""
+    """GroupNorm(1) without scale and shift. ``[B, d, P, N] -> same``.
 
-    def __init__(self, eps: float) -> None:
+    ``axes`` are all but the batch's, wherever that is.
+    """
+
+    def __init__(self, eps: float, axes: tuple[int, int, int] = (1, 2, 3)) -> None:
         super().__init__()
         self.eps = eps
+        self.axes = axes
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x - x.mean(_ALL, keepdim=True)
-        return x * torch.rsqrt((x * x).mean(_ALL, keepdim=True) + self.eps)
+        x = x - x.mean(self.axes, keepdim=True)
+        return x * torch.rsqrt((x * x).mean(self.axes, keepdim=True) + self.eps)
 
 
 def _apply(model: MobileViT, context: Context) -> int:
-    norms = parts_of(model, nn.GroupNorm)
-    for name, norm in norms:
-        if norm.num_groups != 1:
-            raise RefusedError(f"{name} has {norm.num_groups} groups instead of one")
+    norms = joint_norms(model)
     for name, norm in norms:
         swap(model, name, JointNorm(norm.eps))
     return len(norms)

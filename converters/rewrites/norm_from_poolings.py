@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
+from converters.rewrites.base import Context, Rewrite, joint_norms, swap
 from mobilevit_edge.models.network import MobileViT
 
 
@@ -34,10 +34,7 @@ class PooledNorm(nn.Module):
 
 
 def _apply(model: MobileViT, context: Context) -> int:
-    norms = parts_of(model, nn.GroupNorm)
-    for name, norm in norms:
-        if norm.num_groups != 1:
-            raise RefusedError(f"{name} has {norm.num_groups} groups instead of one")
+    norms = joint_norms(model)
     for name, norm in norms:
         swap(model, name, PooledNorm(norm.eps))
     return len(norms)

@@ -5,8 +5,7 @@ layers, a softmax over the last axis of the scores, a weighted sum over tokens. 
 have channels last store both alike, but know only of the second that nothing has to move: around a
 softmax over positions they transpose whole maps. Pixels unfold and fold as in token_layout.
 
-The norms take their means over all tokens of an image: norm(x) = c / sqrt(mean(c^2) + eps) with
-c = x - mean(x).
+The norms take their means over all tokens of an image, as in joint_norm.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converters.rewrites.algebra import make_linear, matrix_of
-from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
+from converters.rewrites.base import Context, Rewrite, joint_norms, parts_of, swap
+from converters.rewrites.joint_norm import JointNorm
 from converters.rewrites.key_after_pooling import PooledKeyAttention
 from converters.rewrites.token_layout import from_tokens, to_tokens
 from mobilevit_edge.models.blocks import MapBlock, MapTransformerLayer
@@ -42,18 +42,6 @@ class PixelFold(nn.Module):
         return from_tokens(x.flatten(0, 1), size)
 
 
-class PixelNorm(nn.Module):
-    """GroupNorm(1) without scale and shift. ``[P, B, N, d] -> same``."""
-
-    def __init__(self, eps: float) -> None:
-        super().__init__()
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x - x.mean(_ALL_BUT_BATCH, keepdim=True)
-        return x * torch.rsqrt((x * x).mean(_ALL_BUT_BATCH, keepdim=True) + self.eps)
-
-
 class PixelAttention(nn.Module):
     """Separable attention with keys projected after pooling. ``[P, B, N, d] -> same``."""
 
@@ -77,10 +65,7 @@ def _linear(conv: nn.Conv2d) -> nn.Linear:
 
 def _apply(model: MobileViT, context: Context) -> int:
     blocks = parts_of(model, MapBlock)
-    for name, block in blocks:
-        for _, norm in parts_of(block, nn.GroupNorm):
-            if norm.num_groups != 1:
-                raise RefusedError(f"a norm of {name} has {norm.num_groups} groups instead of one")
+    norms = joint_norms(model)
     for _, block in blocks:
         for _, layer in parts_of(block, MapTransformerLayer):
             assert isinstance(layer.attention, PooledKeyAttention)
@@ -89,9 +74,9 @@ def _apply(model: MobileViT, context: Context) -> int:
                 conv = layer.get_submodule(projection)
                 assert isinstance(conv, nn.Conv2d)
                 swap(layer, projection, _linear(conv))
-        for path, norm in parts_of(block, nn.GroupNorm):
-            swap(block, path, PixelNorm(norm.eps))
         block.unfold, block.fold = PixelUnfold(), PixelFold()
+    for name, norm in norms:
+        swap(model, name, JointNorm(norm.eps, _ALL_BUT_BATCH))
     return len(blocks)
 
 

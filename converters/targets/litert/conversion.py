@@ -13,8 +13,9 @@ from converters.job.wrapping import ExportableModel, example_input
 from converters.precision.apply import PrecisionPlan
 from converters.quiet import native_quiet, quiet
 from converters.targets.base import INPUT_NAME, output_name
+from converters.targets.litert.flatbuffer import pack, unpack
 from converters.targets.litert.interface import give_plain_types
-from converters.targets.litert.metadata import describe
+from converters.targets.litert.metadata import describe, with_labels
 from converters.targets.litert.weights import shrink_weights
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Task
@@ -63,8 +64,10 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
         output,
         quantized=quantized,
     )
-    content = shrink_weights(content, job.options.precision)
-    path.write_bytes(describe(give_plain_types(content), job))
+    model = unpack(shrink_weights(content, job.options.precision))
+    give_plain_types(model)
+    describe(model, job)
+    path.write_bytes(with_labels(pack(model), job))
 
 
 def convert_module(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:

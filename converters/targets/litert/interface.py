@@ -15,12 +15,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from converters.targets.litert.flatbuffer import kind_of, pack, schema, unpack
+from converters.targets.litert.flatbuffer import kind_of, schema
 
 
-def give_plain_types(content: bytes) -> bytes:
-    """The same file whose inputs are fp32 or bytes, and whose outputs are fp32."""
-    model = unpack(content)
+def give_plain_types(model: Any) -> None:
+    """Change a ``ModelT`` in place: its inputs become fp32 or bytes, its outputs fp32."""
     graph = model.subgraphs[0]
     for position, index in enumerate(graph.inputs):
         tensor = graph.tensors[index]
@@ -40,7 +39,6 @@ def give_plain_types(content: bytes) -> bytes:
             _retarget(model.signatureDefs[0].outputs, index, plain)
             graph.outputs[position] = plain
             graph.operators.append(_dequantize(model, index, plain))
-    return pack(model)
 
 
 def _add_float_twin(model: Any, graph: Any, index: int) -> int:

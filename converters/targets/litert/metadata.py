@@ -10,14 +10,14 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from flatbuffers import Builder
 from flatbuffers.number_types import Int8Flags, Uint8Flags, Uint32Flags
 
 from converters.job.job import ExportJob
 from converters.targets.base import INPUT_NAME, output_name
-from converters.targets.litert.flatbuffer import pack, schema, unpack
+from converters.targets.litert.flatbuffer import schema
 from mobilevit_edge.formats.bundle import LABELS_FILE
 from mobilevit_edge.input_contract import InputContract
 
@@ -35,20 +35,24 @@ _AXIS_LABELS: Final = 2
 _BYTES: Final = 255.0
 
 
-def describe(content: bytes, job: ExportJob) -> bytes:
-    """The file with its input, its output and its labels described."""
-    model = unpack(content)
+def describe(model: Any, job: ExportJob) -> None:
+    """Add to a ``ModelT`` what its input, its output and its labels are."""
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = bytearray(_metadata(job))
     entry.name, entry.buffer = _NAME, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or ()), entry]
-    file = io.BytesIO(pack(model))
-    if job.task != "embedding":
-        with zipfile.ZipFile(file, "a") as archive:
-            # A date of its own would make every export another file.
-            name = zipfile.ZipInfo(LABELS_FILE, (1980, 1, 1, 0, 0, 0))
-            archive.writestr(name, "\n".join(job.source.labels) + "\n")
+
+
+def with_labels(content: bytes, job: ExportJob) -> bytes:
+    """The file with the labels that its metadata name behind it; as it is without classes."""
+    if job.task == "embedding":
+        return content
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        # A date of its own would make every export another file.
+        name = zipfile.ZipInfo(LABELS_FILE, (1980, 1, 1, 0, 0, 0))
+        archive.writestr(name, "\n".join(job.source.labels) + "\n")
     return file.getvalue()
 
 
