@@ -16,7 +16,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def test_the_python_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text("utf-8"), re.DOTALL)
+    blocks = re.findall(
+        r"```python\n(.*?)```", (DOCS / "howto" / "python.md").read_text("utf-8"), re.DOTALL
+    )
     assert len(blocks) >= 5
     (tmp_path / "page.py").write_text("\n".join(blocks))
     Image.new("RGB", (100, 80), (90, 140, 60)).save(tmp_path / "photo.png")

@@ -137,7 +137,7 @@ def test_every_requirement_admits_the_version_that_is_pinned_for_development() -
 
 
 def test_the_documented_versions_are_those_of_the_metadata() -> None:
-    text = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    text = (ROOT / "docs" / "reference" / "dependencies.md").read_text("utf-8")
     row = r"^\| ([\w-]+)[^|]* \| `(.+?)` \| ([\d.]+) \| ([\d.]+) \|"
     documented = set()
     for name, text_of_range, lowest, highest in re.findall(row, text, re.MULTILINE):

@@ -39,7 +39,7 @@ def command(arguments: Namespace) -> None:
     run("mobilevit-predict", str(bundle), str(photo))
     draw(photo, classes_of(bundle, photo)).save(picture)
     print(f"\nThe picture with these answers: {picture}")
-    print("The weights know the ten classes of CIFAR-10, seen at 64x64: docs/demo_model.md.")
+    print("The weights know CIFAR-10's ten classes, seen at 64x64: docs/measurements/demo_model.md")
     print("With a checkpoint of your own: mobilevit-export --target onnx --weights CHECKPOINT")
 
 

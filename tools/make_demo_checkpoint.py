@@ -2,8 +2,8 @@
 
     python -m tools.make_demo_checkpoint RUN_DIR
 
-Weights and statistics are rounded to fp16, which halves the file; ``docs/demo_model.md`` says what
-that costs.
+Weights and statistics are rounded to fp16, which halves the file;
+``docs/measurements/demo_model.md`` says what that costs.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from mobilevit_edge.weights.sources import HUB_PREFIX, HubSource, find_source
 __all__ = ["DEMO", "HUB_PREFIX", "Checkpoint", "Source", "StateDict", "read_checkpoint"]
 
 DEMO: Final = "demo"
-"""The source that stands for the checkpoint in this package: ``docs/demo_model.md``."""
+"""Stands for the checkpoint in this package: ``docs/measurements/demo_model.md``."""
 _MAX_NESTING: Final = 3
 _MAX_MAPPINGS: Final = 10_000
 _MAX_NETWORKS: Final = 16

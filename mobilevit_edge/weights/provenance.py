@@ -3,7 +3,7 @@
 Weights say nothing about the channel order they were trained with. A Hugging Face folder contains
 its processor's settings, and ``mobilevit-train`` writes its own into config.json; elsewhere the
 naming scheme shows which code made the file, and the evaluation settings of that code apply.
-``docs/preprocessing.md`` holds the evidence for each of them.
+``docs/explanation/preprocessing.md`` holds the evidence for each of them.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.benchmarks import onnx_model
 
-MEASURING = Path(__file__).parents[2] / "docs" / "measuring.md"
+MEASURING = Path(__file__).parents[2] / "docs" / "howto" / "measuring.md"
 
 
 def test_the_bare_loop_of_the_documents_measures_a_model(tmp_path: Path) -> None:

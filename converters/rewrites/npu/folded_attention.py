@@ -28,7 +28,7 @@ from converters.rewrites.npu.pixels import PixelConv
 from mobilevit_edge.models.network import MobileViT
 
 MAX_DIM: Final = 96
-"""The width up to which this is worth it, by simulated cycles: docs/npu.md."""
+"""The width up to which this is worth it, by simulated cycles: docs/howto/npu.md."""
 MAX_JOINT_TOKENS: Final = 64
 """Up to so many tokens, one product for all heads is faster than one for each."""
 

@@ -25,7 +25,7 @@ from mobilevit_edge.models.network import MobileViT
 VECTOR: Final = 32
 """Channels that lie together in a tile of a map."""
 MIN_TOKENS: Final = 65
-"""By simulated cycles: docs/npu.md."""
+"""By simulated cycles: docs/howto/npu.md."""
 
 
 class PaddedHeadAttention(nn.Module):

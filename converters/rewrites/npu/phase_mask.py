@@ -24,7 +24,7 @@ from mobilevit_edge.specs import PATCH
 MASKED: Final = -1e4
 """Beyond what exp tells from zero, within fp16."""
 MAX_TOKENS: Final = 64
-"""By simulated cycles: docs/npu.md."""
+"""By simulated cycles: docs/howto/npu.md."""
 
 
 def phases_of_pixels(size: tuple[int, int]) -> Tensor:

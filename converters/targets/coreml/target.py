@@ -42,7 +42,7 @@ _REWRITES: Final = (
     "linear_pair_merge",
     "head_as_convolution",
 )
-"""By the Neural Engine's known habits: ``docs/coreml.md``."""
+"""By the Neural Engine's known habits: ``docs/howto/coreml.md``."""
 
 
 class CoreMLTarget(Target):

@@ -80,7 +80,10 @@ class ExecuTorchTarget(Target):
             )
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
-        """By measurement: ``docs/latency.md``, and ``docs/arm.md`` for token layouts in fp32."""
+        """By measurement: ``docs/measurements/latency.md``.
+
+        Token layouts in fp32: ``docs/measurements/arm.md``.
+        """
         if (options.backend, options.precision, spec.layout) == (_XNNPACK, "fp32", "tokens"):
             return for_head((*_REWRITES, "bounded_softmax", "tanh_silu"), spec)
         return for_head((*_REWRITES, "explicit_silu"), spec)

@@ -64,7 +64,7 @@ class LiteRTTarget(Target):
             raise UsageError("--raw-input takes NHWC pixels: leave out --layout")
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
-        """By measurement: ``docs/latency.md``."""
+        """By measurement: ``docs/measurements/latency.md``."""
         names = _FOR_TOKENS if spec.layout == "tokens" else _FOR_MAPS
         # As a sigmoid and a product, each of which gets a scale of its own.
         return (*names, "explicit_silu") if options.precision == "int8" else names

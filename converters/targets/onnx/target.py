@@ -35,7 +35,7 @@ _REWRITES: Final = (
     "blocked_layout",
     "linear_pair_merge",
 )
-"""By measurement: ``docs/latency.md``."""
+"""By measurement: ``docs/measurements/latency.md``."""
 
 
 class OnnxTarget(Target):

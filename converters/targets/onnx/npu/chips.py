@@ -42,4 +42,4 @@ CHIPS: Final[Mapping[str, Chip]] = MappingProxyType(
         )
     }
 )
-"""Chips by name: ``docs/npu.md`` says how far to trust the simulated ones."""
+"""Chips by name: ``docs/howto/npu.md`` says how far to trust the simulated ones."""

@@ -29,7 +29,7 @@ REWRITES: Final = (
     "linear_pair_merge",
     "head_as_convolution",
 )
-"""By simulated cycles: ``docs/npu.md``."""
+"""By simulated cycles: ``docs/howto/npu.md``."""
 
 OPERATORS: Final = frozenset(
     {
