@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 PHOTO_PACKAGE := scikit-image==0.26.0
 
-.PHONY: demo check test coverage arm android ios lint clean
+.PHONY: demo check test coverage arm android ios docs lint clean
 
 demo: $(VENV)/.installed
 	@# The wheel alone: its photo is all that is used.
@@ -38,6 +38,11 @@ android: $(VENV)/.installed
 ios: $(VENV)/.installed
 	$(BIN)/python -m tools.ios.check
 
+# The documents as a site that opens from a disk; a link that leads nowhere fails.
+docs: $(VENV)/.installed
+	$(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet docs site
+	@echo "site/index.html"
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -53,4 +58,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt excludes.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo site build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

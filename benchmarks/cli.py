@@ -23,10 +23,11 @@ from mobilevit_edge.console import run_command
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``mobilevit-bench``."""
-    return run_command(_parser(), _command, argv)
+    return run_command(bench_parser(), _command, argv)
 
 
-def _parser() -> ArgumentParser:
+def bench_parser() -> ArgumentParser:
+    """The subcommands of ``mobilevit-bench`` and their options."""
     parser = ArgumentParser(
         prog="mobilevit-bench",
         description="Measure models on one core, with raw samples and honest intervals.",

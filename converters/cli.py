@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 
 def export_main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``mobilevit-export``."""
-    return run_command(_export_parser(), _export, argv)
+    return run_command(export_parser(), _export, argv)
 
 
 def predict_main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``mobilevit-predict``."""
-    return run_command(_predict_parser(), _predict, argv)
+    return run_command(predict_parser(), _predict, argv)
 
 
-def _export_parser() -> ArgumentParser:
+def export_parser() -> ArgumentParser:
+    """The options of ``mobilevit-export``."""
     parser = ArgumentParser(
         prog="mobilevit-export",
         description="Turn a MobileViT checkpoint into a verified, self-describing bundle.",
@@ -113,7 +114,8 @@ def _add_option(parser: Any, entry: Field[Any]) -> None:
         parser.add_argument(alias, **settings | hidden)
 
 
-def _predict_parser() -> ArgumentParser:
+def predict_parser() -> ArgumentParser:
+    """The options of ``mobilevit-predict``."""
     parser = ArgumentParser(
         prog="mobilevit-predict",
         description="Answer images with a bundle of mobilevit-export: classes, masks or boxes.",

@@ -25,7 +25,7 @@ from mobilevit_edge.temporary import is_about_temporary_folder, no_temporary_fol
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
-_UNEXPECTED: Final = 1
+UNEXPECTED: Final = 1
 _LONGEST_MESSAGE: Final = 1800
 """Characters; a message may quote a file of any size."""
 _SYSTEM_ERRORS: Final = frozenset(
@@ -95,7 +95,7 @@ def run_command(
             f"run again with --debug and report what it prints)",
             debug=arguments.debug,
         )
-        return _UNEXPECTED
+        return UNEXPECTED
     return 0
 
 

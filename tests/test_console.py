@@ -121,7 +121,7 @@ def test_the_optional_packages_are_those_of_the_extras() -> None:
     packages = {
         name(requirement): extra
         for extra, requirements in project["optional-dependencies"].items()
-        if extra not in ("all", "dev")
+        if extra not in ("all", "dev", "docs")
         for requirement in requirements
         # An extra may narrow the range of what is always installed.
         if name(requirement) not in always

@@ -89,7 +89,7 @@ def requirements(*, development: bool) -> Iterator[Requirement]:
     project = metadata()["project"]
     groups: dict[str, list[str]] = {"": project["dependencies"]}
     groups |= project["optional-dependencies"]
-    dev = groups.pop("dev")
+    dev = [*groups.pop("dev"), *groups.pop("docs")]
     texts = [text for group in groups.values() for text in group]
     if development:
         texts += [*dev, *metadata()["build-system"]["requires"]]

@@ -24,7 +24,7 @@ _RECIPE_NAMES: Final = frozenset(field.name for field in fields(Recipe))
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``mobilevit-train``."""
-    return run_command(_parser(), _train, argv)
+    return run_command(train_parser(), _train, argv)
 
 
 def _scales(text: str) -> tuple[int, ...]:
@@ -34,7 +34,8 @@ def _scales(text: str) -> tuple[int, ...]:
         raise ArgumentTypeError(f"{text!r} is not a list such as 160,192,256") from error
 
 
-def _parser() -> ArgumentParser:
+def train_parser() -> ArgumentParser:
+    """The options of ``mobilevit-train``."""
     parser = ArgumentParser(
         prog="mobilevit-train",
         description="Fine-tune a MobileViT on a folder of class folders, or train it from "

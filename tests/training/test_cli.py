@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import mobilevit_edge as me
-from mobilevit_edge.training.cli import _parser
+from mobilevit_edge.training.cli import train_parser
 from mobilevit_edge.training.recipe import Recipe
 from tests.training.conftest import QUICK, Train, state_of
 
@@ -137,6 +137,6 @@ def test_options_that_cannot_be_parsed_are_usage_errors(
 
 
 def test_help_shows_the_recipes_defaults() -> None:
-    text = " ".join(_parser().format_help().split())
+    text = " ".join(train_parser().format_help().split())
     for name in ("epochs", "batch_size", "learning_rate", "ema_decay", "validation_share"):
         assert f"(default: {getattr(Recipe, name)})" in text

@@ -1,0 +1,1 @@
+"""The documents as a site, and what of them is made from the code."""
