@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from converters.job.options import GROUPS, ExportOptions, flag_of, option_of
 from mobilevit_edge.arguments import whole_number
+from mobilevit_edge.command_parser import CommandParser, is_completing
 from mobilevit_edge.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import TARGET_NAMES
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 def export_main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``mobilevit-export``."""
+    given = sys.argv[1:] if argv is None else argv
+    if not given and not is_completing():
+        from converters.welcome import welcome
+
+        print(welcome())
+        return UsageError.exit_code
     return run_command(export_parser(), _export, argv)
 
 
@@ -37,50 +44,69 @@ def predict_main(argv: Sequence[str] | None = None) -> int:
 
 def export_parser() -> ArgumentParser:
     """The options of ``mobilevit-export``."""
-    parser = ArgumentParser(
+    parser = CommandParser(
         prog="mobilevit-export",
+        usage="mobilevit-export --target TARGET --weights CHECKPOINT [OPTION ...]",
         description="Turn a MobileViT checkpoint into a verified, self-describing bundle.",
-        epilog="exit codes: 0 done, 2 usage, 3 package missing, 4 bad input, "
+        examples=(
+            "mobilevit-export --target onnx --weights demo",
+            "mobilevit-export --target executorch --weights checkpoint.pt --labels classes.txt",
+            "mobilevit-export --target onnx --weights checkpoint.pt --precision int8 \\",
+            "    --calibration photos/ --verify labeled/",
+            "mobilevit-export --target coreml --weights ORG/REPO --precision fp16",
+            "mobilevit-export --diagnose --weights checkpoint.pt --labels classes.txt \\",
+            "    --verify labeled/",
+        ),
+        exit_codes="0 done, 2 usage, 3 package missing, 4 bad input, "
         "5 conversion failed, 6 verification failed",
     )
-    parser.add_argument("--list", action="store_true", help="show the models and exit")
-    parser.add_argument(
+    groups: dict[str, Any] = {
+        name: parser.add_argument_group(name, description) for name, description in GROUPS.items()
+    }
+    for entry in fields(ExportOptions):
+        _add_option(groups[option_of(entry).group], entry)
+    _add_apps(parser.add_argument_group("apps"))
+    _add_questions(parser.add_argument_group("instead of an export"))
+    add_common_arguments(parser)
+    parser.add_version()
+    return parser
+
+
+def _add_questions(group: Any) -> None:
+    group.add_argument("--list", action="store_true", help="show the models and exit")
+    group.add_argument(
         "--explain",
         action="store_true",
         help="show what each rewrite of the target does to the model, and exit",
     )
-    parser.add_argument(
+    group.add_argument(
         "--diagnose",
         action="store_true",
         help="show which preprocessing fits the checkpoint, by the labeled photos of --verify, and "
         "exit",
     )
-    groups: dict[str, Any] = {"": parser}
-    for name, description in GROUPS.items():
-        groups[name] = parser.add_argument_group(name, description)
-    for entry in fields(ExportOptions):
-        _add_option(groups[option_of(entry).group], entry)
-    parser.add_argument(
+
+
+def _add_apps(group: Any) -> None:
+    group.add_argument(
         "--android-assets",
         type=Path,
         metavar="DIR",
         help="also put the bundle into the Android app: android_demo/app/src/main/assets",
     )
-    parser.add_argument(
+    group.add_argument(
         "--ios-resources",
         type=Path,
         metavar="DIR",
         help="also put the bundle into the iOS app: ios_demo/App/Models",
     )
-    parser.add_argument(
+    group.add_argument(
         "--web",
         type=Path,
         metavar="PLACE",
         help="also write a page that runs the bundle in a browser: a folder for any web host, or "
         "FILE.html, one file that opens from a disk",
     )
-    add_common_arguments(parser)
-    return parser
 
 
 def _add_option(parser: Any, entry: Field[Any]) -> None:
@@ -116,9 +142,15 @@ def _add_option(parser: Any, entry: Field[Any]) -> None:
 
 def predict_parser() -> ArgumentParser:
     """The options of ``mobilevit-predict``."""
-    parser = ArgumentParser(
+    parser = CommandParser(
         prog="mobilevit-predict",
         description="Answer images with a bundle of mobilevit-export: classes, masks or boxes.",
+        examples=(
+            "mobilevit-predict bundle photo.jpg --top-k 3",
+            "mobilevit-predict bundle photos/ --json",
+            "mobilevit-predict mask-bundle photo.jpg --overlay drawn/",
+        ),
+        exit_codes="0 done, 2 usage, 3 package missing, 4 bad input (an image, a bundle)",
     )
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
     parser.add_argument(
@@ -132,6 +164,7 @@ def predict_parser() -> ArgumentParser:
         help="also draw each image with its mask or boxes, as a PNG in this folder",
     )
     add_common_arguments(parser)
+    parser.add_version()
     return parser
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
+from mobilevit_edge.command_parser import complete
 from mobilevit_edge.errors import (
     OPTIONAL_PACKAGES,
     MissingPackageError,
@@ -58,6 +59,7 @@ def run_command(
     parser: ArgumentParser, command: Callable[[Namespace], None], argv: Sequence[str] | None
 ) -> int:
     """Parse, run, and turn any failure into one message and its exit code."""
+    complete(parser)
     arguments = parser.parse_args(argv)
     stopped = unwind_on_signals()
     for stream in (sys.stdout, sys.stderr):
@@ -118,15 +120,22 @@ def _discard_output() -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """A function that shows the current step on a terminal's stderr; silent when piped."""
+    """A function that shows the current step and its time on a terminal; silent when piped."""
     if not sys.stderr.isatty():
         yield lambda step: None
         return
     from rich.console import Console
-    from rich.text import Text
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    with Console(stderr=True).status("starting") as status:
-        yield lambda step: status.update(Text(one_line(step)))
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", style="none", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("starting", total=None)
+        # Each step's own time: what takes long is seen to.
+        yield lambda step: shown.reset(task, description=one_line(step))
 
 
 def _known(error: Exception) -> MobileViTEdgeError | None:
@@ -149,7 +158,13 @@ def _report(parser: ArgumentParser, text: str, *, debug: bool) -> None:
     with suppress(OSError):
         if debug:
             traceback.print_exc()
-        print(f"{parser.prog}: error: {message(text, _LONGEST_MESSAGE)}", file=sys.stderr)
+        word = _in_red("error:") if sys.stderr.isatty() else "error:"
+        print(f"{parser.prog}: {word} {message(text, _LONGEST_MESSAGE)}", file=sys.stderr)
+
+
+def _in_red(word: str) -> str:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return word if plain else f"\x1b[1;31m{word}\x1b[0m"
 
 
 def unwind_on_signals() -> Callable[[], int | None]:

@@ -20,6 +20,7 @@ def register(subparsers: Any) -> None:
         "must match this machine's (else exit code 6), and the executed instructions of one "
         "inference are counted. A count is not a latency. The first use gathers QEMU, Debian's "
         "arm64 libraries and the runtimes into a cache; without bundles that is all it does.",
+        examples=("mobilevit-bench arm BUNDLE --images photos/",),
     )
     parser.add_argument("bundles", type=Path, nargs="*", metavar="BUNDLE")
     parser.add_argument(

@@ -27,6 +27,7 @@ def register(subparsers: Any) -> None:
         help="measure the three attention units against the number of tokens",
         description="Multi-head, Linformer and separable attention on one core: alone (d = 512, 8 "
         "heads) against the number of tokens, and inside MobileViT-S.",
+        examples=("mobilevit-bench attention",),
     )
     parser.add_argument(
         "--max-tokens",

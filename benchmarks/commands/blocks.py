@@ -24,6 +24,7 @@ def register(subparsers: Any) -> None:
         description="Stem, every inverted residual, every MobileViT block with its local part, "
         "attention layers, feed-forward layers and fusion, and the head: each exported by itself "
         "and measured in turn with the whole network and with its lower bound. Weights are random.",
+        examples=("mobilevit-bench blocks --model mobilevit_s",),
     )
     parser.add_argument("--model", type=model_name, required=True, metavar="NAME")
     parser.add_argument(

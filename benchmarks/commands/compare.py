@@ -25,6 +25,10 @@ def register(subparsers: Any) -> None:
         description="Say whether A is faster or slower than B, or neither. Two bundles are "
         "measured in turn, in many processes; two reports are compared row by row by their names, "
         "which does not cover what changed on the machine in between.",
+        examples=(
+            "mobilevit-bench compare plain rewritten",
+            "mobilevit-bench compare before.json after.json",
+        ),
     )
     parser.add_argument("a", type=Path, metavar="A", help="a bundle or a report")
     parser.add_argument("b", type=Path, metavar="B", help="another of the same kind")

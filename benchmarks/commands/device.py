@@ -36,6 +36,10 @@ def register(subparsers: Any) -> None:
         "them (mobilevit-export --ios-resources). 'browser' serves a page that measures ONNX "
         "bundles wherever it is opened, and waits for its report. The report is added to an "
         "existing file.",
+        examples=(
+            "mobilevit-bench device browser BUNDLE --host 0.0.0.0",
+            "mobilevit-bench device android BUNDLE BUNDLE",
+        ),
     )
     parser.add_argument("platform", choices=PLATFORMS)
     parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")

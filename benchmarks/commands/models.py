@@ -30,6 +30,10 @@ def register(subparsers: Any) -> None:
         description="Every combination of models, targets, precisions, image sizes and batches, "
         "in turn on one core. Weights are random, since latency does not depend on them; measure "
         "bundles of your own checkpoints with: mobilevit-bench run BUNDLE...",
+        examples=(
+            "mobilevit-bench models --model mobilevit_xxs mobilevitv2_050 --target onnx",
+            "mobilevit-bench models --target onnx executorch --precision fp32 int8 --budget-ms 20",
+        ),
     )
     parser.add_argument(
         "--model",

@@ -24,6 +24,7 @@ def register(subparsers: Any) -> None:
         "whether a chip takes the whole graph (else exit code 6), and the time that the compiler "
         "simulates, where it does. Simulated, not a phone's latency. Needs the extra npu, on "
         "Linux.",
+        examples=("mobilevit-bench npu BUNDLE --soc sa8255 --images photos/",),
     )
     parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
     parser.add_argument(

@@ -16,6 +16,7 @@ def register(subparsers: Any) -> None:
         help="show reports, as Markdown or HTML",
         description="Merge latency reports, from this machine or a phone, into Markdown on "
         "standard output, or into one self-contained HTML page.",
+        examples=("mobilevit-bench report computer.json phone.json --html page.html",),
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write an HTML page instead")

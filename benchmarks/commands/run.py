@@ -18,6 +18,10 @@ def register(subparsers: Any) -> None:
         "run",
         help="measure bundles",
         description="Measure bundles of mobilevit-export in turn on one core.",
+        examples=(
+            "mobilevit-bench run BUNDLE BUNDLE",
+            "mobilevit-bench run BUNDLE --profile --processes 5",
+        ),
     )
     parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
     add_report_arguments(parser, "latency-report.json")

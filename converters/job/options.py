@@ -44,7 +44,11 @@ DeploymentTarget: TypeAlias = Literal[
 ]
 DEPLOYMENT_TARGETS: Final[tuple[DeploymentTarget, ...]] = get_args(DeploymentTarget)
 
+_INPUT, _ARTIFACT, _CHECKS = "checkpoint", "artifact", "checks"
 GROUPS: Final[Mapping[str, str | None]] = {
+    _INPUT: "what goes in",
+    _ARTIFACT: "what comes out",
+    _CHECKS: "whether it is right, by your own photos",
     "int8": None,
     **dict.fromkeys(TARGET_NAMES),
     "head": "of a checkpoint with a head for masks or boxes",
@@ -62,7 +66,7 @@ class Option:
 
     Attributes:
         help: what ``--help`` says.
-        group: its group of :data:`GROUPS`, empty for those that every export has.
+        group: its group of :data:`GROUPS`.
         metavar: what stands for its value.
         parse: text to value; ``None`` for text itself and for switches.
         choices: the values there are.
@@ -72,7 +76,7 @@ class Option:
     """
 
     help: str
-    group: str = ""
+    group: str
     metavar: str | None = None
     parse: Callable[[str], Any] | None = None
     choices: tuple[str, ...] | None = None
@@ -96,9 +100,9 @@ def _image_size(text: str) -> tuple[int, int] | Literal["dynamic"]:
     return "dynamic" if text == "dynamic" else arguments.image_size(text)
 
 
-def _shown(help_: str, **settings: Any) -> dict[str, Option]:
+def _shown(help_: str, group: str, **settings: Any) -> dict[str, Option]:
     """The metadata of a field that is an option."""
-    return {_OPTION: Option(help_, **settings)}
+    return {_OPTION: Option(help_, group, **settings)}
 
 
 @dataclass(frozen=True)
@@ -116,23 +120,31 @@ class ExportOptions:
             "or .safetensors file, a Hugging Face folder, or a repository on the hub; demo is the "
             "checkpoint in this package",
             metavar="PATH|ORG/REPO[@REVISION]|demo|random",
+            group=_INPUT,
         )
     )
-    target: TargetName = field(metadata=_shown("what to export to", choices=TARGET_NAMES))
+    target: TargetName = field(
+        metadata=_shown("what to export to", choices=TARGET_NAMES, group=_ARTIFACT)
+    )
     output: str | Path | None = field(
         default=None,
         metadata=_shown(
-            "the bundle's folder; default: a telling name here", metavar="DIR", parse=Path
+            "the bundle's folder; default: a telling name here",
+            metavar="DIR",
+            parse=Path,
+            group=_ARTIFACT,
         ),
     )
     model: str = field(
-        default="auto", metadata=_shown("default: recognized from the checkpoint", metavar="NAME")
+        default="auto",
+        metadata=_shown("default: recognized from the checkpoint", metavar="NAME", group=_INPUT),
     )
     labels: str | Path | None = field(
         default=None,
         metadata=_shown(
             "class names, one per line; default: the checkpoint's",
             metavar=f"FILE|{'|'.join(DATA_SETS)}",
+            group=_INPUT,
         ),
     )
     precision: Precision = field(
@@ -142,6 +154,7 @@ class ExportOptions:
             "while it runs, int8-weight-only makes the file small; palettes are Core ML's; w8a16, "
             "w8a8 and mixed, which chooses for each part, are the NPU's",
             choices=tuple(PRECISIONS),
+            group=_ARTIFACT,
         ),
     )
     image_size: tuple[int, int] | Literal["dynamic"] | None = field(
@@ -151,11 +164,14 @@ class ExportOptions:
             "other (onnx)",
             metavar="H[xW]|dynamic",
             parse=_image_size,
+            group=_ARTIFACT,
         ),
     )
     batch: int | None = field(
         default=1,
-        metadata=_shown("images per call (default 1)", metavar="N|dynamic", parse=_batch_size),
+        metadata=_shown(
+            "images per call (default 1)", metavar="N|dynamic", parse=_batch_size, group=_ARTIFACT
+        ),
     )
     activation: Activation = field(
         default="none",
@@ -164,11 +180,15 @@ class ExportOptions:
             "sigmoid where each output stands for itself",
             choices=get_args(Activation),
             switches={"--softmax": "softmax"},
+            group=_ARTIFACT,
         ),
     )
     raw_input: bool = field(
         default=False,
-        metadata=_shown("take uint8 NHWC RGB pixels: scaling and channel order go into the graph"),
+        metadata=_shown(
+            "take uint8 NHWC RGB pixels: scaling and channel order go into the graph",
+            group=_ARTIFACT,
+        ),
     )
     no_rewrite: tuple[str, ...] = field(
         default=(),
@@ -176,6 +196,7 @@ class ExportOptions:
             "leave out one of the target's exact rewrites (may be repeated)",
             metavar="NAME",
             repeated=True,
+            group=_ARTIFACT,
         ),
     )
     verify: str | Path | None = field(
@@ -185,6 +206,7 @@ class ExportOptions:
             "model and of the artifact",
             metavar="IMAGE_OR_DIR",
             parse=Path,
+            group=_CHECKS,
         ),
     )
     max_accuracy_drop: float | None = field(
@@ -194,12 +216,14 @@ class ExportOptions:
             "images (default 1)",
             metavar="POINTS",
             parse=arguments.number("a number of percentage points, 0 to 100", most=100, zero=True),
+            group=_CHECKS,
         ),
     )
     trust_preprocessing: bool = field(
         default=False,
         metadata=_shown(
-            "export although the model answers --verify's labeled photos no better than chance"
+            "export although the model answers --verify's labeled photos no better than chance",
+            group=_CHECKS,
         ),
     )
     calibration: str | Path | None = field(
@@ -338,13 +362,26 @@ class ExportOptions:
     )
     channel_order: ChannelOrder | None = field(
         default=None,
-        metadata=_shown("", group="preprocessing", parse=str.upper, choices=COLOR_ORDERS),
+        metadata=_shown(
+            "the order of the colors that the model was trained on",
+            group="preprocessing",
+            parse=str.upper,
+            choices=COLOR_ORDERS,
+        ),
     )
     resize: ResizeRule | None = field(
-        default=None, metadata=_shown("", group="preprocessing", choices=get_args(ResizeRule))
+        default=None,
+        metadata=_shown(
+            "how an image gets the model's size: cropped with its proportions kept, or stretched",
+            group="preprocessing",
+            choices=get_args(ResizeRule),
+        ),
     )
     interpolation: Interpolation | None = field(
-        default=None, metadata=_shown("", group="preprocessing", choices=get_args(Interpolation))
+        default=None,
+        metadata=_shown(
+            "the filter of that resize", group="preprocessing", choices=get_args(Interpolation)
+        ),
     )
     normalize: NormalizationName | None = field(
         default=None,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mobilevit_edge.arguments import whole_number
+from mobilevit_edge.command_parser import CommandParser
 from mobilevit_edge.console import add_common_arguments, run_command
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.specs import SPECS
@@ -36,29 +37,37 @@ def _scales(text: str) -> tuple[int, ...]:
 
 def train_parser() -> ArgumentParser:
     """The options of ``mobilevit-train``."""
-    parser = ArgumentParser(
+    parser = CommandParser(
         prog="mobilevit-train",
         description="Fine-tune a MobileViT on a folder of class folders, or train it from "
         "scratch. RUN_DIR/checkpoint is what mobilevit-export --weights takes.",
-        epilog="exit codes: 0 done, 2 usage, 3 package missing, 4 bad input, "
+        examples=(
+            "mobilevit-train leaves/ --model mobilevitv2_050 --weights ORG/REPO --output run",
+            "mobilevit-train leaves/ --validation held-out/ --model mobilevit_xxs --output run",
+            "mobilevit-train --resume run",
+            "mobilevit-export --target onnx --weights run/checkpoint",
+        ),
+        exit_codes="0 done, 2 usage, 3 package missing, 4 bad input, "
         "130 interrupted (the state is saved)",
     )
-    parser.add_argument("data", nargs="?", type=Path, metavar="DATA_DIR", help="class folders")
-    parser.add_argument("--model", metavar="NAME", help=f"one of {', '.join(SPECS)}")
-    parser.add_argument("--output", type=Path, metavar="RUN_DIR", help="folder for a new run")
-    parser.add_argument(
+    run = parser.add_argument_group("run")
+    run.add_argument("data", nargs="?", type=Path, metavar="DATA_DIR", help="class folders")
+    run.add_argument("--model", metavar="NAME", help=f"one of {', '.join(SPECS)}")
+    run.add_argument("--output", type=Path, metavar="RUN_DIR", help="folder for a new run")
+    run.add_argument(
         "--resume",
         type=Path,
         metavar="RUN_DIR",
         help="continue the run in this folder; other options need not be repeated",
     )
-    parser.add_argument(
+    run.add_argument(
         "--weights",
         metavar="CHECKPOINT",
         help="start from this checkpoint (file, Hugging Face folder or hub:ORG/REPO); "
         "default: from scratch",
     )
-    held_out = parser.add_mutually_exclusive_group()
+    validation = parser.add_argument_group("validation")
+    held_out = validation.add_mutually_exclusive_group()
     held_out.add_argument(
         "--validation", type=Path, metavar="DIR", help="held-out images in the same class folders"
     )
@@ -129,6 +138,7 @@ def train_parser() -> ArgumentParser:
         help="threads of torch (default: its own choice); another number rounds differently",
     )
     add_common_arguments(parser)
+    parser.add_version()
     return parser
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from benchmarks.cli import bench_parser
 from converters.cli import export_parser, predict_parser
+from mobilevit_edge.command_parser import CommandParser
 from mobilevit_edge.training.cli import train_parser
 from tools.docs.markdown import code, table
 
@@ -53,8 +54,8 @@ def _section(name: str, parser: ArgumentParser, *, level: int) -> str:
     for title, note, rows in _groups(parser):
         heading = "" if title in _UNTITLED else f"**{title}**" + (f" ({note})" if note else "")
         parts += [heading, table(("option", "meaning"), rows)]
-    if parser.epilog:
-        parts.append(_epilog(parser.epilog))
+    examples = parser.examples if isinstance(parser, CommandParser) else ()
+    parts += ["```\n" + "\n".join(examples) + "\n```"] if examples else []
     return "\n\n".join(part for part in parts if part)
 
 
@@ -96,7 +97,3 @@ def _meaning(action: Action) -> str:
         return text
     choices = ", ".join(code(str(choice)) for choice in action.choices)
     return f"{text}: {choices}" if text else choices
-
-
-def _epilog(text: str) -> str:
-    return f"```text\n{text}\n```" if "\n" in text else text
