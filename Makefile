@@ -4,13 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What is imported is compiled once, not again in every process, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
-PHOTO_PACKAGE := scikit-image==0.26.0
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+PHOTO_PACKAGES := scikit-image==0.26.0 foolbox==3.3.4
 
 .PHONY: demo check test coverage arm android ios docs lint clean
 
-demo: $(VENV)/.installed
-	@# The wheel alone: its photo is all that is used.
-	@$(BIN)/pip install --quiet --no-deps $(PHOTO_PACKAGE)
+demo: $(VENV)/.demo
 	@$(BIN)/python -m tools.demo
 
 # What needs no target's packages and takes no seconds: quick enough for every commit.
@@ -49,12 +48,21 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(VENV)/.installed: pyproject.toml constraints.txt excludes.txt
+# torch first, by pip, which finds builds that lie on the machine; uv installs the rest, faster.
+# Compiling all of torch takes longer than the parts that are imported do.
+$(VENV)/.torch: constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	@# torch first, by pip, which finds builds that lie on the machine; uv installs the rest, faster.
-	@# Compiling all of torch takes longer than the parts that are imported do.
 	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt torch uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --excludes excludes.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml excludes.txt
+	$(INSTALL) --excludes excludes.txt --editable '.[dev]'
+	@touch $@
+
+# One target alone; of the photos' packages the wheels, since their photos are all that is used.
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(INSTALL) --editable '.[onnx]'
+	$(INSTALL) --no-deps $(PHOTO_PACKAGES)
 	@touch $@
 
 clean:

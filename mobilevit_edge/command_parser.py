@@ -40,8 +40,11 @@ class CommandParser(ArgumentParser):
     ) -> None:
         parts = ["examples:", *(f"  {example}" for example in examples)] if examples else []
         parts += ["", f"exit codes: {exit_codes}"] if exit_codes else []
-        settings.setdefault("epilog", "\n".join(parts).strip("\n") or None)
-        super().__init__(*args, formatter_class=_Formatter, **settings)
+        settings = {
+            "epilog": "\n".join(parts).strip("\n") or None,
+            "formatter_class": _Formatter,
+        } | settings
+        super().__init__(*args, **settings)
         self.examples = tuple(examples)
 
     def add_version(self) -> None:

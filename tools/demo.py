@@ -1,4 +1,4 @@
-"""Export a model, verify it, classify a photo, draw the answer: the shortest way to see it work.
+"""Export a model, verify it, classify six photos, draw the answers: the shortest way to see it work.
 
 make demo
 """
@@ -6,24 +6,37 @@ make demo
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mobilevit_edge.console import run_command
 from mobilevit_edge.errors import ToolchainError
 from tools.command import tool_parser
 
+PHOTOS: Final[Mapping[str, tuple[str, str]]] = {
+    "cat": ("skimage", "data/chelsea.png"),
+    "airplane": ("foolbox", "data/cifar10_03_0.png"),
+    "automobile": ("foolbox", "data/cifar10_09_1.png"),
+    "frog": ("foolbox", "data/cifar10_19_6.png"),
+    "horse": ("foolbox", "data/cifar10_17_7.png"),
+    "ship": ("foolbox", "data/cifar10_18_8.png"),
+}
+"""What each photo shows, with the package that carries it: a cat of scikit-image's (CC0), and some
+of CIFAR-10's test images in Foolbox (MIT), which the checkpoint was not trained on."""
 _OUTPUT: Final = Path("demo")
 _COMMANDS: Final = Path(sys.executable).parent
-_BAR_WIDTH: Final = 320
-_BAR_COLOR: Final = "#2a7de1"
+_COLUMNS: Final = 3
+_SIDE, _MARGIN, _LINE = 240, 20, 26
+_CARD_HEIGHT: Final = _SIDE + 3 * _LINE + 2 * _MARGIN
+_RIGHT, _WRONG, _BAR, _EMPTY = "#1d7a46", "#b3261e", "#9cc4f2", "#eef1f5"
 
 
 def parser() -> ArgumentParser:
@@ -33,26 +46,34 @@ def parser() -> ArgumentParser:
 
 def command(arguments: Namespace) -> None:
     """Run the demo in the current folder."""
-    photo, bundle, picture = photo_of_a_cat(), _OUTPUT / "bundle", _OUTPUT / "result.png"
+    photos, bundle, picture = _OUTPUT / "photos", _OUTPUT / "bundle", _OUTPUT / "result.png"
+    paths = gather(photos)
     export = ("--target", "onnx", "--weights", "demo")
-    run("mobilevit-export", *export, "--verify", str(photo), "--output", str(bundle))
-    run("mobilevit-predict", str(bundle), str(photo))
-    draw(photo, classes_of(bundle, photo)).save(picture)
+    run("mobilevit-export", *export, "--verify", str(photos), "--output", str(bundle))
+    run("mobilevit-predict", str(bundle), str(photos), "--top-k", "1")
+    answers = answers_of(bundle, paths.values())
+    draw([(path, name, answers[str(path)]) for name, path in paths.items()]).save(picture)
     print(f"\nThe picture with these answers: {picture}")
     print("The weights know CIFAR-10's ten classes, seen at 64x64: docs/measurements/demo_model.md")
     print("With a checkpoint of your own: mobilevit-export --target onnx --weights CHECKPOINT")
 
 
-def photo_of_a_cat() -> Path:
-    """Chelsea, the cat in scikit-image's package.
+def gather(folder: Path) -> dict[str, Path]:
+    """The photos, each in a folder of its class; by class.
 
     Raises:
-        ToolchainError: scikit-image is not installed.
+        ToolchainError: a package that carries one is not installed.
     """
-    spec = find_spec("skimage")
-    if spec is None or spec.origin is None:
-        raise ToolchainError("the demo's photo comes with scikit-image: run 'make demo'")
-    return Path(spec.origin).parent / "data" / "chelsea.png"
+    found = {}
+    for name, (package, place) in PHOTOS.items():
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            raise ToolchainError(f"the demo's photos come with {package}: run 'make demo'")
+        original = Path(spec.origin).parent / place
+        found[name] = folder / name / original.name
+        found[name].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(original, found[name])
+    return found
 
 
 def run(name: str, *arguments: str) -> None:
@@ -64,29 +85,49 @@ def run(name: str, *arguments: str) -> None:
         raise SystemExit(done.returncode)
 
 
-def classes_of(bundle: Path, photo: Path) -> Sequence[Mapping[str, Any]]:
-    """The best classes with their labels and probabilities, as ``--json`` prints them."""
-    predict: list[str | Path] = [_COMMANDS / "mobilevit-predict", bundle, photo, "--json"]
+def answers_of(bundle: Path, photos: Iterable[Path]) -> Mapping[str, Any]:
+    """The best classes of each photo with their probabilities, as ``--json`` prints them."""
+    predict = [_COMMANDS / "mobilevit-predict", bundle, *photos, "--top-k", "3", "--json"]
     done = subprocess.run(predict, check=True, capture_output=True, text=True)  # noqa: S603  ours
-    classes: Sequence[Mapping[str, Any]] = json.loads(done.stdout)["predictions"][0]["classes"]
-    return classes
+    return {each["image"]: each["classes"] for each in json.loads(done.stdout)["predictions"]}
 
 
-def draw(photo: Path, classes: Sequence[Mapping[str, Any]]) -> Image.Image:
-    """The photo with its classes and their probabilities as bars beside it."""
-    image = Image.open(photo).convert("RGB")
-    image.thumbnail((480, 320))
-    canvas = Image.new("RGB", (image.width + _BAR_WIDTH + 40, image.height), "white")
-    canvas.paste(image)
+def draw(answers: Sequence[tuple[Path, str, Sequence[Mapping[str, Any]]]]) -> Image.Image:
+    """Every photo with its three best classes and their probabilities as bars below it.
+
+    Args:
+        answers: photo, what it shows, classes.
+    """
+    rows = -(-len(answers) // _COLUMNS)
+    size = (_MARGIN + _COLUMNS * (_SIDE + _MARGIN), _MARGIN + rows * _CARD_HEIGHT)
+    canvas = Image.new("RGB", size, "white")
+    for index, (path, name, classes) in enumerate(answers):
+        row, column = divmod(index, _COLUMNS)
+        corner = (_MARGIN + column * (_SIDE + _MARGIN), _MARGIN + row * _CARD_HEIGHT)
+        _draw_card(canvas, corner, path, name, classes)
+    return canvas
+
+
+def _draw_card(
+    canvas: Image.Image,
+    corner: tuple[int, int],
+    path: Path,
+    name: str,
+    classes: Sequence[Mapping[str, Any]],
+) -> None:
+    left, top = corner
+    photo = Image.open(path).convert("RGB")
+    canvas.paste(ImageOps.fit(photo, (_SIDE, _SIDE), Image.Resampling.BICUBIC), corner)
     pen = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=16)
-    for row, score in enumerate(classes):
-        top, left = 20 + 54 * row, image.width + 20
+    for place, score in enumerate(classes):
         share = float(score["probability"])
-        pen.text((left, top), f"{score['label']}  {share:.1%}", fill="black", font=font)
-        pen.rectangle((left, top + 24, left + _BAR_WIDTH, top + 36), fill="#e6e6e6")
-        pen.rectangle((left, top + 24, left + _BAR_WIDTH * share, top + 36), fill=_BAR_COLOR)
-    return canvas
+        y = top + _SIDE + 6 + place * _LINE
+        pen.rectangle((left, y, left + _SIDE, y + _LINE - 4), fill=_EMPTY)
+        pen.rectangle((left, y, left + _SIDE * share, y + _LINE - 4), fill=_BAR)
+        color = "black" if place else _RIGHT if score["label"] == name else _WRONG
+        pen.text((left + 6, y + 1), str(score["label"]), fill=color, font=font)
+        pen.text((left + _SIDE - 6, y + 1), f"{share:.0%}", fill=color, font=font, anchor="ra")
 
 
 if __name__ == "__main__":

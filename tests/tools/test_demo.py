@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -11,29 +11,67 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+import mobilevit_edge as me
+from mobilevit_edge.errors import ToolchainError
 from tests.support.tools import run_tool
 from tools import demo, make_demo_checkpoint
 from tools.make_demo_checkpoint import round_checkpoint
 
-WHITE, RED, GRAY, BLUE = (255, 255, 255), (255, 0, 0), (230, 230, 230), (42, 125, 225)
+RIGHT, WRONG = (29, 122, 70), (179, 38, 30)
+BAR, EMPTY, WHITE, RED = (156, 196, 242), (238, 241, 245), (255, 255, 255), (255, 0, 0)
 
 
-def test_bars_are_as_long_as_their_probabilities(tmp_path: Path) -> None:
+def test_every_photo_has_bars_as_long_as_its_probabilities(tmp_path: Path) -> None:
     Image.new("RGB", (480, 320), RED).save(tmp_path / "photo.png")
     classes = [{"label": "cat", "probability": 0.75}, {"label": "dog", "probability": 0.25}]
-    picture = demo.draw(tmp_path / "photo.png", classes)
-    assert picture.size == (480 + 360, 320)
-    assert picture.getpixel((479, 319)) == RED
-    for top, end in ((20 + 30, 240), (20 + 54 + 30, 80)):
-        bar = [picture.getpixel((500 + x, top)) for x in (0, end - 2, end + 2, 318, 322)]
-        assert bar == [BLUE, BLUE, GRAY, GRAY, WHITE]
+    picture = demo.draw([(tmp_path / "photo.png", "cat", classes)] * 4)
+    assert picture.size == (20 + 3 * 260, 20 + 2 * 358)
+    for left, top in ((20, 20), (540, 20), (20, 378)):
+        assert picture.getpixel((left + 239, top + 239)) == RED
+        for line, end in ((0, 180), (1, 60)):
+            y = top + 240 + 6 + 26 * line + 21
+            bar = [picture.getpixel((left + x, y)) for x in (0, end - 2, end + 2, 239, 243)]
+            assert bar == [BAR, BAR, EMPTY, EMPTY, WHITE]
+    assert picture.getpixel((300, 400)) == WHITE
 
 
-@pytest.mark.skipif(find_spec("skimage") is not None, reason="the photo is there")
-def test_without_the_photo_the_command_that_fetches_it_is_named() -> None:
-    finished = run_tool(demo)
-    assert finished.code == 3
-    assert "make demo" in finished.err
+def test_a_wrong_answer_is_seen(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    for name, color, other in (("cat", RIGHT, WRONG), ("dog", WRONG, RIGHT)):
+        classes = [{"label": "cat", "probability": 0.0}]
+        picture = demo.draw([(tmp_path / "photo.png", name, classes)])
+        colors = {color for _, color in picture.getcolors(2**20) or []}
+        assert color in colors
+        assert other not in colors
+
+
+def test_the_photos_are_of_classes_that_the_checkpoint_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = json.loads((Path(me.__file__).parent / "data" / "demo" / "config.json").read_text())
+    assert len(demo.PHOTOS) == 6
+    assert set(demo.PHOTOS) <= set(labels["label_names"])
+    for package, place in set(demo.PHOTOS.values()):
+        photo = tmp_path / package / place
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.write_bytes(b"photo")
+        (tmp_path / package / "__init__.py").touch()
+    monkeypatch.setattr(
+        demo,
+        "find_spec",
+        lambda name: ModuleSpec(name, None, origin=str(tmp_path / name / "__init__.py")),
+    )
+    found = demo.gather(tmp_path / "photos")
+    assert {path.parent.name for path in found.values()} == set(demo.PHOTOS)
+    assert all(path.read_bytes() == b"photo" for path in found.values())
+
+
+def test_without_the_photos_the_command_that_fetches_them_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    with pytest.raises(ToolchainError, match="make demo"):
+        demo.gather(tmp_path)
 
 
 def test_a_checkpoint_is_rounded_without_its_counters(tmp_path: Path) -> None:
