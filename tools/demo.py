@@ -1,4 +1,4 @@
-"""Export a model, verify it, classify six photos, draw the answers: the shortest way to see it work.
+"""Export a model, verify it, classify six photos, draw the answers: the quickest way to try it.
 
 make demo
 """
