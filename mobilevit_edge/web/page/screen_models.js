@@ -2,6 +2,8 @@
 
 import { byId, element, megabytes } from "./dom.js";
 
+const GIVES = { embedding: "features", segmentation: "classes, as a mask", detection: "classes, as boxes" };
+
 export function showModels({ bundles, classifier }) {
   byId("bundles").replaceChildren(...bundles.map((bundle) => card(bundle, classifier)));
 }
@@ -28,7 +30,7 @@ function card({ name, folder, manifest }, classifier) {
     {},
     element("h3", {}, name),
     element("p", {}, `${manifest.model.name}, ${manifest.precision}, ${width}×${height}, ${megabytes(file.bytes)}`),
-    element("p", {}, `${manifest.model.outputs} ${manifest.task === "embedding" ? "features" : "classes"}`),
+    element("p", {}, `${manifest.model.outputs} ${GIVES[manifest.task] ?? "classes"}`),
     result,
     element("div", { className: "bar" }, test),
   );

@@ -1,12 +1,11 @@
 // The worker: decoding, resizing and inference, away from the page.
 
-import { topClasses } from "./answers.js";
+import { meaningOf } from "./answers.js";
 import { bitmapSource, canvasIsExact, decodeFile } from "./decode.js";
+import { drawnPhoto } from "./overlay.js";
 import { resizeFor } from "./preprocess.js";
 import { Model, readBundle, startRuntime, threadsInEffect } from "./runtime.js";
 import { clockStep, round } from "./timing.js";
-
-const SHOWN_CLASSES = 5;
 
 let place = null;
 let ort = null;
@@ -28,18 +27,25 @@ const calls = {
     return { manifest: model.manifest, test: await model.selfTest() };
   },
 
-  // The best classes for a file or a bitmap, and what the model saw.
+  // What a file or a bitmap shows: answers.js says in which form; and a picture of it: what the model
+  // saw, or the photo with the mask, or for the boxes.
   async classify({ folder, picture }) {
     const model = await opened(folder);
     const { manifest } = model;
     const bitmap = picture instanceof ImageBitmap ? picture : await decodeFile(picture);
-    const image = resizeFor(bitmapSource(bitmap), manifest.model.image_size, manifest.input);
-    bitmap.close();
-    const feeds = model.feeds(image);
-    const start = performance.now();
-    const outputs = await model.run(feeds);
-    const milliseconds = performance.now() - start;
-    return { classes: topClasses(manifest, model.labels, outputs, SHOWN_CLASSES), outputs, milliseconds, seen: shown(image) };
+    try {
+      const image = resizeFor(bitmapSource(bitmap), manifest.model.image_size, manifest.input);
+      const feeds = model.feeds(image);
+      const start = performance.now();
+      const outputs = await model.run(feeds);
+      const milliseconds = performance.now() - start;
+      const photo = { width: bitmap.width, height: bitmap.height };
+      const { mask, ...meaning } = meaningOf(manifest, model.labels, outputs, photo);
+      const drawn = manifest.head ? drawnPhoto(bitmap, mask, manifest.head.colors) : shown(image);
+      return { ...meaning, milliseconds, photo, drawn };
+    } finally {
+      bitmap.close();
+    }
   },
 
   async measure({ folder, plan }, progress) {

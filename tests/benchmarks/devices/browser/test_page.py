@@ -21,6 +21,7 @@ from mobilevit_edge.formats.report import LatencyRow, Report
 from mobilevit_edge.input_contract import contract_of
 from mobilevit_edge.web.site import SiteContent, SiteFile, make_site
 from tests.support.browsers import TOKEN, as_json, found_by
+from tests.support.dense_vectors import box_cases, mask_cases
 from tools.make_vectors import answer_cases, preprocessing_cases
 
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -95,6 +96,18 @@ def test_modules_compute_what_python_computes(bundle: Bundle, browser: BrowserNa
     assert found["golden"]
     assert found["judgements"] == [passes for _, passes in judged]
     assert found["clocks"] == [1, 1, 5, 100]
+
+
+@browsers
+def test_masks_and_boxes_are_those_that_python_makes(browser: BrowserName) -> None:
+    vectors = {"masks": list(mask_cases()), "boxes": list(box_cases())}
+    site = {**make_site({}, SiteContent()), "vectors.json": as_json(vectors)}
+    found = found_by(browser, site, "dense.js")
+    assert len(found["masks"]) == 50
+    # No random logits of these vectors are so near each other that the order of a sum decides.
+    assert [case["tied"] for case in vectors["masks"]] == [0] * 50
+    assert found["masks"] == [0] * 50
+    assert found["boxes"] == [True] * 10
 
 
 def photos() -> dict[str, bytes]:
