@@ -4,6 +4,7 @@ import { Classifier } from "./classifier.js";
 import { describeDevice } from "./device.js";
 import { byId, showProblem } from "./dom.js";
 import { placeOfPage, readJson } from "./files.js";
+import { keepForLater } from "./reload.js";
 import { showClassify } from "./screen_classify.js";
 import { post, showMeasure } from "./screen_measure.js";
 import { showFacts, showModels } from "./screen_models.js";
@@ -26,7 +27,8 @@ async function start() {
     const device = { ...(await describeDevice(navigator)), ...site.device };
     const parts = { place, site, bundles, device };
     if (unattended) return await measureUnattended(parts);
-    const classifier = new Classifier(place, showFacts);
+    const keeping = keepForLater(place, site);
+    const classifier = new Classifier(place, keeping, showFacts);
     showModels({ bundles, classifier });
     const { pause } = showClassify({ bundles, classifier });
     showMeasure({ ...parts, classifier });

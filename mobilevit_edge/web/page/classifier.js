@@ -5,12 +5,13 @@ import { Client } from "./client.js";
 export class Classifier {
   #client = null;
 
-  // `onStart` hears what the runtime tells of itself.
-  constructor(place, onStart) {
-    Object.assign(this, { place, onStart });
+  // Nothing is fetched before `keeping` resolves; `onStart` hears what the runtime tells of itself.
+  constructor(place, keeping, onStart) {
+    Object.assign(this, { place, keeping, onStart });
   }
 
   async #started() {
+    await this.keeping;
     if (!this.#client) {
       const client = new Client(this.place, 1);
       this.#client = client;

@@ -50,6 +50,9 @@ export function showFacts(started) {
     ["Threads", crossOriginIsolated ? `up to ${navigator.hardwareConcurrency}` : "one: more need https, or the address localhost"],
     ["Clock", `steps of ${Math.round(started.stepMs * 1000)} µs`],
   ];
+  if (navigator.serviceWorker?.controller) {
+    facts.push(["Offline", "this page, and the models used on it, open again without the computer"]);
+  }
   if (!started.exactCanvas) {
     facts.push(["Pictures", "this browser changes pixels to protect your privacy: answers may differ a little"]);
   }
