@@ -29,6 +29,8 @@ _ICON: Final = '<link rel="icon" href="page/icon.svg" type="image/svg+xml">\n'
 _SCRIPT: Final = '<script type="module" src="page/app.js"></script>\n'
 _END: Final = "</body>"
 REPLACED: Final = (_HEAD, _STYLE, _ICON, _SCRIPT, _END)
+_GPU_BUILD: Final = ".jspi."
+"""In the names of the runtime's build with WebGPU."""
 _MAX_CONTENT: Final = 2**20
 _OURS: Final = re.compile(
     r"index\.html|site\.json|offline\.js|(page|runtime)/[\w.-]+"
@@ -70,7 +72,11 @@ def holds_only_a_site(folder: Path) -> bool:
 
 
 def single_page(files: Mapping[str, SiteFile]) -> bytes:
-    """All files inside the page, which asks for nothing else."""
+    """All files inside the page, which asks for nothing else.
+
+    But for the runtime's build with WebGPU, which would double it; the page then offers no choice.
+    """
+    files = {name: file for name, file in files.items() if _GPU_BUILD not in name}
     boot, style = _BOOT.read_text("utf-8"), files["page/style.css"].read().decode()
     policy = "; ".join(
         (

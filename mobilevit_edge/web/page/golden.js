@@ -1,5 +1,10 @@
 // Whether a model in this browser answers as it did when it was made.
 
+// How far a graphics processor's answers may lie apart, as a share of the largest: fifty times what
+// processors have in fp32. WGSL lets exponentials and divisions err by several units in the last place
+// (section "Floating Point Accuracy"), and sums may be made in any order.
+const GPU_SHARE = 1e-3;
+
 // The golden image, enlarged to the model's size by repeating pixels.
 export function goldenImage(manifest) {
   const { rows, columns, pixels_base64: text } = manifest.golden;
@@ -17,8 +22,10 @@ export function goldenImage(manifest) {
 }
 
 // { passed, difference, reason }: the largest difference of an expected output, and why it failed.
-export function judge(manifest, outputs) {
-  const { expected, tolerance } = manifest.golden;
+export function judge(manifest, outputs, unit = "cpu") {
+  const { expected } = manifest.golden;
+  const largest = Math.max(...expected.map(({ value }) => Math.abs(value)));
+  const tolerance = Math.max(manifest.golden.tolerance, unit === "gpu" ? GPU_SHARE * largest : 0);
   const failed = (reason, difference = null) => ({ passed: false, difference, tolerance, reason });
   const numbers = manifest.output.shape.slice(1).reduce((product, side) => product * side, 1);
   if (outputs.length !== numbers) {

@@ -32,12 +32,17 @@ export function drawBoxes(canvas, boxes, photo) {
   const size = Math.max(12, Math.round(Math.min(canvas.width, canvas.height) / 24));
   context.font = `${size}px sans-serif`;
   context.textBaseline = "top";
-  context.lineWidth = Math.max(2, size / 8);
+  const line = Math.max(2, size / 6);
   // The surest last, on top of the others.
   for (const { label, probability, color, box } of [...boxes].reverse()) {
     const [left, top, right, bottom] = box.map((value) => value * scale);
-    context.strokeStyle = context.fillStyle = cssColor(color);
-    context.strokeRect(left, top, right - left, bottom - top);
+    // With a bright rim, to be seen on dark photos too.
+    for (const [style, width] of [["rgb(255 255 255 / 0.7)", 1.8 * line], [cssColor(color), line]]) {
+      context.strokeStyle = style;
+      context.lineWidth = width;
+      context.strokeRect(left, top, right - left, bottom - top);
+    }
+    context.fillStyle = cssColor(color);
     const name = `${Math.round(100 * probability)} % ${label}`;
     const above = Math.max(top - size * 1.3, 0);
     context.fillRect(left, above, context.measureText(name).width + size / 2, size * 1.3);

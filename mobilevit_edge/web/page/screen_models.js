@@ -5,7 +5,13 @@ import { byId, element, megabytes } from "./dom.js";
 const GIVES = { embedding: "features", segmentation: "classes, as a mask", detection: "classes, as boxes" };
 
 export function showModels({ bundles, classifier }) {
-  byId("bundles").replaceChildren(...bundles.map((bundle) => card(bundle, classifier)));
+  const fill = () => byId("bundles").replaceChildren(...bundles.map((bundle) => card(bundle, classifier)));
+  byId("unit").onchange = ({ target }) => {
+    classifier.unit = target.value;
+    // Earlier results were another unit's.
+    fill();
+  };
+  fill();
 }
 
 function card({ name, folder, manifest }, classifier) {

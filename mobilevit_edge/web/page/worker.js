@@ -8,17 +8,17 @@ import { Model, readBundle, startRuntime, threadsInEffect } from "./runtime.js";
 import { clockStep, round } from "./timing.js";
 
 let place = null;
-let ort = null;
+let runtime = null;
 let stepMs = null;
 // The bundle in use, and the model that answers: one of each, which bounds the memory.
 let current = { folder: null, bundle: null, model: null };
 
 const calls = {
-  async start({ place: given, threads }) {
+  async start({ place: given, unit, threads }) {
     place = given;
-    ort = await startRuntime(place, threads);
+    runtime = await startRuntime(place, unit, threads);
     stepMs = clockStep();
-    return { version: ort.env.versions.web, threads: threadsInEffect(threads), stepMs, exactCanvas: canvasIsExact() };
+    return { version: runtime.ort.env.versions.web, threads: threadsInEffect(threads), stepMs, exactCanvas: canvasIsExact() };
   },
 
   // Load a bundle and run its self-test.
@@ -52,7 +52,7 @@ const calls = {
     const bundle = await read(folder);
     await current.model?.close();
     current.model = null;
-    return round(ort, bundle, plan, stepMs, progress);
+    return round(runtime, bundle, plan, stepMs, progress);
   },
 };
 
@@ -66,7 +66,7 @@ async function read(folder) {
 
 async function opened(folder) {
   const bundle = await read(folder);
-  current.model ??= await Model.open(ort, bundle);
+  current.model ??= await Model.open(runtime, bundle);
   return current.model;
 }
 
