@@ -58,7 +58,9 @@ export async function readBundle(place, folder) {
   const labels = (await readText(place, `${folder}labels.txt`)).trim().split("\n");
   const file = manifest.files.find(({ path }) => path.startsWith("model."));
   const bytes = await readBytes(place, folder + file.path);
-  if (sha256(bytes) !== file.sha256) throw new Error(`${file.path} arrived damaged: reload the page`);
+  if (sha256(bytes) !== file.sha256) {
+    throw new Error(`${file.path} is not the file that its manifest describes: if the bundle was exported again, start the command that serves it again; then reload this page`);
+  }
   return { manifest, labels, bytes };
 }
 
