@@ -26,8 +26,14 @@ from tools.command import tool_parser
 
 VERSION: Final = "1.30.0"
 ARCHIVE_SHA256: Final = "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"
-MODULES: Final = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs")
-WASM: Final = "ort-wasm-simd-threaded.wasm"
+MODULES: Final = (
+    "ort.wasm.min.mjs",
+    "ort-wasm-simd-threaded.mjs",
+    "ort.jspi.min.mjs",
+    "ort-wasm-simd-threaded.jspi.mjs",
+)
+BINARIES: Final = ("ort-wasm-simd-threaded.wasm", "ort-wasm-simd-threaded.jspi.wasm")
+"""Of the processor's build, and of the one with WebGPU."""
 LICENSES: Final = ("LICENSE", "ThirdPartyNotices.txt")
 
 
@@ -48,10 +54,13 @@ def command(arguments: Namespace) -> None:
     if hashlib.sha256(content).hexdigest() != ARCHIVE_SHA256:
         raise ToolchainError(f"{arguments.archive} is not onnxruntime-web {VERSION} as published")
     with tarfile.open(arguments.archive) as archive:
-        members = {name: archive.extractfile(f"package/dist/{name}") for name in (*MODULES, WASM)}
+        members = {
+            name: archive.extractfile(f"package/dist/{name}") for name in (*MODULES, *BINARIES)
+        }
         files = {name: member.read() for name, member in members.items() if member is not None}
     # No time stamp and no name: the same bytes wherever it is made.
-    files[f"{WASM}.gz"] = gzip.compress(files.pop(WASM), 9, mtime=0)
+    for name in BINARIES:
+        files[f"{name}.gz"] = gzip.compress(files.pop(name), 9, mtime=0)
     spec = importlib.util.find_spec("onnxruntime")
     if spec is None or spec.origin is None:
         raise ToolchainError("the license texts come with the package onnxruntime: install it")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from converters.targets.base import Phone, get_target
+from converters.targets.base import Platform, get_target
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.archive import app_name
 from mobilevit_edge.formats.bundle import TARGET_NAMES, Bundle, read_bundle
 
-PLATFORMS: Final[tuple[Phone, ...]] = get_args(Phone)
+PLATFORMS: Final[tuple[Platform, ...]] = get_args(Platform)
 
 _RANGES: Final = {
     # The first call is the cold start: it never counts as a sample.
@@ -24,7 +24,7 @@ _RANGES: Final = {
 }
 
 
-def _setting(default: int | bool, text: str, platforms: tuple[Phone, ...] = PLATFORMS) -> Any:
+def _setting(default: int | bool, text: str, platforms: tuple[Platform, ...] = PLATFORMS) -> Any:
     return field(default=default, metadata={"help": text, "platforms": platforms})
 
 
@@ -59,7 +59,7 @@ def check_plan(plan: DevicePlan) -> None:
             raise UsageError(f"--{option} {value} is out of range: {least} to {most}")
 
 
-def settings_of(plan: DevicePlan, platform: Phone) -> dict[str, int | bool]:
+def settings_of(plan: DevicePlan, platform: Platform) -> dict[str, int | bool]:
     """What a platform's app takes of a plan, by name."""
     return {
         setting.name: getattr(plan, setting.name)
@@ -68,14 +68,14 @@ def settings_of(plan: DevicePlan, platform: Phone) -> dict[str, int | bool]:
     }
 
 
-def device_bundles(paths: Sequence[Path], phone: Phone) -> dict[str, Bundle]:
+def device_bundles(paths: Sequence[Path], platform: Platform) -> dict[str, Bundle]:
     """Bundles by the names that the app will know them by.
 
     Raises:
         BundleError: one is not a bundle.
         UsageError: one is for another system, takes several images at once, or two share a name.
     """
-    targets = [name for name in TARGET_NAMES if phone in get_target(name).info.phones]
+    targets = [name for name in TARGET_NAMES if platform in get_target(name).info.platforms]
     bundles: dict[str, Bundle] = {}
     for path in paths:
         bundle = read_bundle(path)

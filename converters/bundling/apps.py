@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from converters.job.options import ExportOptions
-from converters.targets.base import Phone, get_target
+from converters.targets.base import Platform, get_target
 from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.formats.archive import app_name, zip_bundle
@@ -34,7 +34,7 @@ def check_android_assets(options: ExportOptions, assets: Path) -> None:
         UsageError: another system's target, or several images at once.
         OutputError: ``assets`` is not a folder.
     """
-    if "android" not in get_target(options.target).phones(options):
+    if "android" not in get_target(options.target).platforms(options):
         raise UsageError(f"--android-assets takes {_targets_for('android')}")
     if options.batch not in (1, None):
         raise UsageError("--android-assets takes one image at a time: leave out --batch")
@@ -72,7 +72,7 @@ def check_ios_resources(options: ExportOptions, resources: Path) -> None:
         UsageError: another system's target.
         OutputError: ``resources`` is not a folder.
     """
-    if "ios" not in get_target(options.target).phones(options):
+    if "ios" not in get_target(options.target).platforms(options):
         raise UsageError(f"--ios-resources takes {_targets_for('ios')}")
     if not resources.is_dir():
         raise OutputError(
@@ -104,7 +104,7 @@ def check_web(options: ExportOptions, place: Path) -> None:
         UsageError: another system's target, or several images at once.
         OutputError: what is at ``place`` may not be replaced.
     """
-    if "browser" not in get_target(options.target).phones(options):
+    if "browser" not in get_target(options.target).platforms(options):
         raise UsageError(f"--web takes {_targets_for('browser')}")
     if options.batch not in (1, None):
         raise UsageError("--web takes one image at a time: leave out --batch")
@@ -133,6 +133,6 @@ def _zip_name(bundle: Path) -> str:
     return f"{app_name(bundle)}.zip"
 
 
-def _targets_for(phone: Phone) -> str:
-    names = [name for name in TARGET_NAMES if phone in get_target(name).info.phones]
+def _targets_for(platform: Platform) -> str:
+    names = [name for name in TARGET_NAMES if platform in get_target(name).info.platforms]
     return f"--target {' or '.join(names)}"

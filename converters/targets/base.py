@@ -60,7 +60,7 @@ FLAT_LAYOUTS: Final = frozenset({"phase_layout"})
 _HEAD_PRECISIONS: Final = ("fp32", "fp16", "int8-weight-only")
 """Those in which heads for masks and boxes are verified."""
 
-Phone: TypeAlias = Literal["android", "ios", "browser"]
+Platform: TypeAlias = Literal["android", "ios", "browser"]
 """What our sample app, or page, runs on."""
 Fp16By: TypeAlias = Literal["module", "converter"]
 
@@ -77,7 +77,7 @@ class TargetInfo:
             system brings it.
         packages: those that make its artifacts, whose versions a manifest lists.
         run_packages: those that run its artifacts.
-        phones: systems whose sample app, or page, runs its bundles.
+        platforms: systems whose sample app, or page, runs its bundles.
         module_suffix: suffix of a file of any module; ``None`` where only whole models are made.
         takes_pixels: whether its format takes images and scales them itself.
         image_channels: how many channels its images may have.
@@ -95,7 +95,7 @@ class TargetInfo:
     runtime_package: str | None
     packages: tuple[str, ...]
     run_packages: tuple[str, ...]
-    phones: tuple[Phone, ...]
+    platforms: tuple[Platform, ...]
     module_suffix: str | None = None
     takes_pixels: bool = False
     image_channels: tuple[int, ...] = INPUT_CHANNELS
@@ -171,9 +171,9 @@ class Target(Protocol):
     def load(self, path: Path) -> LoadedModel:
         """Load an artifact to answer. Raises ConversionError."""
 
-    def phones(self, options: ExportOptions) -> tuple[Phone, ...]:
+    def platforms(self, options: ExportOptions) -> tuple[Platform, ...]:
         """Systems whose sample app runs the artifact: those of ``info``, or fewer."""
-        return self.info.phones
+        return self.info.platforms
 
     def load_native(self, path: Path) -> LoadedModel | None:
         """Load it in the runtime that ``load`` stands in for, where that exists here."""

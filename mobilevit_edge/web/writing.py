@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from typing import Final
 from mobilevit_edge.errors import InputError
 from mobilevit_edge.files import folder_transaction, write_atomically
 from mobilevit_edge.reading import read_text
+from mobilevit_edge.web.offline import with_offline
 from mobilevit_edge.web.site import CONTENT, CONTENT_POLICY, INDEX, SiteFile
 
 _BOOT: Final = Path(__file__).parent / "boot.js"
@@ -27,9 +29,11 @@ _ICON: Final = '<link rel="icon" href="page/icon.svg" type="image/svg+xml">\n'
 _SCRIPT: Final = '<script type="module" src="page/app.js"></script>\n'
 _END: Final = "</body>"
 REPLACED: Final = (_HEAD, _STYLE, _ICON, _SCRIPT, _END)
+_GPU_BUILD: Final = ".jspi."
+"""In the names of the runtime's build with WebGPU."""
 _MAX_CONTENT: Final = 2**20
 _OURS: Final = re.compile(
-    r"index\.html|site\.json|(page|runtime)/[\w.-]+"
+    r"index\.html|site\.json|offline\.js|(page|runtime)/[\w.-]+"
     r"|bundles/[\w.-]+/(manifest\.json|labels\.txt|model\.[\w.-]+)"
 )
 
@@ -40,11 +44,12 @@ def write_site(files: Mapping[str, SiteFile], folder: Path) -> None:
     Raises:
         OutputError: it cannot be written, or something else is in its place.
     """
+    index = replace(files[INDEX], content=_with_policy(files[INDEX].read()))
     with folder_transaction(folder, holds_only_a_site) as target:
-        for name, file in files.items():
+        for name, file in with_offline({**files, INDEX: index}).items():
             path = target / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_with_policy(file.read()) if name == INDEX else file.read())
+            path.write_bytes(file.read())
 
 
 def write_page(files: Mapping[str, SiteFile], path: Path) -> None:
@@ -67,7 +72,11 @@ def holds_only_a_site(folder: Path) -> bool:
 
 
 def single_page(files: Mapping[str, SiteFile]) -> bytes:
-    """All files inside the page, which asks for nothing else."""
+    """All files inside the page, which asks for nothing else.
+
+    But for the runtime's build with WebGPU, which would double it; the page then offers no choice.
+    """
+    files = {name: file for name, file in files.items() if _GPU_BUILD not in name}
     boot, style = _BOOT.read_text("utf-8"), files["page/style.css"].read().decode()
     policy = "; ".join(
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
@@ -9,11 +10,13 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -36,19 +39,26 @@ document.querySelector("#bundles button").click();
 await until(() => /Passed|Failed|cannot/.test(text("bundles")) || text("problem"));
 const asked = performance.getEntriesByType("resource").map(({ name }) => name);
 const found = { bundles: text("bundles"), problem: text("problem"), asked };
-console.log("FOUND" + JSON.stringify(found));
 """
-"""Runs the self-test, and writes what is shown to the browser's log."""
+"""Runs the self-test."""
+LOGGED: Final = 'console.log("FOUND" + JSON.stringify(found));'
+"""Writes what is shown to the browser's log."""
 
 
-def self_testing(bundle: Path) -> dict[str, SiteFile]:
-    """A site whose page tests itself."""
+def self_testing(bundle: Path, then: str = LOGGED) -> dict[str, SiteFile]:
+    """A site whose page tests itself, and what it does then."""
     files = make_site({"small": read_bundle(bundle)}, SiteContent())
-    code = files["page/app.js"].read() + TEST.encode()
+    code = files["page/app.js"].read() + TEST.encode() + then.encode()
     return {**files, "page/app.js": SiteFile("text/javascript", code)}
 
 
 def shown(url: str, folder: Path) -> dict[str, Any]:
+    """What the page writes first to Chromium's log."""
+    with contextlib.closing(log_of(url, folder)) as found:
+        return next(found)
+
+
+def log_of(url: str, folder: Path) -> Generator[dict[str, Any]]:
     """What the page writes to Chromium's log, without a driver or a server to post to."""
     program = shutil.which("chromium")
     if program is None:
@@ -70,8 +80,7 @@ def shown(url: str, folder: Path) -> dict[str, Any]:
             for line in process.stderr:
                 found = re.search(r"FOUND(\{.*\})", line)
                 if found:
-                    result: dict[str, Any] = json.loads(found[1].replace('\\"', '"'))
-                    return result
+                    yield json.loads(found[1].replace('\\"', '"'))
         finally:
             killer.cancel()
             os.killpg(process.pid, 9)
@@ -79,11 +88,11 @@ def shown(url: str, folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def any_web_host(folder: Path) -> Iterator[str]:
+def any_web_host(folder: Path, port: int = 0) -> Iterator[str]:
     """A server that knows nothing of us."""
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
     handler.func.log_message = lambda *_: None  # type: ignore[attr-defined]
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/deep/"
         server.shutdown()
@@ -107,6 +116,70 @@ def test_a_folder_runs_on_any_web_host(bundle: Bundles, tmp_path: Path) -> None:
         assert "Passed" in found["bundles"], found
         assert found["asked"]
         assert all(name.startswith(url) for name in found["asked"])
+
+
+KEPT: Final = """
+const names = async () => {
+  const [store] = await caches.keys();
+  return store ? (await (await caches.open(store)).keys()).map(({ url }) => url) : [];
+};
+const { bundles: [bundle] } = await (await fetch("site.json")).json();
+const wanted = [`bundles/${bundle}/manifest.json?`, `bundles/${bundle}/model.onnx?`, "wasm.gz?"];
+await until(() => navigator.serviceWorker.controller);
+for (let kept = []; !wanted.every((part) => kept.some((url) => url.includes(part))); ) {
+  await pause();
+  kept = await names();
+  found.kept = kept.map((url) => url.replace(/.*deep./, "").replace(/[?].*/, ""));
+}
+found.isolated = crossOriginIsolated;
+const here = () => fetch("nothing").then(() => true, () => false);
+const before = await here();
+Object.assign(found, { online: before, asked: [] });
+console.log("FOUND" + JSON.stringify(found));
+while ((await here()) === before) await pause();
+location.reload();
+"""
+"""What follows the self-test: the page is reloaded when its server has gone, or come back."""
+
+
+def test_a_page_reloads_without_its_host_and_is_never_stale(
+    bundle: Bundles, tmp_path: Path
+) -> None:
+    files = self_testing(bundle("v2"), KEPT)
+    place = tmp_path / "host" / "deep"
+    place.parent.mkdir()
+    write_site(files, place)
+    # The same page with another bundle.
+    manifest = files["bundles/small/manifest.json"]
+    edited = json.loads(manifest.read())
+    edited["model"]["name"] = "another model"
+    other = {
+        name.replace("/small/", "/other/"): file
+        for name, file in files.items()
+        if name != "bundles/small/manifest.json"
+    }
+    content = {**json.loads(files["site.json"].read()), "bundles": ["other"]}
+    other["site.json"] = replace(files["site.json"], content=json.dumps(content).encode())
+    other["bundles/other/manifest.json"] = replace(manifest, content=json.dumps(edited).encode())
+
+    with any_web_host(place.parent) as url:
+        port = urlsplit(url).port
+        assert port is not None
+        told = log_of(url, tmp_path)
+        online = next(told)
+    with contextlib.closing(told):
+        offline = next(told)
+        write_site(other, place)
+        with any_web_host(place.parent, port):
+            updated = next(told)
+        last = next(told)
+    found = [online, offline, updated, last]
+    assert [each["online"] for each in found] == [True, False, True, False]
+    assert all("Passed" in each["bundles"] for each in found), found
+    assert ["another model" in each["bundles"] for each in found] == [False, False, True, True]
+    assert "bundles/small/model.onnx" in offline["kept"]
+    assert "bundles/other/model.onnx" in last["kept"]
+    assert not any("small" in name for name in last["kept"])
 
 
 @pytest.mark.parametrize("name", ["demo", "demo.html"])

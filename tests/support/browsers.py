@@ -60,6 +60,7 @@ def found_by(
     extra: Sequence[str] = (),
     receivers: Mapping[str, Receiver] = {},
     context: ssl.SSLContext | None = None,
+    seconds: float = _SECONDS,
 ) -> Any:
     """What a script finds in a page; ``receivers`` take other posts than its own."""
     require_browser(browser)
@@ -75,7 +76,7 @@ def found_by(
         opened(browser, served.url, extra) as exit_reason,
     ):
         try:
-            found = json.loads(posted.get(timeout=_SECONDS))
+            found = json.loads(posted.get(timeout=seconds))
         except Empty:
             raise AssertionError(f"{script} posts nothing; {exit_reason()}") from None
     if isinstance(found, dict) and "error" in found:

@@ -18,6 +18,7 @@ from benchmarks.devices.plan import DevicePlan, settings_of
 from mobilevit_edge.errors import DeviceError
 from mobilevit_edge.formats.bundle import Bundle
 from mobilevit_edge.formats.report import Report, Run
+from mobilevit_edge.web.offline import with_offline
 from mobilevit_edge.web.site import SiteContent, make_site
 
 _TOKEN_BYTES: Final = 12
@@ -80,7 +81,8 @@ def measure_in_browsers(
     scheme = "https" if how.https else "http"
     asked = Address(scheme, how.host, how.port, secrets.token_urlsafe(_TOKEN_BYTES))
     context = certificate_context(asked.names) if how.https else None
-    with serving(asked, make_site(bundles, content), receivers, context) as address:
+    files = with_offline(make_site(bundles, content))
+    with serving(asked, files, receivers, context) as address:
         if how.headless is None:
             announce(address)
         browser = (

@@ -264,7 +264,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_file(self, file: SiteFile) -> None:
         if isinstance(file.content, Path):
-            with file.content.open("rb") as opened:
+            try:
+                opening = file.content.open("rb")
+            except OSError:
+                self._refuse(HTTPStatus.GONE, "this file is gone: start mobilevit-bench again")
+                return
+            with opening as opened:
                 opened.seek(0, 2)
                 self._send_head(HTTPStatus.OK, file.media_type, opened.tell())
                 opened.seek(0)

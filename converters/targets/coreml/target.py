@@ -55,7 +55,7 @@ class CoreMLTarget(Target):
         runtime_package=None,
         packages=("torch", "coremltools"),
         run_packages=("torch", "coremltools"),
-        phones=("ios",),
+        platforms=("ios",),
         takes_pixels=True,
         image_channels=(1, 3),
         gives_probabilities=True,

@@ -11,7 +11,7 @@ from converters.rewrites import for_head
 from converters.targets.base import (
     Fp16By,
     ManifestExtras,
-    Phone,
+    Platform,
     Target,
     TargetInfo,
 )
@@ -57,7 +57,7 @@ class ExecuTorchTarget(Target):
         runtime_package="executorch",
         packages=("torch", "executorch"),
         run_packages=("executorch",),
-        phones=("android",),
+        platforms=("android",),
         module_suffix=".pte",
         mask="logits",
     )
@@ -133,9 +133,9 @@ class ExecuTorchTarget(Target):
 
         return load(path)
 
-    def phones(self, options: ExportOptions) -> tuple[Phone, ...]:
+    def platforms(self, options: ExportOptions) -> tuple[Platform, ...]:
         """Not with the Core ML delegate: the Android app has no such thing."""
-        return () if options.backend == "coreml" else self.info.phones
+        return () if options.backend == "coreml" else self.info.platforms
 
     def extras(self, job: ExportJob, native: Verification | None) -> ManifestExtras:
         """The delegate."""

@@ -50,7 +50,7 @@ class LiteRTTarget(Target):
         runtime_package="ai-edge-litert",
         packages=("torch", "litert_torch", "ai_edge_quantizer", "ai_edge_litert"),
         run_packages=("ai_edge_litert",),
-        phones=("android",),
+        platforms=("android",),
         module_suffix=".tflite",
         float_layout="NHWC",
         mask=None,

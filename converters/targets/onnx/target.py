@@ -48,7 +48,7 @@ class OnnxTarget(Target):
         runtime_package="onnxruntime",
         packages=("torch", "onnx", "onnxscript", "onnxruntime"),
         run_packages=("onnxruntime",),
-        phones=("android", "browser"),
+        platforms=("android", "browser"),
         module_suffix=".onnx",
         needs_temporary_folder=False,
     )

@@ -4,6 +4,8 @@ import { Classifier } from "./classifier.js";
 import { describeDevice } from "./device.js";
 import { byId, showProblem } from "./dom.js";
 import { placeOfPage, readJson } from "./files.js";
+import { keepForLater } from "./reload.js";
+import { unitsHere } from "./runtime.js";
 import { showClassify } from "./screen_classify.js";
 import { post, showMeasure } from "./screen_measure.js";
 import { showFacts, showModels } from "./screen_models.js";
@@ -26,8 +28,10 @@ async function start() {
     const device = { ...(await describeDevice(navigator)), ...site.device };
     const parts = { place, site, bundles, device };
     if (unattended) return await measureUnattended(parts);
-    const classifier = new Classifier(place, showFacts);
+    const keeping = keepForLater(place, site);
+    const classifier = new Classifier(place, keeping, showFacts);
     showModels({ bundles, classifier });
+    showUnits(place);
     const { pause } = showClassify({ bundles, classifier });
     showMeasure({ ...parts, classifier });
     showScreen(pause);
@@ -38,6 +42,12 @@ async function start() {
     if (unattended) await post(place, "failure", { reason: error.message });
   }
   return undefined;
+}
+
+// The choice of what computes, where there is one.
+async function showUnits(place) {
+  if ((await unitsHere(place)).length < 2) return;
+  for (const choice of document.querySelectorAll(".unit")) choice.hidden = false;
 }
 
 function showScreen(pause) {

@@ -12,7 +12,7 @@ const LOW_BATTERY = 20;
 // What was measured when `stopping` aborts stays.
 export async function measure({ place, version, device, bundles, plan, on, stopping }) {
   const created = utc();
-  const client = new Client(place, plan.threads);
+  const client = new Client(place, plan);
   stopping.addEventListener("abort", () => client.stop());
   const wake = await keepAwake();
   const rows = [];
@@ -23,7 +23,7 @@ export async function measure({ place, version, device, bundles, plan, on, stopp
     if (threads !== plan.threads) {
       flags.push({ kind: "threads_not_in_effect", reason: `${threads} thread instead of ${plan.threads}: more need https, or the address localhost` });
     }
-    const context = { client, plan, runtime, threads: { asked: plan.threads, inEffect: threads }, on, total: bundles.length };
+    const context = { client, plan, runtime, unit: plan.unit, threads: { asked: plan.threads, inEffect: threads }, on, total: bundles.length };
     for (const [number, bundle] of bundles.entries()) {
       if (stopping.aborted) break;
       const row = await measureBundle(context, bundle, number, stopping);
@@ -41,8 +41,8 @@ export async function measure({ place, version, device, bundles, plan, on, stopp
   }
 }
 
-async function measureBundle({ client, plan, runtime, threads, on, total }, bundle, number, stopping) {
-  const about = { number, bundle: bundle.name, manifest: bundle.manifest, runtime, threads };
+async function measureBundle({ client, plan, runtime, unit, threads, on, total }, bundle, number, stopping) {
+  const about = { number, bundle: bundle.name, manifest: bundle.manifest, runtime, unit, threads };
   const rounds = [];
   try {
     for (let round = 0; round < plan.rounds; round++) {

@@ -4,15 +4,17 @@ import { Client } from "./client.js";
 
 export class Classifier {
   #client = null;
+  #unit = "cpu";
 
-  // `onStart` hears what the runtime tells of itself.
-  constructor(place, onStart) {
-    Object.assign(this, { place, onStart });
+  // Nothing is fetched before `keeping` resolves; `onStart` hears what the runtime tells of itself.
+  constructor(place, keeping, onStart) {
+    Object.assign(this, { place, keeping, onStart });
   }
 
   async #started() {
+    await this.keeping;
     if (!this.#client) {
-      const client = new Client(this.place, 1);
+      const client = new Client(this.place, { unit: this.#unit, threads: 1 });
       this.#client = client;
       client.started.then(this.onStart, () => (this.#client = null));
     }
@@ -31,6 +33,12 @@ export class Classifier {
     if (!test.passed) throw new Error(`${test.reason}; no predictions are shown`);
     const transfer = picture instanceof ImageBitmap ? [picture] : [];
     return (await this.#started()).call("classify", { folder, picture }, { transfer });
+  }
+
+  // What computes from now on.
+  set unit(unit) {
+    this.close();
+    this.#unit = unit;
   }
 
   // Free the memory while something else measures.

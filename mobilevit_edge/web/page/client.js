@@ -10,12 +10,12 @@ export class Client {
   #last = Promise.resolve();
   #next = 0;
 
-  // Start a worker with a runtime of this many threads; `started` tells what is in effect.
-  constructor(place, threads) {
+  // Start a worker with a runtime of this unit and as many threads; `started` tells what is in effect.
+  constructor(place, { unit, threads }) {
     this.#worker = startWorker(place);
     this.#worker.onmessage = ({ data }) => this.#hear(data);
     this.#worker.onerror = (event) => this.#fail(new Error(event.message || "the worker cannot be started"));
-    this.started = this.call("start", { place, threads });
+    this.started = this.call("start", { place, unit, threads });
     // Whoever calls hears of it.
     this.started.catch(() => {});
   }

@@ -1,12 +1,16 @@
 // Photos and camera frames as upright sources of pixels, with the bytes that Pillow decodes.
 
+import { dimensions } from "./dimensions.js";
 import { withoutProfile } from "./profiles.js";
 
-export const MAX_PIXELS = 128e6;
+const MAX_PIXELS = 128e6;
+const MAX_BYTES = 256 * 2 ** 20;
 
 // The bitmap of an image file. Raises an error with a sentence for the user.
 export async function decodeFile(file) {
+  if (file.size > MAX_BYTES) throw new Error(`${file.name || "the picture"} has more than ${MAX_BYTES / 2 ** 20} MB`);
   const bytes = new Uint8Array(await file.arrayBuffer());
+  checkSize(...(dimensions(bytes) ?? [1, 1]));
   const plain = withoutProfile(bytes, file.type);
   try {
     return await createImageBitmap(plain, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
@@ -15,12 +19,16 @@ export async function decodeFile(file) {
   }
 }
 
-// A bitmap as a source for resample.js, read strip by strip through a small canvas.
-export function bitmapSource(bitmap) {
-  const { width, height } = bitmap;
+function checkSize(width, height) {
   if (width * height > MAX_PIXELS) {
     throw new Error(`the picture has ${width}x${height} pixels; at most ${MAX_PIXELS / 1e6} megapixels are read`);
   }
+}
+
+// A bitmap as a source for resample.js, read strip by strip through a small canvas.
+export function bitmapSource(bitmap) {
+  const { width, height } = bitmap;
+  checkSize(width, height);
   let canvas = null;
   let context = null;
   const rows = (first, count) => {

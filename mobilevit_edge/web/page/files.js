@@ -15,8 +15,8 @@ export function moduleAddress(place, name) {
 async function response(place, name) {
   if (!place.base) return new Response(place.blobs.get(name));
   const found = await fetch(new URL(name, place.base), { cache: "no-cache" }).catch(() => null);
-  if (!found) throw new Error(`${name} cannot be fetched: is the computer that serves this page still there?`);
-  if (!found.ok) throw new Error(`${name} cannot be fetched: the server answers ${found.status}`);
+  if (!found) throw new Error(`${name} cannot be fetched: is the computer that serves this page still there? What was used before works without it`);
+  if (!found.ok) throw new Error(`${name} cannot be fetched: the server answers ${found.status}, ${(await found.text()).slice(0, 200).trim()}`);
   return found;
 }
 

@@ -11,17 +11,25 @@ export function resizeFor(source, imageSize, input) {
   const channels = CHANNELS[input.channel_order] === 4 ? 4 : 3;
   if (rule === "stretch") return resize(source, width, height, interpolation, channels);
   const [scaledWidth, scaledHeight] = covering(source, cover, width, height);
-  const left = Math.floor((scaledWidth - width) / 2);
-  const top = Math.floor((scaledHeight - height) / 2);
   if (Math.max(scaledWidth, scaledHeight) > LONG_STRIP * Math.max(width, height)) {
     // Scale only the part that survives the crop.
-    const kx = source.width / scaledWidth;
-    const ky = source.height / scaledHeight;
-    const box = [left * kx, top * ky, (left + width) * kx, (top + height) * ky];
-    return resize(source, width, height, interpolation, channels, box);
+    return resize(source, width, height, interpolation, channels, seen(source, imageSize, input));
   }
+  const left = Math.floor((scaledWidth - width) / 2);
+  const top = Math.floor((scaledHeight - height) / 2);
   const scaled = resize(source, scaledWidth, scaledHeight, interpolation, channels);
   return crop(scaled, left, top, width, height);
+}
+
+// [left, top, right, bottom] of what a photo of { width, height } shows the model, in its own pixels.
+export function seen(photo, [height, width], { resize: { rule, cover } }) {
+  if (rule === "stretch") return [0, 0, photo.width, photo.height];
+  const [scaledWidth, scaledHeight] = covering(photo, cover, width, height);
+  const left = Math.floor((scaledWidth - width) / 2);
+  const top = Math.floor((scaledHeight - height) / 2);
+  const kx = photo.width / scaledWidth;
+  const ky = photo.height / scaledHeight;
+  return [left * kx, top * ky, (left + width) * kx, (top + height) * ky];
 }
 
 // What the image is scaled to: its proportions kept, covering the manifest's size.

@@ -2,6 +2,7 @@
 
 const LONGEST = 200;
 const LONGEST_TEXT = 500;
+const RUNTIMES = { cpu: "ONNX Runtime Web", gpu: "ONNX Runtime Web (WebGPU)" };
 
 export function reportOf(run) {
   return { schema_version: 1, runs: [run] };
@@ -37,7 +38,7 @@ export function runOf({ id, version, created, device, runtime, stepMs, plan, fla
 }
 
 // A row of the bundle in place `number`; `notRun` says why there are no rounds.
-export function rowOf({ number, bundle, manifest, runtime, threads, notRun, rounds }) {
+export function rowOf({ number, bundle, manifest, runtime, unit, threads, notRun, rounds }) {
   const model = manifest.files.find(({ path }) => path.startsWith("model."));
   return {
     id: short(`${number} ${bundle}`),
@@ -56,8 +57,8 @@ export function rowOf({ number, bundle, manifest, runtime, threads, notRun, roun
       artifact: { name: short(model.path), bytes: model.bytes, sha256: model.sha256 },
       top1: null,
     },
-    runtime: { name: "ONNX Runtime Web", version: short(runtime) },
-    compute_unit: "cpu",
+    runtime: { name: RUNTIMES[unit], version: short(runtime) },
+    compute_unit: unit,
     threads: threads.asked,
     limit_row: null,
     not_run: notRun && short(notRun),

@@ -1,6 +1,13 @@
 // Classify: photos and the camera.
 
 import { byId, element, milliseconds } from "./dom.js";
+import { cssColor, drawBoxes } from "./overlay.js";
+
+const CAPTIONS = {
+  segmentation: "The photo in the colors of its classes",
+  detection: "The photo with what was found in it",
+  other: "What the model sees, after resizing and cropping",
+};
 
 const CAMERA = { video: { facingMode: "environment", width: { ideal: 1280 } }, audio: false };
 
@@ -18,9 +25,12 @@ export function showClassify({ bundles, classifier }) {
   const answer = async (picture) => {
     const status = byId("classify-status");
     try {
-      const result = await classifier.classify(choice.value, picture);
-      show(result);
-      status.textContent = `${milliseconds(result.milliseconds)} ms for the model`;
+      const folder = choice.value;
+      const { task } = usable.find((bundle) => bundle.folder === folder).manifest;
+      const result = await classifier.classify(folder, picture);
+      show(result, task);
+      const nothing = task === "detection" && !result.boxes.length ? "nothing found; " : "";
+      status.textContent = `${nothing}${milliseconds(result.milliseconds)} ms for the model`;
     } catch (error) {
       byId("classes").replaceChildren();
       status.textContent = error.message;
@@ -48,14 +58,20 @@ export function showClassify({ bundles, classifier }) {
   return { pause: camera.stop };
 }
 
-function show({ classes, seen }) {
+function show({ classes, boxes, photo, drawn }, task) {
   const canvas = byId("seen");
-  Object.assign(canvas, { width: seen.width, height: seen.height });
-  canvas.getContext("2d").putImageData(new ImageData(seen.pixels, seen.width, seen.height), 0, 0);
+  Object.assign(canvas, { width: drawn.width, height: drawn.height });
+  canvas.getContext("2d").putImageData(new ImageData(drawn.pixels, drawn.width, drawn.height), 0, 0);
+  if (boxes) drawBoxes(canvas, boxes, photo);
+  byId("seen-caption").textContent = CAPTIONS[task] ?? CAPTIONS.other;
   byId("classes").replaceChildren(
-    ...classes.map(({ label, probability }) => {
+    ...classes.map(({ label, probability, color }) => {
       const item = element("li", {}, element("span", {}, label), element("span", {}, `${(100 * probability).toFixed(1)} %`));
       item.style.setProperty("--share", `${100 * probability}%`);
+      if (color) {
+        item.className = "colored";
+        item.style.setProperty("--color", cssColor(color));
+      }
       return item;
     }),
   );

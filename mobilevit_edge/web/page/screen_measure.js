@@ -25,7 +25,8 @@ export function showMeasure({ place, site, bundles, device, classifier }) {
     event.preventDefault();
     const chosen = [...form.querySelectorAll("[name=bundle]:checked")].map(({ value }) => bundles[value]);
     if (!chosen.length) return say("Choose at least one bundle.");
-    const plan = Object.fromEntries(NUMBERS.map((name) => [name, Number(form.elements[name].value)]));
+    const numbers = Object.fromEntries(NUMBERS.map((name) => [name, Number(form.elements[name].value)]));
+    const plan = { ...numbers, unit: form.elements.unit.value };
     classifier.close();
     stopping = new AbortController();
     run = await measured(chosen, plan, { ...device, name: form.elements.device.value });

@@ -2,8 +2,16 @@
 
 import { byId, element, megabytes } from "./dom.js";
 
+const GIVES = { embedding: "features", segmentation: "classes, as a mask", detection: "classes, as boxes" };
+
 export function showModels({ bundles, classifier }) {
-  byId("bundles").replaceChildren(...bundles.map((bundle) => card(bundle, classifier)));
+  const fill = () => byId("bundles").replaceChildren(...bundles.map((bundle) => card(bundle, classifier)));
+  byId("unit").onchange = ({ target }) => {
+    classifier.unit = target.value;
+    // Earlier results were another unit's.
+    fill();
+  };
+  fill();
 }
 
 function card({ name, folder, manifest }, classifier) {
@@ -28,7 +36,7 @@ function card({ name, folder, manifest }, classifier) {
     {},
     element("h3", {}, name),
     element("p", {}, `${manifest.model.name}, ${manifest.precision}, ${width}×${height}, ${megabytes(file.bytes)}`),
-    element("p", {}, `${manifest.model.outputs} ${manifest.task === "embedding" ? "features" : "classes"}`),
+    element("p", {}, `${manifest.model.outputs} ${GIVES[manifest.task] ?? "classes"}`),
     result,
     element("div", { className: "bar" }, test),
   );
@@ -48,6 +56,9 @@ export function showFacts(started) {
     ["Threads", crossOriginIsolated ? `up to ${navigator.hardwareConcurrency}` : "one: more need https, or the address localhost"],
     ["Clock", `steps of ${Math.round(started.stepMs * 1000)} µs`],
   ];
+  if (navigator.serviceWorker?.controller) {
+    facts.push(["Offline", "this page, and the models used on it, open again without the computer"]);
+  }
   if (!started.exactCanvas) {
     facts.push(["Pictures", "this browser changes pixels to protect your privacy: answers may differ a little"]);
   }

@@ -31,10 +31,10 @@ export function inferencesPerSample(inferenceMs, stepMs) {
 }
 
 // { loadNs, warmUpNs, samplesNs, inferencesPerSample, started }; progress hears the share that is done.
-export async function round(ort, bundle, plan, stepMs, progress) {
+export async function round(runtime, bundle, plan, stepMs, progress) {
   const started = utc();
   const loading = performance.now();
-  const model = await Model.open(ort, bundle);
+  const model = await Model.open(runtime, bundle);
   const loadNs = nanoseconds(performance.now() - loading);
   try {
     const feeds = model.feeds(goldenImage(model.manifest));

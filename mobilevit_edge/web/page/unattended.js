@@ -7,6 +7,6 @@ import { post } from "./screen_measure.js";
 export async function measureUnattended({ place, site, bundles, device }) {
   const on = { step: (text) => (document.title = text), share: () => {}, row: () => {} };
   const stopping = new AbortController().signal;
-  const { run } = await measure({ place, version: site.version, device, bundles, plan: site.plan, on, stopping });
+  const { run } = await measure({ place, version: site.version, device, bundles, plan: { ...site.plan, unit: "cpu" }, on, stopping });
   await post(place, "report", reportOf(run));
 }

@@ -1,25 +1,24 @@
 // The worker: decoding, resizing and inference, away from the page.
 
-import { topClasses } from "./answers.js";
+import { meaningOf } from "./answers.js";
 import { bitmapSource, canvasIsExact, decodeFile } from "./decode.js";
+import { drawnPhoto } from "./overlay.js";
 import { resizeFor } from "./preprocess.js";
 import { Model, readBundle, startRuntime, threadsInEffect } from "./runtime.js";
 import { clockStep, round } from "./timing.js";
 
-const SHOWN_CLASSES = 5;
-
 let place = null;
-let ort = null;
+let runtime = null;
 let stepMs = null;
 // The bundle in use, and the model that answers: one of each, which bounds the memory.
 let current = { folder: null, bundle: null, model: null };
 
 const calls = {
-  async start({ place: given, threads }) {
+  async start({ place: given, unit, threads }) {
     place = given;
-    ort = await startRuntime(place, threads);
+    runtime = await startRuntime(place, unit, threads);
     stepMs = clockStep();
-    return { version: ort.env.versions.web, threads: threadsInEffect(threads), stepMs, exactCanvas: canvasIsExact() };
+    return { version: runtime.ort.env.versions.web, threads: threadsInEffect(threads), stepMs, exactCanvas: canvasIsExact() };
   },
 
   // Load a bundle and run its self-test.
@@ -28,25 +27,32 @@ const calls = {
     return { manifest: model.manifest, test: await model.selfTest() };
   },
 
-  // The best classes for a file or a bitmap, and what the model saw.
+  // What a file or a bitmap shows: answers.js says in which form; and a picture of it: what the model
+  // saw, or the photo with the mask, or for the boxes.
   async classify({ folder, picture }) {
     const model = await opened(folder);
     const { manifest } = model;
     const bitmap = picture instanceof ImageBitmap ? picture : await decodeFile(picture);
-    const image = resizeFor(bitmapSource(bitmap), manifest.model.image_size, manifest.input);
-    bitmap.close();
-    const feeds = model.feeds(image);
-    const start = performance.now();
-    const outputs = await model.run(feeds);
-    const milliseconds = performance.now() - start;
-    return { classes: topClasses(manifest, model.labels, outputs, SHOWN_CLASSES), outputs, milliseconds, seen: shown(image) };
+    try {
+      const image = resizeFor(bitmapSource(bitmap), manifest.model.image_size, manifest.input);
+      const feeds = model.feeds(image);
+      const start = performance.now();
+      const outputs = await model.run(feeds);
+      const milliseconds = performance.now() - start;
+      const photo = { width: bitmap.width, height: bitmap.height };
+      const { mask, ...meaning } = meaningOf(manifest, model.labels, outputs, photo);
+      const drawn = manifest.head ? drawnPhoto(bitmap, mask, manifest.head.colors) : shown(image);
+      return { ...meaning, milliseconds, photo, drawn };
+    } finally {
+      bitmap.close();
+    }
   },
 
   async measure({ folder, plan }, progress) {
     const bundle = await read(folder);
     await current.model?.close();
     current.model = null;
-    return round(ort, bundle, plan, stepMs, progress);
+    return round(runtime, bundle, plan, stepMs, progress);
   },
 };
 
@@ -60,7 +66,7 @@ async function read(folder) {
 
 async function opened(folder) {
   const bundle = await read(folder);
-  current.model ??= await Model.open(ort, bundle);
+  current.model ??= await Model.open(runtime, bundle);
   return current.model;
 }
 

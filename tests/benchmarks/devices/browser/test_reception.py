@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -31,6 +33,23 @@ def test_a_report_is_kept_once_and_handed_on() -> None:
     assert kept == [report_from_json(text)]
     assert receiver.wait(1) == kept[0].runs[0]
     assert receiver.wait(0.01) is None
+
+
+def test_phones_that_send_at_once_are_all_kept() -> None:
+    kept: list[Report] = []
+
+    def keep(report: Report) -> None:
+        # As a file that is read, merged and written: nobody may come between.
+        before = list(kept)
+        time.sleep(0.01)
+        kept[:] = [*before, report]
+
+    receiver = Reception(SERVED, keep)
+    texts = [json.dumps(changed("runs", 0, "id", value=str(number))) for number in range(8)]
+    with ThreadPoolExecutor(len(texts)) as phones:
+        answers = list(phones.map(receiver.take_report, texts * 2))
+    assert {answer.status for answer in answers} == {200}
+    assert sorted(report.runs[0].id for report in kept) == [str(number) for number in range(8)]
 
 
 def changed(*place: Any, value: Any) -> Any:

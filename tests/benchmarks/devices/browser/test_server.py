@@ -129,6 +129,21 @@ def test_nothing_else_is_there(served: Address, path: str) -> None:
     assert TOKEN.encode() not in answer
 
 
+def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
+    """As where a bundle is exported again under the server."""
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"weights")
+    with serving(local(), {"model.onnx": SiteFile("application/octet-stream", model)}, {}) as here:
+        assert ask(here, f"/{TOKEN}/model.onnx")[::2] == (200, b"weights")
+        model.unlink()
+        status, _, body = ask(here, f"/{TOKEN}/model.onnx")
+        assert status == 410
+        assert b"start mobilevit-bench again" in body
+        # The connection's end is the peer's; the server goes on.
+        model.write_bytes(b"others")
+        assert ask(here, f"/{TOKEN}/model.onnx")[::2] == (200, b"others")
+
+
 @pytest.mark.parametrize(
     "host",
     ["", "evil.test", "evil.test:{port}", "127.0.0.1", "127.0.0.1:1", "127.0.0.1.evil.test:{port}"],

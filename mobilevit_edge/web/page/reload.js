@@ -1,0 +1,30 @@
+// The page without its server: offline.js, beside the page, keeps what passes through it.
+
+// How long a first visit may wait for it: what is fetched before is not kept.
+const PATIENCE_MS = 5000;
+
+// Resolves once files are kept, or where they cannot be: that takes a secure context, and a
+// certificate that the browser knows.
+export async function keepForLater(place, { collects }) {
+  const workers = navigator.serviceWorker;
+  if (!place.base || !workers) return;
+  const controlled = new Promise((resolve) => {
+    workers.addEventListener("controllerchange", resolve, { once: true });
+    if (workers.controller) resolve();
+    setTimeout(resolve, PATIENCE_MS);
+  });
+  const registered = await workers.register(new URL("offline.js", place.base), { updateViaCache: "none" }).catch(() => null);
+  if (!registered) return;
+  // Every run of the command has another address, and nothing else is at its port: earlier ones are over.
+  if (collects) await forgetOthers(registered.scope);
+  await controlled;
+}
+
+async function forgetOthers(scope) {
+  for (const registration of await navigator.serviceWorker.getRegistrations()) {
+    if (registration.scope !== scope) await registration.unregister();
+  }
+  for (const name of await caches.keys()) {
+    if (name !== `mobilevit ${scope}`) await caches.delete(name);
+  }
+}
