@@ -37,6 +37,8 @@ from mobilevit_edge.preprocess import (
 )
 from tools.app_check import CheckError
 from tools.command import tool_parser
+from tools.dense_models import write_dense_bundles
+from tools.dense_vectors import bad_heads, box_cases, dense_photo, mask_cases
 from tools.strange_models import write_strange_models
 
 SIZES: Final = (
@@ -287,14 +289,18 @@ def refused(bundle: Path, text: str) -> bool:
     return False
 
 
-def photo_case(bundles: Sequence[Path]) -> dict[str, Any]:
-    """A photo, and the outputs of every bundle for it in Python."""
-    from converters.classifier import Classifier
-
+def sample_photo() -> Image.Image:
+    """A photo of a person, which matplotlib brings."""
     with Image.open(
         matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
     ) as opened:
-        photo = opened.convert("RGB")
+        return opened.convert("RGB")
+
+
+def photo_case(bundles: Sequence[Path], photo: Image.Image) -> dict[str, Any]:
+    """A photo, and the outputs of every bundle for it in Python."""
+    from converters.classifier import Classifier
+
     answers = {}
     for path in bundles:
         classifier = Classifier(read_bundle(path))
@@ -321,18 +327,27 @@ def write_vectors(folder: Path) -> None:
     options = ExportOptions(target="onnx", weights="demo", image_size=(64, 64), output=bundle)
     export_bundle(options)
     export_bundle(replace(options, raw_input=True, output=taking_pixels))
-    (folder / "photo.json").write_text(json.dumps(photo_case([bundle, taking_pixels])))
-    write_strange_models(read_bundle(bundle).manifest, folder / "strange")
+    photo, manifest = sample_photo(), read_bundle(bundle).manifest
+    dense = write_dense_bundles(manifest, folder / "dense")
+    answers = {**photo_case([bundle, taking_pixels], photo), "dense": dense_photo(dense, photo)}
+    (folder / "photo.json").write_text(json.dumps(answers))
+    (folder / "masks.json").write_text(json.dumps(list(mask_cases(manifest))))
+    (folder / "boxes.json").write_text(json.dumps(list(box_cases(manifest))))
+    write_strange_models(manifest, folder / "strange")
     (folder / "names.json").write_text(json.dumps(NAMES))
     text = (bundle / MANIFEST_FILE).read_text("utf-8")
     bad = dict(bad_manifests(json.loads(text)))
     accepted = [name for name, changed in bad.items() if not refused(bundle, changed)]
-    if accepted or refused(bundle, text):
+    found = dense[-1]
+    found_text = (found / MANIFEST_FILE).read_text("utf-8")
+    heads = dict(bad_heads(json.loads(found_text)))
+    accepted += [name for name, changed in heads.items() if not refused(found, changed)]
+    if accepted or refused(bundle, text) or refused(found, found_text):
         raise CheckError(f"Python's reader accepts {accepted}, or refuses the good manifest")
     (folder / "preprocessing.json").write_text(json.dumps(list(preprocessing_cases())))
     (folder / "labels.json").write_text(json.dumps(list(label_cases())))
     (folder / "answers.json").write_text(json.dumps(list(answer_cases())))
-    (folder / "bad_manifests.json").write_text(json.dumps(bad))
+    (folder / "bad_manifests.json").write_text(json.dumps(bad | heads))
     (folder / "damaged_manifests.json").write_text(json.dumps(list(damaged_manifests(text))))
 
 

@@ -1,22 +1,23 @@
 import MobileViTKit
 import SwiftUI
 
-/// The best classes of an image, a bar each, and how long the model took.
+/// The best classes of an image, a bar each, with the color in which they are drawn over it, and how long the model took.
 struct AnswerView: View {
-    let classes: [ClassScore]
+    let rows: [LegendRow]
     let milliseconds: Double
 
     var body: some View {
         VStack(alignment: .leading) {
-            ForEach(classes, id: \.index) { score in
-                ProgressView(value: min(1, max(0, score.probability))) {
+            ForEach(rows, id: \.score.index) { row in
+                ProgressView(value: min(1, max(0, row.score.probability))) {
                     HStack {
-                        Text(score.label)
+                        if let color = row.color { Color(color).frame(width: 16, height: 16) }
+                        Text(row.score.label)
                         Spacer()
-                        Text(percent(score))
+                        Text(percent(row.score))
                     }
                 }
-                .accessibilityLabel(Text("\(score.label), \(percent(score))"))
+                .accessibilityLabel(Text("\(row.score.label), \(percent(row.score))"))
             }
             Text(String(format: "model %.1f ms", milliseconds))
                 .font(.footnote)

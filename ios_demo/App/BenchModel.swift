@@ -85,22 +85,8 @@ final class BenchModel: ObservableObject {
             status = ""
             throw error
         }
-        await place(bundles, on: units, cache: cache)
-    }
-
-    /// Where Core ML runs what. The report is written: what fails here is a note.
-    private func place(_ bundles: [ModelBundle], on units: [ComputeUnit], cache: ModelCache) async {
-        for bundle in bundles {
-            for unit in units {
-                do {
-                    guard let placed = try await Placement.of(bundle, on: unit, cache: cache) else { continue }
-                    notes.append(
-                        "\(ModelTitle(bundle.manifest).name), \(unit.label): \(placed.neuralEngine) operators on the "
-                            + "Neural Engine, \(placed.gpu) on the GPU, \(placed.cpu) on the CPU")
-                } catch {
-                    notes.append(error.localizedDescription)
-                }
-            }
+        notes += await Placement.notes(of: bundles.map { (ModelTitle($0.manifest), $0) }, on: units) { bundle, unit in
+            try await Placement.of(bundle, on: unit, cache: cache)
         }
     }
 

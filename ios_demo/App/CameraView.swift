@@ -3,7 +3,8 @@ import MobileViTKit
 import SwiftUI
 import UIKit
 
-/// Classifies what the camera sees, always the newest frame; answers are averaged over time.
+/// What the camera sees, always the newest frame: classes, averaged over time, or a mask or boxes over the picture,
+/// which are those of the newest frame alone.
 struct CameraView: View {
     @ObservedObject var library: Library
     @StateObject private var model = CameraModel()
@@ -15,11 +16,15 @@ struct CameraView: View {
         layout {
             if let feed = model.feed {
                 CameraPreview(feed: feed, front: model.front, starts: model.starts)
+                    .overlay {
+                        // The system mirrors what a front camera shows, and not the frames that it gives.
+                        if let drawing = model.drawing { OverlayView(drawing: drawing, isMirrored: model.front) }
+                    }
                     .accessibilityLabel(Text("What the camera sees"))
             }
             VStack {
-                if !model.classes.isEmpty {
-                    AnswerView(classes: model.classes, milliseconds: model.milliseconds).padding()
+                if !model.rows.isEmpty {
+                    AnswerView(rows: model.rows, milliseconds: model.milliseconds).padding()
                 }
                 if !model.message.isEmpty { Text(model.message).padding() }
                 if model.isRefused { Button("Open Settings") { model.openSettings() } }
@@ -30,6 +35,9 @@ struct CameraView: View {
         .navigationTitle("Camera")
         .task { await model.start(library) }
         .onDisappear { model.stop() }
+        .onReceive(NotificationCenter.default.publisher(for: UIDevice.orientationDidChangeNotification)) { _ in
+            if model.drawing != nil { model.forget() }
+        }
         .onReceive(NotificationCenter.default.publisher(for: CameraModel.interrupted)) { _ in
             model.show("The camera is used by another app or a call.")
         }
@@ -43,7 +51,8 @@ final class CameraModel: ObservableObject {
     static let interrupted = Notification.Name("AVCaptureSessionWasInterruptedNotification")
     static let resumed = Notification.Name("AVCaptureSessionInterruptionEndedNotification")
 
-    @Published private(set) var classes: [ClassScore] = []
+    @Published private(set) var rows: [LegendRow] = []
+    @Published private(set) var drawing: Drawing?
     @Published private(set) var milliseconds = 0.0
     @Published private(set) var message = ""
     @Published private(set) var feed: CameraFeed?
@@ -51,6 +60,8 @@ final class CameraModel: ObservableObject {
     @Published private(set) var starts = 0
     @Published private(set) var isRefused = false
     private var smoother = Smoother()
+    /// Counts the cameras and the ways to hold the phone.
+    private var view = 0
 
     func start(_ library: Library) async {
         guard feed == nil, let bundle = library.model else { return }
@@ -65,9 +76,10 @@ final class CameraModel: ObservableObject {
             // The screen was left while the model was loading.
             guard !Task.isCancelled, feed == nil else { return }
             let feed = CameraFeed { [weak self] image in
+                guard let asked = await self?.view else { return }
                 do {
-                    let answer = try await recognizer.recognize(image)
-                    await self?.show(answer, of: recognizer)
+                    let answer = try await recognizer.recognize(image, mostSide: Interpreter.frameSide)
+                    await self?.show(answer, of: recognizer, asked: asked)
                 } catch {
                     await self?.show(error.localizedDescription)
                 }
@@ -85,12 +97,19 @@ final class CameraModel: ObservableObject {
 
     func stop() {
         feed?.stop()
-        (feed, classes) = (nil, [])
+        feed = nil
+        forget()
+    }
+
+    /// What was found in the picture of another camera, or of another way to hold the phone, is not of this one.
+    func forget() {
+        view += 1
+        (rows, drawing, smoother) = ([], nil, Smoother())
     }
 
     func useOther() {
         front.toggle()
-        (classes, smoother) = ([], Smoother())
+        forget()
         feed?.start(front: front)
     }
 
@@ -102,12 +121,16 @@ final class CameraModel: ObservableObject {
     /// Words in place of an answer: what was seen before is none any more.
     func show(_ message: String) {
         self.message = message
-        if !message.isEmpty { (classes, smoother) = ([], Smoother()) }
+        if !message.isEmpty { forget() }
     }
 
-    private func show(_ answer: Answer, of recognizer: Recognizer) {
-        guard feed != nil else { return }
-        let average = smoother.add(answer.probabilities, at: ProcessInfo.processInfo.systemUptime)
-        (classes, milliseconds, message) = (recognizer.best(average), answer.milliseconds, "")
+    private func show(_ answer: Answer, of recognizer: Recognizer, asked: Int) {
+        guard feed != nil, asked == view else { return }
+        var finding = answer.finding
+        if case .classes(let probabilities) = finding {
+            finding = .classes(smoother.add(probabilities, at: ProcessInfo.processInfo.systemUptime))
+        }
+        let shown = recognizer.show(finding, legend: Recognizer.shown)
+        (rows, drawing, milliseconds, message) = (shown.rows, Drawing(shown.overlay), answer.milliseconds, "")
     }
 }

@@ -10,8 +10,9 @@ struct ClassifyView: View {
         let model: String
     }
 
-    private struct Shown {
-        let classes: [ClassScore]
+    private struct Found {
+        let rows: [LegendRow]
+        let drawing: Drawing?
         let milliseconds: Double
     }
 
@@ -19,7 +20,7 @@ struct ClassifyView: View {
     @Environment(\.verticalSizeClass) private var height
     @State private var item: PhotosPickerItem?
     @State private var photo: Photo?
-    @State private var answer: Shown?
+    @State private var answer: Found?
     @State private var message = ""
 
     var body: some View {
@@ -47,9 +48,10 @@ struct ClassifyView: View {
                                 Image(decorative: photo.image, scale: 1)
                                     .resizable()
                                     .scaledToFit()
+                                    .overlay { if let drawing = answer?.drawing { OverlayView(drawing: drawing) } }
                                     .accessibilityLabel(Text("The chosen photo"))
                             }
-                            if let answer { AnswerView(classes: answer.classes, milliseconds: answer.milliseconds) }
+                            if let answer { AnswerView(rows: answer.rows, milliseconds: answer.milliseconds) }
                         }
                         if !message.isEmpty { Text(message) }
                     }
@@ -73,9 +75,10 @@ struct ClassifyView: View {
             guard !Task.isCancelled else { return }
             photo = read
             let recognizer = try await Recognizer(bundle, cache: library.cache)
-            let found = try await recognizer.recognize(read.pixels)
+            let found = try await recognizer.recognize(read.pixels, mostSide: Interpreter.photoSide)
+            let shown = recognizer.show(found.finding, legend: Recognizer.legend)
             guard !Task.isCancelled else { return }
-            answer = Shown(classes: recognizer.best(found.probabilities), milliseconds: found.milliseconds)
+            answer = Found(rows: shown.rows, drawing: Drawing(shown.overlay), milliseconds: found.milliseconds)
             message = ""
         } catch {
             guard !Task.isCancelled else { return }

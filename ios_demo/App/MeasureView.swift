@@ -64,15 +64,3 @@ struct MeasureView: View {
         }
     }
 }
-
-extension ComputeUnit {
-    /// For people.
-    var label: String {
-        switch self {
-        case .all: return "All"
-        case .cpu: return "CPU"
-        case .cpuAndGPU: return "CPU and GPU"
-        case .cpuAndNeuralEngine: return "CPU and Neural Engine"
-        }
-    }
-}

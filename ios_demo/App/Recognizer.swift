@@ -2,20 +2,21 @@ import Foundation
 import MobileViTCoreML
 import MobileViTKit
 
-/// Probabilities of all classes for one image; `milliseconds` is the model's own time.
+/// What a model says of one image; `milliseconds` is its own time.
 struct Answer: Sendable {
-    let probabilities: [Double]
+    let finding: Finding
     let milliseconds: Double
 }
 
 /// A model that has passed its self-test on this device: there is none of one that has not.
 actor Recognizer {
-    /// How many classes are shown.
+    /// How many classes are shown, and how many of those that a photo's mask or boxes have.
     static let shown = 5
+    static let legend = 20
 
-    private let bundle: ModelBundle
     private let classifier: CoreMLClassifier
     private let preprocessor: Preprocessor
+    private let interpreter: Interpreter
 
     /// - Throws: `BundleError` if the model cannot be loaded, or does not answer as when it was exported.
     init(_ bundle: ModelBundle, cache: ModelCache) async throws {
@@ -23,7 +24,7 @@ actor Recognizer {
             throw BundleError("the model gives features, and this app shows classes: it can only be measured")
         }
         classifier = try await Recognizer.tested(bundle, cache: cache)
-        self.bundle = bundle
+        interpreter = Interpreter(bundle.manifest, labels: bundle.labels)
         preprocessor = Preprocessor(model: bundle.manifest.model, input: bundle.manifest.input)
     }
 
@@ -39,25 +40,23 @@ actor Recognizer {
         return loaded
     }
 
-    /// What the model says of an upright image of any size.
+    /// What the model says of an upright image of any size; a mask's longer side is at most `mostSide`.
     ///
     /// - Throws: `BundleError` if Core ML fails, or answers with other than finite numbers.
-    func recognize(_ image: Pixels) async throws -> Answer {
+    func recognize(_ image: Pixels, mostSide: Int) async throws -> Answer {
         let input = try classifier.prepare(preprocessor.resize(image))
         let start = DispatchTime.now().uptimeNanoseconds
         let answered = try await classifier.run(input)
         let elapsed = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6
         let outputs = try classifier.numbers(answered)
-        let count = bundle.manifest.model.outputs
-        guard outputs.count == count, outputs.allSatisfy(\.isFinite) else {
-            throw BundleError("the model's answer to this image is no list of \(count) finite numbers")
-        }
-        return Answer(
-            probabilities: TopClasses.probabilities(outputs, bundle.manifest.output.scores), milliseconds: elapsed)
+        let finding = try interpreter.finding(
+            outputs, width: image.width, height: image.height, mostSide: mostSide)
+        return Answer(finding: finding, milliseconds: elapsed)
     }
 
-    /// The best classes, best first.
-    nonisolated func best(_ probabilities: [Double]) -> [ClassScore] {
-        TopClasses.of(probabilities, labels: bundle.labels, count: Recognizer.shown)
+    /// What a screen shows of a finding: classes, or at most `legend` of what is drawn over the image.
+    nonisolated func show(_ finding: Finding, legend: Int) -> Shown {
+        if case .classes = finding { return interpreter.show(finding, rows: Recognizer.shown) }
+        return interpreter.show(finding, rows: legend)
     }
 }

@@ -103,16 +103,49 @@ def test_gradle_brings_itself() -> None:
     assert re.search(r"^distributionSha256Sum=[0-9a-f]{64}$", properties, re.MULTILINE)
 
 
+def script(folder: Path) -> str:
+    return (folder / "build.gradle.kts").read_text("utf-8")
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
 def test_any_jdk_from_17_on_builds_every_module(module: Path) -> None:
-    text = (module / "build.gradle.kts").read_text("utf-8")
+    text = script(module)
+    if "alias(libs.plugins.android.library)" in text:
+        # What all of them share stands once.
+        text += script(APP)
     # A toolchain would have to be downloaded where Android Studio's own JDK is another.
     assert "jvmToolchain" not in text
     assert "jvmTarget = JvmTarget.JVM_17" in text
     assert "targetCompatibility = JavaVersion.VERSION_17" in text
+    text = script(module)
     has_tests = (module / "src" / "test").is_dir()
     assert has_tests == ("testImplementation(libs.junit)" in text)
     assert has_tests == ("tools.make_vectors" in text)
+
+
+def test_an_adapter_says_its_namespace_and_its_library_alone() -> None:
+    shared = script(APP)
+    assert 'pluginManager.withPlugin("com.android.library")' in shared
+    assert 'dependencies.add("api", project(":core"))' in shared
+    # Inside of subprojects the catalog's name means the module's own, which is not there yet.
+    assert "libs." not in shared.split("subprojects {")[1]
+    adapters = [module for module in MODULES if module.name.startswith("runtime-")]
+    assert len(adapters) >= 3
+    for module in adapters:
+        text = script(module)
+        assert text.count("    implementation(libs.") == 1
+        for common in ("compileSdk", "minSdk", "JavaVersion", "jvmTarget", ":core"):
+            assert common not in text
+
+
+def test_reports_and_manifests_are_read_by_androids_own_parser_in_tests_too() -> None:
+    text = (APP / "gradle" / "libs.versions.toml").read_text("utf-8")
+    # Not json.org's, which reads what Android's refuses.
+    assert 'module = "com.vaadin.external.google:android-json"' in text
+    assert "org.json:json" not in text
+    core = script(APP / "core")
+    assert "compileOnly(libs.json)" in core
+    assert "testImplementation(libs.json)" in core
 
 
 def test_every_module_is_part_of_the_project() -> None:

@@ -12,8 +12,10 @@ import onnxruntime
 import pytest
 
 from mobilevit_edge.formats.bundle import read_bundle
+from mobilevit_edge.head_specs import MASK_RESIZES
 from tests.support.tools import run_tool
 from tools import make_vectors
+from tools.dense_vectors import UNSURE
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +99,40 @@ def test_strange_models_run_and_answer_otherwise(vectors: Path) -> None:
         (output,) = session.get_outputs()
         answer = (output.name, output.type, output.shape)
         assert answer != (manifest.output.name, "tensor(float)", list(manifest.output.shape))
+
+
+def test_masks_say_the_class_of_nearly_every_pixel(vectors: Path) -> None:
+    cases = read(vectors, "masks")
+    heads = [json.loads(case["manifest"])["head"] for case in cases]
+    assert {head["answer"] for head in heads} == {"logits", "full-logits", "labels"}
+    assert {head["mask_resize"] for head in heads} == set(MASK_RESIZES)
+    for case in cases:
+        labels = np.frombuffer(base64.b64decode(case["labels"]), np.int8).reshape(case["size"])
+        assert (labels == UNSURE).sum() == case["unsure"] < 0.001 * labels.size + 1
+        assert sum(case["shares"]) == pytest.approx(1)
+        # A tall photo shows the model its middle alone.
+        rule = json.loads(case["manifest"])["input"]["resize"]["rule"]
+        assert (labels[0, 0] == -1) == (rule == "crop" and max(case["size"]) > 1)
+
+
+def test_boxes_lie_in_their_photo_the_surest_first(vectors: Path) -> None:
+    cases = read(vectors, "boxes")
+    numbers = [len(case["found"]) for case in cases]
+    assert min(numbers) == 0
+    assert max(numbers) > 50
+    for case in cases:
+        scores = [found["probability"] for found in case["found"]]
+        assert scores == sorted(scores, reverse=True)
+        for found in case["found"]:
+            x1, y1, x2, y2 = found["box"]
+            assert 0 <= min(x1, x2) <= max(x1, x2) <= case["width"]
+            assert 0 <= min(y1, y2) <= max(y1, y2) <= case["height"]
+
+
+def test_bundles_with_heads_are_whole_and_answer_the_photo(vectors: Path) -> None:
+    answers = read(vectors, "photo")["dense"]
+    for name in ("logits", "full_logits", "labels", "decoded"):
+        manifest = read_bundle(vectors / "dense" / name).manifest
+        assert manifest.head is not None
+        is_boxes = manifest.task == "detection"
+        assert len(answers[name]["found" if is_boxes else "shares"]) > 1

@@ -20,7 +20,7 @@ PLAYED: Final = ROOT / "tools" / "android" / "played"
 """Tests of adapters whose library runs on phones alone."""
 _SHIM: Final = ROOT / "tools" / "android" / "native" / "onnx_shim.c"
 _COMPILE_MODULES: Final = ROOT / "tools" / "android" / "jvm" / "CompileModules.java"
-JAVA: Final = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+JAVA: Final = ("java", "-Djava.awt.headless=true", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """For runs of seconds: code of the best compiler would come too late."""
 _OPTIONS: Final = (
     *("-no-reflect", "-no-stdlib", "-Werror", "-jvm-target", "1.8"),

@@ -1,6 +1,6 @@
 """Compile, test and pack the Android app on Linux.
 
-    python -m tools.android.check [CACHE]
+    python -m tools.android.check [CACHE] [--pictures DIR]
 
 Needs a JDK, gcc, npm, apt-get and dpkg, but no root. Everything else is fetched once and kept in
 the cache. Exit code 1: the code or a test is wrong. Exit code 4: a tool cannot be had; the message
@@ -16,6 +16,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Final
 
+from PIL import Image
+
 import mobilevit_edge
 from mobilevit_edge.console import run_command
 from tools.android.apk import pack, resources
@@ -24,11 +26,25 @@ from tools.android.toolchain import gather
 from tools.app_check import cache_folder, check_parser, required_tools, run_module, show_step
 
 CACHE: Final = cache_folder("android")
+RESOURCES: Final = APP / "app" / "src" / "main" / "res"
+_VIEWS: Final = ("AnswerView", "OverlayView", "SparklineView")
+DRAWN: Final = [
+    APP / "app" / "src" / "main" / "kotlin" / "org" / "mobilevitedge" / "app" / f"{name}.kt"
+    for name in _VIEWS
+]
+"""The app's views that draw themselves."""
 
 
 def parser() -> ArgumentParser:
     """The options."""
-    return check_parser(__doc__, CACHE)
+    parser = check_parser(__doc__, CACHE)
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="keep what the app's views draw in the tests here",
+    )
+    return parser
 
 
 def command(arguments: Namespace) -> None:
@@ -41,7 +57,10 @@ def command(arguments: Namespace) -> None:
     with required_tools():
         toolchain = gather(arguments.cache.resolve(), show_step)
         with tempfile.TemporaryDirectory() as folder:
-            check(Build(toolchain, Path(folder)))
+            build = Build(toolchain, Path(folder))
+            check(build)
+            if arguments.pictures is not None:
+                keep_pictures(pictures_of(build), arguments.pictures)
 
 
 def check(build: Build) -> None:
@@ -61,6 +80,7 @@ def check(build: Build) -> None:
         build.jar, ("core", "onnx", "executorch", "litert", "app", "tests")
     )
     executorch_stubs, litert_stubs = map(build.jar, ("executorch-stubs", "litert-stubs"))
+    views_stubs, drawn = map(build.jar, ("views-stubs", "drawn"))
     # Only Android's own classes, none of the JDK: what Android lacks must not compile.
     android = [build.library("kotlin-stdlib"), build.toolchain.android]
     on_phone = ("-no-jdk",)
@@ -68,6 +88,9 @@ def check(build: Build) -> None:
     for_litert = [core, litert_stubs]
     for_app = [core, onnx, executorch, litert, numbers]
     for_tests = [core, onnx, onnx_stubs, executorch, executorch_stubs, litert, litert_stubs]
+    # The views that draw themselves, once more: on Java's graphics.
+    for_drawn = [core, views_stubs, numbers, build.library("kotlin-stdlib")]
+    for_tests += [drawn, views_stubs, numbers]
     # Python's library behind the stubs of ONNX Runtime; those of the others are played.
     test_folders = [tests_of("core"), tests_of("runtime-onnx"), PLAYED]
     friend = (f"-Xfriend-paths={core}",)
@@ -87,6 +110,8 @@ def check(build: Build) -> None:
                 "litert", [sources_of("runtime-litert")], [*for_litert, *android], on_phone
             ),
             KotlinModule("app", [sources_of("app")], [*for_app, *android], on_phone),
+            KotlinModule("views-stubs", [STUBS / "views"], [build.library("kotlin-stdlib")]),
+            KotlinModule("drawn", DRAWN, for_drawn),
             KotlinModule("tests", test_folders, [*for_tests, *build.testing], friend),
         ]
     )
@@ -97,9 +122,23 @@ def check(build: Build) -> None:
 
     show_step("testing core and the adapters: ONNX Runtime's real library, the others' played")
     given = {"vectors": vectors, "reports": reports, "onnx.shim": build.onnx_shim()}
+    given |= {"res": RESOURCES, "pictures": pictures_of(build)}
     build.test(test_folders, [tests, *for_tests], given)
     show_step("reading the app's reports in Python")
     run_module("tools.read_reports", reports)
+
+
+def pictures_of(build: Build) -> Path:
+    """Where the tests put what the views draw."""
+    return build.folder / "pictures"
+
+
+def keep_pictures(folder: Path, target: Path) -> None:
+    """Put pictures where documents show them, as small as they can be read."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in sorted(folder.glob("*.png")):
+        with Image.open(file) as picture:
+            picture.save(target / f"{file.stem}.webp", quality=80, method=6)
 
 
 def sources_of(module: str) -> Path:

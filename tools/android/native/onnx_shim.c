@@ -54,11 +54,11 @@ JNIEXPORT jlong JNICALL Java_ai_onnxruntime_Shim_open(
     return (jlong)(intptr_t)session;
 }
 
-/* Floats as a new float[], another tensor as an empty byte[]; NULL if it is no tensor, or with an exception on its way. */
+/* Floats as a new float[], int32 as a new int[], another tensor as an empty byte[]; NULL if it is no tensor, or with an exception on its way. */
 static jobject to_java(JNIEnv *java, OrtValue *value) {
     OrtTensorTypeAndShapeInfo *info = NULL;
     size_t count = 0;
-    float *numbers = NULL;
+    void *numbers = NULL;
     int is_tensor = 0;
     ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
     if (failed(java, api->IsTensor(value, &is_tensor)) || !is_tensor) return NULL;
@@ -66,8 +66,14 @@ static jobject to_java(JNIEnv *java, OrtValue *value) {
     int bad = failed(java, api->GetTensorShapeElementCount(info, &count)) || failed(java, api->GetTensorElementType(info, &type));
     api->ReleaseTensorTypeAndShapeInfo(info);
     if (bad) return NULL;
-    if (type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) return (*java)->NewByteArray(java, 0);
-    if (failed(java, api->GetTensorMutableData(value, (void **)&numbers))) return NULL;
+    int is_float = type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+    if (!is_float && type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32) return (*java)->NewByteArray(java, 0);
+    if (failed(java, api->GetTensorMutableData(value, &numbers))) return NULL;
+    if (!is_float) {
+        jintArray whole = (*java)->NewIntArray(java, (jsize)count);
+        if (whole != NULL) (*java)->SetIntArrayRegion(java, whole, 0, (jsize)count, numbers);
+        return whole;
+    }
     jfloatArray array = (*java)->NewFloatArray(java, (jsize)count);
     if (array != NULL) (*java)->SetFloatArrayRegion(java, array, 0, (jsize)count, numbers);
     return array;

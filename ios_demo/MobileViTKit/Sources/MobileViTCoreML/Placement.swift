@@ -3,12 +3,7 @@
     import Foundation
     import MobileViTKit
 
-    /// How many of the network's operators Core ML would run where.
-    public struct Placement: Equatable, Sendable {
-        public let neuralEngine: Int
-        public let gpu: Int
-        public let cpu: Int
-
+    extension Placement {
         /// Nil where the system does not tell: before iOS 17.4.
         ///
         /// - Throws: `BundleError` if Core ML refuses the model.

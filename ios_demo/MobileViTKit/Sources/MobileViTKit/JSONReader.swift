@@ -61,6 +61,12 @@ struct JSONReader {
         return found
     }
 
+    func number(_ key: String, _ range: ClosedRange<Double>) throws -> Double {
+        let found = try number(key)
+        guard range.contains(found) else { throw wrong(key, "is not from \(range.lowerBound) to \(range.upperBound)") }
+        return found
+    }
+
     func positive(_ key: String) throws -> Double {
         let found = try number(key)
         guard found > 0 else { throw wrong(key, "must be positive") }
@@ -86,6 +92,19 @@ struct JSONReader {
                 throw wrong(key, "holds no number from \(range.lowerBound) to \(range.upperBound)")
             }
             return number
+        }
+    }
+
+    /// At most `most` lists of `count` whole numbers each; without a count, of at most `most`.
+    func rows(_ key: String, most: Int, count: Int?, _ range: ClosedRange<Int>) throws -> [[Int]] {
+        guard let found = try required(key) as? [Any], found.count <= most else {
+            throw wrong(key, "is no list of at most \(most)")
+        }
+        return try found.map { row in
+            guard let row = row as? [Any], count.map({ row.count == $0 }) ?? (row.count <= most) else {
+                throw wrong(key, "holds no list of so many numbers")
+            }
+            return try row.map { try whole($0, key, range) }
         }
     }
 

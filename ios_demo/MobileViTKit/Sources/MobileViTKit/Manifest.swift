@@ -2,7 +2,7 @@ import Foundation
 
 /// What an app needs of a bundle's `manifest.json`; `bundle.v2.json` is the definition.
 public struct Manifest: Equatable, Sendable {
-    /// `height` and `width` are the image size in pixels.
+    /// `outputs`: of a classifier, or the classes of a head; `height` and `width` are the image size in pixels.
     public struct Model: Equatable, Sendable {
         public let name: String
         public let outputs: Int
@@ -30,12 +30,14 @@ public struct Manifest: Equatable, Sendable {
         public let coverWidth: Int
     }
 
+    /// `count`: numbers of one image's answer; `scores`: what those of a classifier are.
     public struct Output: Equatable, Sendable {
         public let name: String
+        public let count: Int
         public let scores: Scores
     }
 
-    /// A tiny RGB image of `rows` x `columns`, and the best classes that it must give.
+    /// A tiny RGB image of `rows` x `columns`, and what it must give: the best classes, or some numbers of a head.
     public struct Golden: Equatable, Sendable {
         public let rows: Int
         public let columns: Int
@@ -63,6 +65,7 @@ public struct Manifest: Equatable, Sendable {
     public let computeUnits: String?
     public let input: Input
     public let output: Output
+    public let head: Head?
     public let labelCount: Int
     public let golden: Golden
     public let files: [BundleFile]
@@ -100,12 +103,14 @@ public enum ChannelOrder: String, CaseIterable, Sendable {
     }
 }
 
-/// What outputs are: probabilities, logits of one class of many, logits of each class by itself, or no classes.
+/// What outputs are: probabilities, logits of one class of many, logits of each class by itself, or no classes but
+/// features or what a head says.
 public enum Scores: Sendable {
     case probabilities
     case logits
     case independentLogits
     case features
+    case ofAHead
 }
 
 public enum Interpolation: String, Sendable {

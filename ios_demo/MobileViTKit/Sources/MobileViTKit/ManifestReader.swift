@@ -14,12 +14,14 @@ public enum ManifestReader {
     private static let largestTolerance = 1e6
     private static let mostElements = 1 << 28
     private static let scaleTolerance = 1e-6
-    private static let mostExpected = 5
+    private static let mostExpected = 64
+    /// Numbers of an answer: an app has little more memory than a few such.
+    private static let mostNumbers = 1 << 23
+    /// Classes of a head: what is made of it takes a row of each.
+    private static let mostHeadClasses = 1_000
     private static let goldenSides = 1...256
     private static let firstChannels = 3
-    private static let otherTasks = [
-        "segmentation": "marks regions (segmentation)", "detection": "finds objects (detection)",
-    ]
+    private static let tasks = ["classification", "multilabel", "embedding", "segmentation", "detection"]
     private static let means = -255.0...255.0
     private static let stds = (1 / 1024.0)...1024.0
 
@@ -35,8 +37,10 @@ public enum ManifestReader {
         }
         // Version 1 knew neither tasks nor normalization.
         let isFirst = version == firstVersion
-        let task = isFirst ? "classification" : try task(root)
+        let task = isFirst ? "classification" : try root.oneOf("task", tasks)
         let model = try model(root.child("model"))
+        let head = isFirst ? nil : try HeadReader.read(root, task, model)
+        let output = try output(root.child("output"), model, task, head)
         let labels = try root.child("labels").int("count", classes)
         guard labels == model.outputs else {
             throw BundleError("manifest: \(labels) labels for \(model.outputs) outputs")
@@ -48,19 +52,12 @@ public enum ManifestReader {
             computeUnits: root.has("coreml")
                 ? try root.child("coreml").oneOf("compute_units", ["all", "cpuAndGPU"]) : nil,
             input: try input(root.child("input"), model, isFirst: isFirst),
-            output: try output(root.child("output"), model, task),
+            output: output,
+            head: head,
             labelCount: labels,
-            golden: try golden(root.child("golden"), model),
+            golden: try golden(root.child("golden"), output),
             files: try files(root)
         )
-    }
-
-    private static func task(_ root: JSONReader) throws -> String {
-        if let what = otherTasks[try root.text("task")] {
-            throw BundleError(
-                "the model \(what), and this app shows classes alone: use mobilevit-predict --overlay on a computer")
-        }
-        return try root.oneOf("task", ["classification", "multilabel", "embedding"])
     }
 
     private static func model(_ json: JSONReader) throws -> Manifest.Model {
@@ -126,30 +123,50 @@ public enum ManifestReader {
     }
 
     private static func output(
-        _ json: JSONReader, _ model: Manifest.Model, _ task: String
+        _ json: JSONReader, _ model: Manifest.Model, _ task: String, _ head: Head?
     ) throws -> Manifest.Output {
-        guard try json.ints("shape", count: 2, classes)[1] == model.outputs else {
+        guard try head != nil || json.ints("shape", count: 2, classes)[1] == model.outputs else {
             throw json.wrong("shape", "does not fit the model: export the bundle again")
         }
         let activation = try json.oneOf("activation", ["none", "softmax", "sigmoid"])
         let scores: Scores
         switch (task, activation) {
+        case _ where head != nil: scores = .ofAHead
         case ("embedding", _): scores = .features
         case (_, "softmax"), (_, "sigmoid"): scores = .probabilities
         case ("multilabel", _): scores = .independentLogits
         default: scores = .logits
         }
-        return Manifest.Output(name: try json.text("name", names), scores: scores)
+        return Manifest.Output(
+            name: try json.text("name", names), count: try numbers(json, model, head), scores: scores)
     }
 
-    private static func golden(_ json: JSONReader, _ model: Manifest.Model) throws -> Manifest.Golden {
+    /// Of one image's answer.
+    private static func numbers(_ json: JSONReader, _ model: Manifest.Model, _ head: Head?) throws -> Int {
+        guard let head else { return model.outputs }
+        guard model.outputs <= mostHeadClasses else {
+            throw json.wrong("shape", "is of \(model.outputs) classes, this app draws at most \(mostHeadClasses)")
+        }
+        let count: Int
+        switch head {
+        case .masks(let head): count = head.height * head.width * (head.answer == .labels ? 1 : model.outputs)
+        case .boxes(let head): count = head.rows * (Boxes.values + model.outputs)
+        }
+        guard count <= mostNumbers else {
+            throw json.wrong(
+                "shape", "is of \(count) numbers, more than an app has memory for: export the model with --mask labels")
+        }
+        return count
+    }
+
+    private static func golden(_ json: JSONReader, _ output: Manifest.Output) throws -> Manifest.Golden {
         let rows = try json.int("rows", goldenSides)
         let columns = try json.int("columns", goldenSides)
         guard let pixels = Data(base64Encoded: try json.text("pixels_base64")), pixels.count == rows * columns * 3
         else { throw json.wrong("pixels_base64", "is no image of \(rows) x \(columns)") }
         let expected = try json.children("expected", most: mostExpected).map {
             Manifest.Expected(
-                index: try $0.int("index", 0...(model.outputs - 1)),
+                index: try $0.int("index", 0...(output.count - 1)),
                 label: try $0.text("label", 0...Labels.longest),
                 value: try $0.number("value"))
         }

@@ -16,7 +16,7 @@ public struct Preprocessor: Sendable {
         guard rule.crop else {
             return Resampler.resize(image, width: model.width, height: model.height, rule.interpolation)
         }
-        let (width, height) = covering(image)
+        let (width, height) = covering(image.width, image.height)
         let (left, top) = ((width - model.width) / 2, (height - model.height) / 2)
         if max(width, height) > Resampler.longStrip * max(model.width, model.height) {
             // Scale only the part that survives the crop.
@@ -60,12 +60,25 @@ public struct Preprocessor: Sendable {
         }
     }
 
-    /// What the image is scaled to: its proportions kept, covering the manifest's size.
-    private func covering(_ image: Pixels) -> (Int, Int) {
-        let rule = input.resize
-        if rule.coverWidth * image.height >= rule.coverHeight * image.width {
-            return (rule.coverWidth, max(rule.coverWidth * image.height / image.width, model.height))
+    /// The part of an image of `imageWidth` x `imageHeight` that the model sees.
+    public func seen(width imageWidth: Int, height imageHeight: Int) -> Area {
+        guard input.resize.crop else {
+            return Area(left: 0, top: 0, right: Double(imageWidth), bottom: Double(imageHeight))
         }
-        return (max(rule.coverHeight * image.width / image.height, model.width), rule.coverHeight)
+        let (width, height) = covering(imageWidth, imageHeight)
+        let (left, top) = ((width - model.width) / 2, (height - model.height) / 2)
+        let (kx, ky) = (Double(imageWidth) / Double(width), Double(imageHeight) / Double(height))
+        return Area(
+            left: Double(left) * kx, top: Double(top) * ky, right: Double(left + model.width) * kx,
+            bottom: Double(top + model.height) * ky)
+    }
+
+    /// What an image of `imageWidth` x `imageHeight` is scaled to: its proportions kept, covering the manifest's size.
+    private func covering(_ imageWidth: Int, _ imageHeight: Int) -> (Int, Int) {
+        let rule = input.resize
+        if rule.coverWidth * imageHeight >= rule.coverHeight * imageWidth {
+            return (rule.coverWidth, max(rule.coverWidth * imageHeight / imageWidth, model.height))
+        }
+        return (max(rule.coverHeight * imageWidth / imageHeight, model.width), rule.coverHeight)
     }
 }

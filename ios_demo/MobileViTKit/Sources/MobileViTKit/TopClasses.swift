@@ -28,7 +28,7 @@ public enum TopClasses {
         case .probabilities: return outputs
         case .logits: return softmax(outputs)
         case .independentLogits: return outputs.map(sigmoid)
-        case .features: preconditionFailure("features are no classes")
+        case .features, .ofAHead: preconditionFailure("features are no classes")
         }
     }
 

@@ -58,17 +58,51 @@ final class ManifestReaderTests: XCTestCase {
         }
     }
 
-    func testAModelThatIsNoClassifierIsRefusedWithWhatItDoes() throws {
-        for (task, words) in ["segmentation": "marks regions", "detection": "finds objects"] {
-            var json = try XCTUnwrap(
-                JSONSerialization.jsonObject(with: Vectors.data("bundle/manifest.json")) as? [String: Any])
-            json["task"] = task
-            json["output"] = [String: Any]()
+    func testAHeadIsReadWithTheFormOfItsAnswer() throws {
+        func manifest(_ name: String) throws -> Manifest {
+            try ManifestReader.read(Vectors.text("dense/\(name)/manifest.json"))
+        }
+        for (name, answer) in ["logits": MaskAnswer.logits, "full_logits": .fullLogits, "labels": .labels] {
+            guard case .masks(let head) = try manifest(name).head else { return XCTFail(name) }
+            XCTAssertEqual(head.answer, answer)
+        }
+        XCTAssertEqual(try manifest("logits").output.count, 4 * 4 * 4)
+        XCTAssertEqual(try manifest("labels").output.count, 64 * 64)
+        guard case .boxes(let boxes) = try manifest("decoded").head else { return XCTFail("decoded") }
+        XCTAssertEqual(boxes.rules.score, 0.01)
+        XCTAssertEqual(boxes.rules.overlap, 0.5)
+    }
+
+    func testAHeadThatThisAppCannotShowIsRefusedWithTheWayOut() throws {
+        func refusal(_ name: String, _ change: (inout [String: Any]) -> Void) throws -> String {
+            let data = try Vectors.data("dense/\(name)/manifest.json")
+            var json = try XCTUnwrap(JSONSerialization.jsonObject(with: data) as? [String: Any])
+            change(&json)
             let text = String(decoding: try JSONSerialization.data(withJSONObject: json), as: UTF8.self)
-            XCTAssertThrowsError(try ManifestReader.read(text)) { error in
-                XCTAssertTrue("\(error)".contains(words) && "\(error)".contains("mobilevit-predict --overlay"))
+            do {
+                _ = try ManifestReader.read(text)
+                return "read"
+            } catch {
+                return error.localizedDescription
             }
         }
+        func put(_ value: Any, _ path: [String], _ json: inout [String: Any]) {
+            guard let first = path.first else { return }
+            var inner = json[first] as? [String: Any] ?? [:]
+            put(value, Array(path.dropFirst()), &inner)
+            json[first] = path.count == 1 ? value : inner
+        }
+        let raw = try refusal("decoded") { put("raw", ["head", "answer"], &$0) }
+        XCTAssertTrue(raw.contains("--boxes decoded"), raw)
+        let slow = try refusal("decoded") { put(100_000, ["head", "boxes", "candidates"], &$0) }
+        XCTAssertTrue(slow.contains("at most 5000"), slow)
+        let large = try refusal("full_logits") {
+            put([2048, 2048], ["model", "image_size"], &$0)
+            put([1, 3, 2048, 2048], ["input", "shape"], &$0)
+            put([2048, 2048], ["input", "resize", "cover"], &$0)
+            put([1, 4, 2048, 2048], ["output", "shape"], &$0)
+        }
+        XCTAssertTrue(large.contains("memory") && large.contains("--mask labels"), large)
     }
 
     func testPathsStayInside() {

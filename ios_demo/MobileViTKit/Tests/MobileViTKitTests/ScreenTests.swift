@@ -79,6 +79,20 @@ final class ScreenTests: XCTestCase {
         XCTAssertEqual(none.notes, ["out of memory"])
     }
 
+    func testAMeasurementThatSucceededIsNoneThatFailedWhereCoreMLHasNoPlan() async {
+        let models = [(title: ModelTitle(name: "a"), model: 1), (title: ModelTitle(name: "b"), model: 2)]
+        let notes = await Placement.notes(of: models, on: [.all, .cpu]) { model, unit in
+            if model == 2 { throw BundleError("no plan") }
+            return unit == .cpu ? nil : Placement(neuralEngine: 3, gpu: 2, cpu: 1)
+        }
+        XCTAssertEqual(
+            notes,
+            [
+                "a, All: 3 operators on the Neural Engine, 2 on the GPU, 1 on the CPU", "b, All: no plan",
+                "b, CPU: no plan",
+            ])
+    }
+
     private func row(_ samples: [Int], flags: [Flag] = [], notRun: Name? = nil) throws -> LatencyRow {
         let calm = DeviceState(thermal: .nominal, batteryPercent: 80, charging: false, lowPower: false)
         let series = Series(

@@ -22,7 +22,7 @@ public final class AVCaptureConnection: NSObject {
     public var videoOrientation = AVCaptureVideoOrientation.portrait
     public var videoRotationAngle: CGFloat = 0
 
-    public func isVideoRotationAngleSupported(_ angle: CGFloat) -> Bool { fatalError("a stub") }
+    public func isVideoRotationAngleSupported(_ angle: CGFloat) -> Bool { angle.truncatingRemainder(dividingBy: 90) == 0 }
 }
 
 open class AVCaptureInput {}
@@ -34,7 +34,9 @@ public final class AVCaptureDeviceInput: AVCaptureInput {
 open class AVCaptureOutput {
     public init() {}
 
-    public func connection(with type: AVMediaType) -> AVCaptureConnection? { nil }
+    private let own = AVCaptureConnection()
+
+    public func connection(with type: AVMediaType) -> AVCaptureConnection? { own }
 }
 
 public protocol AVCaptureVideoDataOutputSampleBufferDelegate: AnyObject {

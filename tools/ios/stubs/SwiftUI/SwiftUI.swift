@@ -80,6 +80,27 @@ public struct Image: Leaf {
     public func resizable() -> Image { self }
 }
 
+public struct Color: Leaf, Sendable {
+    public static let black = Color(red: 0, green: 0, blue: 0)
+    public static let white = Color(red: 1, green: 1, blue: 1)
+
+    public nonisolated init(red: Double, green: Double, blue: Double) {}
+}
+
+public struct Rectangle: Leaf {
+    public nonisolated init() {}
+
+    public func stroke(_ color: Color, lineWidth: CGFloat) -> some View { self }
+}
+
+public struct ZStack<Content: View>: Leaf {
+    public init(@ViewBuilder content: () -> Content) {}
+}
+
+public enum FrameAlignment {
+    case leading, center
+}
+
 public struct HStackLayout {
     public init() {}
 }
@@ -206,6 +227,15 @@ extension View {
     public func font(_ font: Font?) -> some View { self }
     public func padding() -> some View { self }
     public func frame(height: CGFloat?) -> some View { self }
+    public func frame(width: CGFloat?, height: CGFloat?, alignment: FrameAlignment = .center) -> some View { self }
+    public func position(x: CGFloat, y: CGFloat) -> some View { self }
+    public func scaleEffect(x: CGFloat, y: CGFloat) -> some View { self }
+    public func overlay(@ViewBuilder content: () -> some View) -> some View { self }
+    public func background(_ color: Color) -> some View { self }
+    public func foregroundColor(_ color: Color?) -> some View { self }
+    public func lineLimit(_ number: Int?) -> some View { self }
+    public func fixedSize() -> some View { self }
+    public func accessibilityHidden(_ hidden: Bool) -> some View { self }
     public func scaledToFit() -> some View { self }
     public func tabItem(@ViewBuilder _ label: () -> some View) -> some View { self }
     public func swipeActions(@ViewBuilder content: () -> some View) -> some View { self }

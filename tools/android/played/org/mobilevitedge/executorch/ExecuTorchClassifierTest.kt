@@ -50,6 +50,20 @@ class ExecuTorchClassifierTest {
     }
 
     @Test
+    fun `labels come back as numbers, and floats in their place are refused`() {
+        val bundle = BundleStore(File(vectors, "dense")).open("labels")
+        val whole = java.nio.ByteBuffer.allocateDirect(12).asIntBuffer().put(intArrayOf(2, 0, 1))
+        whole.rewind()
+        Module.played = Module.Played { arrayOf(EValue.from(Tensor.fromBlob(whole as java.nio.IntBuffer, longArrayOf(3)))) }
+        ExecuTorchClassifier(bundle, 1, null).use { assertContentEquals(floatArrayOf(2f, 0f, 1f), it.run(tensor(bundle))) }
+        Module.played = Module.Played { arrayOf(answer(0.5f)) }
+        ExecuTorchClassifier(bundle, 1, null).use { classifier ->
+            val error = assertFailsWith<BundleException> { classifier.run(tensor(bundle)) }
+            assertTrue("cannot run the model" in error.message!!)
+        }
+    }
+
+    @Test
     fun `a stranger's model with another output is refused in words`() {
         val bundle = bundle("bundle")
         val outputs = mapOf("nothing" to emptyArray(), "none" to arrayOf(EValue.optionalNone()), "bytes" to arrayOf(whole()))

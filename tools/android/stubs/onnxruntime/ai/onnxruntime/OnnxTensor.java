@@ -3,6 +3,7 @@ package ai.onnxruntime;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 
 public class OnnxTensor extends OnnxTensorLike {
     final Buffer data;
@@ -31,6 +32,14 @@ public class OnnxTensor extends OnnxTensorLike {
         if (!(data instanceof FloatBuffer)) return null;
         FloatBuffer copy = FloatBuffer.allocate(data.remaining());
         copy.put(((FloatBuffer) data).duplicate()).rewind();
+        return copy;
+    }
+
+    /** A copy; null unless the tensor holds 32-bit whole numbers. */
+    public IntBuffer getIntBuffer() {
+        if (!(data instanceof IntBuffer)) return null;
+        IntBuffer copy = IntBuffer.allocate(data.remaining());
+        copy.put(((IntBuffer) data).duplicate()).rewind();
         return copy;
     }
 

@@ -2,6 +2,7 @@ package ai.onnxruntime;
 
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +30,7 @@ public class OrtSession implements AutoCloseable {
     private static OnnxValue value(Object answer) {
         if (answer == null) return new OnnxSequence();
         if (answer instanceof float[]) return new OnnxTensor(FloatBuffer.wrap((float[]) answer), null, false);
+        if (answer instanceof int[]) return new OnnxTensor(IntBuffer.wrap((int[]) answer), null, false);
         return new OnnxTensor(ByteBuffer.wrap((byte[]) answer), null, true);
     }
 

@@ -14,7 +14,7 @@ final class Shim {
 
     static native long open(String path, int intraOpThreads, int interOpThreads) throws OrtException;
 
-    /** Floats as an array of them, other tensors as bytes, and null for what is no tensor. */
+    /** Floats and 32-bit whole numbers as an array of them, other tensors as bytes, and null for what is no tensor. */
     static native Object run(
             long session, String input, Buffer data, long elements, long[] shape, boolean bytes, String output)
             throws OrtException;

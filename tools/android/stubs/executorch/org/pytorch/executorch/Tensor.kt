@@ -3,6 +3,7 @@ package org.pytorch.executorch
 import java.nio.Buffer
 import java.nio.ByteBuffer
 import java.nio.FloatBuffer
+import java.nio.IntBuffer
 
 /** Like the real one, of which each type is a class of its own. */
 class Tensor private constructor(private val data: Buffer, val shape: LongArray) {
@@ -12,9 +13,18 @@ class Tensor private constructor(private val data: Buffer, val shape: LongArray)
             return FloatArray(floats.remaining()).also(floats.duplicate()::get)
         }
 
+    val dataAsIntArray: IntArray
+        get() {
+            val whole = data as? IntBuffer ?: throw IllegalStateException("Tensor of type Tensor_float32 cannot return data as int array.")
+            return IntArray(whole.remaining()).also(whole.duplicate()::get)
+        }
+
     companion object {
         @JvmStatic
         fun fromBlob(data: FloatBuffer, shape: LongArray): Tensor = direct(data, data.isDirect, shape)
+
+        @JvmStatic
+        fun fromBlob(data: IntBuffer, shape: LongArray): Tensor = direct(data, data.isDirect, shape)
 
         @JvmStatic
         fun fromBlobUnsigned(data: ByteBuffer, shape: LongArray): Tensor = direct(data, data.isDirect, shape)

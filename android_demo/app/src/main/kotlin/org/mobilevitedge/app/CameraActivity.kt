@@ -24,13 +24,19 @@ import android.widget.LinearLayout
 import android.widget.TextView
 import org.mobilevitedge.core.BundleException
 import org.mobilevitedge.core.CameraGate
+import org.mobilevitedge.core.Finding
 import org.mobilevitedge.core.Pixels
 import org.mobilevitedge.core.Recognizer
+import org.mobilevitedge.core.Shown
 import org.mobilevitedge.core.Smoother
 
-/** Classifies what the camera sees, always the newest frame; answers are averaged over time. */
+/**
+ * What the camera sees, always the newest frame: classes, averaged over time, or a mask or boxes over the picture, which
+ * are those of the newest frame alone.
+ */
 class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
     private lateinit var preview: TextureView
+    private lateinit var overlayView: OverlayView
     private lateinit var times: TextView
     private lateinit var answers: AnswerView
     private lateinit var settings: Button
@@ -41,6 +47,10 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
     private var id: String? = null
     private var feed: CameraFeed? = null
     private var isLost = false
+
+    /** Counts cameras and ways to hold the phone: what was found in an earlier one's picture is not of this one. */
+    @Volatile
+    private var view = 0
 
     // Written by the worker before the gate lets the camera open; of the camera's thread afterwards.
     private var recognizer: Recognizer? = null
@@ -71,7 +81,8 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
             it.contentDescription = getString(R.string.what_the_camera_sees)
         }
         times = label()
-        answers = AnswerView(this)
+        overlayView = OverlayView(this)
+        answers = AnswerView(this, AnswerView.LEAST)
         settings = button(R.string.open_settings) {
             startActivity(Intent(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, Uri.fromParts("package", packageName, null)))
         }.apply { visibility = View.GONE }
@@ -81,7 +92,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
         showScreen(
             LinearLayout(this).apply {
                 orientation = if (landscape) LinearLayout.HORIZONTAL else LinearLayout.VERTICAL
-                addView(preview, if (landscape) LinearLayout.LayoutParams(0, fill, 1f) else LinearLayout.LayoutParams(fill, 0, 1f))
+                addView(over(preview, overlayView), if (landscape) LinearLayout.LayoutParams(0, fill, 1f) else LinearLayout.LayoutParams(fill, 0, 1f))
                 addView(panel, if (landscape) LinearLayout.LayoutParams(0, fill, 1f) else LinearLayout.LayoutParams(fill, wrap))
             },
         )
@@ -176,6 +187,8 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
             smoother = Smoother()
             val opened = CameraFeed(manager, chosen, sizes, ::recognize) { problem -> worker.show { lose(problem) } }
             feed = opened
+            // The system mirrors what a front camera shows, and not the frames that it gives.
+            overlayView.isMirrored = opened.isFront
             fit(opened)
             opened.open(texture, displayDegrees())
         } catch (error: CameraAccessException) {
@@ -186,12 +199,19 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
     private fun close() {
         feed?.close()
         feed = null
+        view++
+        show(Shown.NOTHING)
+    }
+
+    private fun show(found: Shown) {
+        answers.show(found.rows)
+        overlayView.show(found.overlay)
     }
 
     /** No frames come: what was seen before is no answer any more. */
     private fun lose(problem: String) {
         isLost = true
-        answers.show(emptyList())
+        show(Shown.NOTHING)
         times.text = problem
     }
 
@@ -199,23 +219,30 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
         feed?.let {
             it.turn(displayDegrees())
             fit(it)
+            view++
+            overlayView.show(null)
         }
     }
 
     private fun recognize(image: Pixels) {
+        val asked = view
         val start = System.nanoTime()
         try {
             val recognizer = recognizer ?: return
-            val answer = recognizer.recognize(image)
+            val answer = recognizer.recognize(image, Recognizer.FRAME_SIDE)
             val now = System.nanoTime()
-            val best = recognizer.best(smoother.add(answer.probabilities, now), AnswerView.COUNT)
+            val finding = answer.finding.let { if (it is Finding.Classes) Finding.Classes(smoother.add(it.probabilities, now)) else it }
+            val found = recognizer.show(finding, AnswerView.LEAST)
             worker.show {
-                if (feed == null || isLost) return@show
-                answers.show(best)
+                if (feed == null || isLost || asked != view) return@show
+                show(found)
                 times.text = getString(R.string.times, answer.inferenceNs / MainActivity.NS_PER_MS, (now - start) / MainActivity.NS_PER_MS)
             }
         } catch (error: BundleException) {
-            worker.show { times.text = error.message }
+            worker.show {
+                show(Shown.NOTHING)
+                times.text = error.message
+            }
         }
     }
 

@@ -20,6 +20,7 @@ import android.widget.TextView
 import org.mobilevitedge.core.BundleException
 import org.mobilevitedge.core.Newest
 import org.mobilevitedge.core.Recognizer
+import org.mobilevitedge.core.Shown
 
 /** Classify: choose a model, then a photo or the camera; the way to the other screens. */
 class MainActivity : Activity() {
@@ -27,6 +28,8 @@ class MainActivity : Activity() {
     private lateinit var spinner: Spinner
     private lateinit var message: TextView
     private lateinit var image: ImageView
+    private lateinit var overlayView: OverlayView
+    private lateinit var picture: View
     private lateinit var answers: AnswerView
     private lateinit var result: LinearLayout
     private lateinit var useModel: List<Button>
@@ -47,8 +50,10 @@ class MainActivity : Activity() {
             adjustViewBounds = true
             contentDescription = getString(R.string.the_photo)
         }
-        answers = AnswerView(this)
-        result = halves(image, answers)
+        overlayView = OverlayView(this)
+        picture = over(image, overlayView)
+        answers = AnswerView(this, AnswerView.LEGEND)
+        result = halves(picture, answers)
         useModel = listOf(
             button(R.string.photo) { pickPhoto() },
             button(R.string.camera) { startActivity(Intent(this, CameraActivity::class.java).putExtra(CameraActivity.MODEL, chosen())) },
@@ -84,7 +89,7 @@ class MainActivity : Activity() {
         result.removeAllViews()
         val parent = result.parent as LinearLayout
         parent.removeView(result)
-        result = halves(image, answers)
+        result = halves(picture, answers)
         parent.addView(result)
     }
 
@@ -131,7 +136,7 @@ class MainActivity : Activity() {
     /** Ask the chosen model about the photo; nothing of an earlier model or photo stays. */
     private fun classify() {
         val question = newest.ask()
-        answers.show(emptyList())
+        show(Shown.NOTHING)
         val (uri, model) = Pair(photo ?: return, chosen() ?: return)
         message.setText(R.string.working)
         fun show(action: () -> Unit) = worker.show { if (newest.isCurrent(question)) action() }
@@ -143,9 +148,9 @@ class MainActivity : Activity() {
                 Recognizer.open(models.open(model)) { Runtimes.load(it, THREADS) }.use { recognizer ->
                     val answer = recognizer.recognize(PhotoReader.pixels(shown))
                     val all = System.nanoTime() - start
-                    val best = recognizer.best(answer.probabilities, AnswerView.COUNT)
+                    val found = recognizer.show(answer.finding, AnswerView.LEGEND)
                     show {
-                        answers.show(best)
+                        show(found)
                         message.text = getString(R.string.times, answer.inferenceNs / NS_PER_MS, all / NS_PER_MS)
                     }
                 }
@@ -155,6 +160,11 @@ class MainActivity : Activity() {
                 show { message.setText(R.string.too_large) }
             }
         }
+    }
+
+    private fun show(found: Shown) {
+        answers.show(found.rows.take(if (found.overlay == null) AnswerView.LEAST else AnswerView.LEGEND))
+        overlayView.show(found.overlay)
     }
 
     private fun show(photo: Bitmap) {

@@ -14,6 +14,8 @@ class SparklineView(context: Context) : View(context) {
         color = context.getColor(R.color.accent)
         style = Paint.Style.STROKE
         strokeWidth = 1.5f * density
+        // A sharp point of an outlier would stand out of the view.
+        strokeJoin = Paint.Join.ROUND
     }
     private val path = Path()
     private var samples: List<Long> = emptyList()

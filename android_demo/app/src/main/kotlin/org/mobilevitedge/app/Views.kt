@@ -7,6 +7,7 @@ import android.content.res.Configuration
 import android.view.View
 import android.view.ViewGroup
 import android.widget.Button
+import android.widget.FrameLayout
 import android.widget.LinearLayout
 import android.widget.TextView
 
@@ -33,6 +34,13 @@ fun Activity.halves(first: View, second: View) = LinearLayout(this).apply {
     for (view in listOf(first, second)) {
         addView(view, if (isWide) LinearLayout.LayoutParams(0, wrap, 1f) else LinearLayout.LayoutParams(fill, wrap))
     }
+}
+
+/** A view over another, of its size. */
+fun Activity.over(below: View, above: View) = FrameLayout(this).apply {
+    val (fill, wrap) = Pair(ViewGroup.LayoutParams.MATCH_PARENT, ViewGroup.LayoutParams.WRAP_CONTENT)
+    addView(below, FrameLayout.LayoutParams(fill, wrap))
+    addView(above, FrameLayout.LayoutParams(fill, fill))
 }
 
 /** A button with the text of a resource. */

@@ -12,7 +12,8 @@ interface Classifier : Closeable {
     val version: String?
 
     /**
-     * One inference: the input that [Preprocessor.tensor] makes, the outputs of one image.
+     * One inference: the input that [Preprocessor.tensor] makes, the outputs of one image in their order; whole numbers
+     * as floats, which hold those of any class.
      *
      * @throws BundleException if the runtime refuses the model or the input.
      */

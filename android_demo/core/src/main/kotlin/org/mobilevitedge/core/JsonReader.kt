@@ -26,7 +26,8 @@ internal class JsonReader private constructor(private val json: JSONObject, priv
         return value
     }
 
-    fun textOrNull(key: String): String? = if (json.isNull(key)) null else text(key)
+    /** Whether it is there, and not null. */
+    fun has(key: String): Boolean = !json.isNull(key)
 
     fun oneOf(key: String, vararg allowed: String): String {
         val value = text(key)
@@ -39,6 +40,12 @@ internal class JsonReader private constructor(private val json: JSONObject, priv
     fun number(key: String): Double {
         val value = required(key, Number::class.java).toDouble()
         if (value.isNaN() || value.isInfinite()) fail(key, "is no number")
+        return value
+    }
+
+    fun number(key: String, range: ClosedFloatingPointRange<Double>): Double {
+        val value = number(key)
+        if (value !in range) fail(key, "is not from ${range.start} to ${range.endInclusive}")
         return value
     }
 
@@ -68,6 +75,17 @@ internal class JsonReader private constructor(private val json: JSONObject, priv
             // NaN is in no range.
             if (value !in range) fail(key, "is not from ${range.start} to ${range.endInclusive}")
             value
+        }
+    }
+
+    /** At most [most] lists of [count] whole numbers each; without a count, of at most [most]. */
+    fun rows(key: String, most: Int, count: Int?, range: IntRange): List<List<Int>> {
+        val array = required(key, JSONArray::class.java)
+        if (array.length() > most) fail(key, "holds more than $most")
+        return (0 until array.length()).map { index ->
+            val row = array.opt(index) as? JSONArray ?: fail(key, "holds no list")
+            if (if (count == null) row.length() > most else row.length() != count) fail(key, "holds a list of ${row.length()}")
+            (0 until row.length()).map { whole(row.opt(it) as? Number ?: fail(key, "holds no number"), at(key), range) }
         }
     }
 

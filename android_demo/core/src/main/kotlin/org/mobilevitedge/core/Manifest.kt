@@ -7,11 +7,12 @@ data class Manifest(
     val precision: String,
     val input: Input,
     val output: Output,
+    val head: Head?,
     val labelCount: Int,
     val golden: Golden,
     val files: List<BundleFile>,
 ) {
-    /** [height] and [width] are the image size in pixels. */
+    /** [outputs]: of a classifier, the classes of a head. [height] and [width] are the image size in pixels. */
     data class Model(val name: String, val outputs: Int, val height: Int, val width: Int)
 
     /**
@@ -45,9 +46,10 @@ data class Manifest(
         val coverWidth: Int,
     )
 
-    data class Output(val name: String, val scores: Scores)
+    /** [count]: numbers of one image's answer, whole ones if [isWhole]; [scores]: what those of a classifier are. */
+    data class Output(val name: String, val count: Int, val isWhole: Boolean, val scores: Scores)
 
-    /** A tiny RGB image of [rows] x [columns], and the best classes that it must give. */
+    /** A tiny RGB image of [rows] x [columns], and what it must give: the best classes, or some numbers of a head. */
     class Golden(
         val rows: Int,
         val columns: Int,
@@ -82,4 +84,4 @@ enum class ChannelOrder(val channels: Int) { RGB(3), BGR(3), GRAY(1), RGBA(4) }
 enum class Interpolation { BILINEAR, BICUBIC }
 
 /** What outputs are: probabilities, logits of one class of many, logits of each class by itself, or no classes. */
-enum class Scores { PROBABILITIES, LOGITS, INDEPENDENT_LOGITS, FEATURES }
+enum class Scores { PROBABILITIES, LOGITS, INDEPENDENT_LOGITS, FEATURES, OF_A_HEAD }

@@ -7,7 +7,7 @@ import kotlin.math.abs
 object ManifestReader {
     private const val SCHEMA_VERSION = 2
     private const val FIRST_VERSION = 1
-    private const val LARGEST_SIDE = 2048
+    internal const val LARGEST_SIDE = 2048
     private const val MOST_IMAGES = 65_536
     private const val MOST_CLASSES = 1_000_000
     private const val MOST_FILES = 1000
@@ -17,10 +17,15 @@ object ManifestReader {
     private const val LARGEST_TOLERANCE = 1e6
     private const val MOST_ELEMENTS = 1L shl 28
     private const val SCALE_TOLERANCE = 1e-6
-    private const val MOST_EXPECTED = 5
+    private const val MOST_EXPECTED = 64
     private const val LARGEST_GOLDEN = 256
     private const val FIRST_CHANNELS = 3
-    private val OTHER_TASKS = mapOf("segmentation" to "marks regions (segmentation)", "detection" to "finds objects (detection)")
+
+    /** Numbers of an answer, 32 MB of them: an app has little more memory than a few such. */
+    private const val MOST_NUMBERS = 1 shl 23
+
+    /** Classes of a head: what is made of it takes a row of each. */
+    private const val MOST_HEAD_CLASSES = 1_000
     private val MEANS = -255.0..255.0
     private val STDS = 1 / 1024.0..1024.0
     internal val PATH = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -38,28 +43,23 @@ object ManifestReader {
         }
         // Version 1 knew neither tasks nor normalization.
         val first = version == FIRST_VERSION
-        val task = if (first) "classification" else task(root)
+        val task = if (first) "classification" else root.oneOf("task", "classification", "multilabel", "embedding", "segmentation", "detection")
         val model = model(root.child("model"))
+        val head = if (first) null else HeadReader.read(root, task, model)
+        val output = output(root.child("output"), model, task, head)
         val manifest = Manifest(
             model = model,
             target = root.oneOf("target", "coreml", "onnx", "executorch", "litert"),
             precision = root.text("precision"),
             input = input(root.child("input"), model, first),
-            output = output(root.child("output"), model, task),
+            output = output,
+            head = head,
             labelCount = root.child("labels").int("count", 1..MOST_CLASSES),
-            golden = golden(root.child("golden"), model),
+            golden = golden(root.child("golden"), output),
             files = root.children("files", MOST_FILES).map(::file),
         )
         check(manifest)
         return manifest
-    }
-
-    private fun task(root: JsonReader): String {
-        val task = root.text("task")
-        OTHER_TASKS[task]?.let {
-            throw BundleException("the model $it, and this app shows classes alone: use mobilevit-predict --overlay on a computer")
-        }
-        return root.oneOf("task", "classification", "multilabel", "embedding")
     }
 
     private fun model(json: JsonReader): Manifest.Model {
@@ -125,21 +125,38 @@ object ManifestReader {
         )
     }
 
-    private fun output(json: JsonReader, model: Manifest.Model, task: String): Manifest.Output {
-        if (json.ints("shape", 2, 1..MOST_CLASSES)[1] != model.outputs) {
+    private fun output(json: JsonReader, model: Manifest.Model, task: String, head: Head?): Manifest.Output {
+        if (head == null && json.ints("shape", 2, 1..MOST_CLASSES)[1] != model.outputs) {
             throw BundleException("manifest: output/shape does not fit the model: export the bundle again")
         }
         val activation = json.oneOf("activation", "none", "softmax", "sigmoid")
         val scores = when {
+            head != null -> Scores.OF_A_HEAD
             task == "embedding" -> Scores.FEATURES
             activation != "none" -> Scores.PROBABILITIES
             task == "multilabel" -> Scores.INDEPENDENT_LOGITS
             else -> Scores.LOGITS
         }
-        return Manifest.Output(json.text("name", 1..LONGEST_NAME), scores)
+        return Manifest.Output(json.text("name", 1..LONGEST_NAME), numbers(model, head), (head as? Head.Masks)?.answer == MaskAnswer.LABELS, scores)
     }
 
-    private fun golden(json: JsonReader, model: Manifest.Model): Manifest.Golden {
+    /** Of one image's answer. */
+    private fun numbers(model: Manifest.Model, head: Head?): Int {
+        if (head != null && model.outputs > MOST_HEAD_CLASSES) {
+            throw BundleException("manifest: a head for ${model.outputs} classes, this app draws at most $MOST_HEAD_CLASSES")
+        }
+        val count = when (head) {
+            null -> model.outputs.toLong()
+            is Head.Masks -> head.height.toLong() * head.width * (if (head.answer == MaskAnswer.LABELS) 1 else model.outputs)
+            is Head.Boxes -> head.rows.toLong() * (Boxes.VALUES + model.outputs)
+        }
+        if (count > MOST_NUMBERS) {
+            throw BundleException("manifest: an answer of $count numbers needs more memory than an app has: export the model with --mask labels, or for smaller images")
+        }
+        return count.toInt()
+    }
+
+    private fun golden(json: JsonReader, output: Manifest.Output): Manifest.Golden {
         val rows = json.int("rows", 1..LARGEST_GOLDEN)
         val columns = json.int("columns", 1..LARGEST_GOLDEN)
         val pixels = decode(json.text("pixels_base64"))
@@ -147,7 +164,7 @@ object ManifestReader {
             throw BundleException("manifest: golden/pixels_base64 is no image of $rows x $columns")
         }
         val expected = json.children("expected", MOST_EXPECTED).map {
-            Manifest.Expected(it.int("index", 0 until model.outputs), it.text("label", 0..Labels.LONGEST), it.number("value"))
+            Manifest.Expected(it.int("index", 0 until output.count), it.text("label", 0..Labels.LONGEST), it.number("value"))
         }
         if (expected.isEmpty()) throw BundleException("manifest: golden/expected is empty")
         val tolerance = json.positive("tolerance")

@@ -10,7 +10,7 @@ class Preprocessor(private val model: Manifest.Model, private val input: Manifes
     fun resize(image: Pixels): Pixels {
         val rule = input.resize
         if (!rule.crop) return Resampler.resize(image, model.width, model.height, rule.interpolation)
-        val (width, height) = covering(image)
+        val (width, height) = covering(image.width, image.height)
         val left = (width - model.width) / 2
         val top = (height - model.height) / 2
         if (maxOf(width, height) > Resampler.LONG_STRIP * maxOf(model.width, model.height)) {
@@ -32,17 +32,26 @@ class Preprocessor(private val model: Manifest.Model, private val input: Manifes
         return scaled.crop(left, top, model.width, model.height)
     }
 
-    /** What the image is scaled to: its proportions kept, covering [Manifest.Resize]'s size. */
-    private fun covering(image: Pixels): Pair<Int, Int> {
+    /** What an image of [imageWidth] x [imageHeight] is scaled to: its proportions kept, covering [Manifest.Resize]'s size. */
+    private fun covering(imageWidth: Int, imageHeight: Int): Pair<Int, Int> {
         val rule = input.resize
-        val wide = image.height.toLong() * rule.coverWidth >= image.width.toLong() * rule.coverHeight
+        val wide = imageHeight.toLong() * rule.coverWidth >= imageWidth.toLong() * rule.coverHeight
         return if (wide) {
-            val height = rule.coverWidth.toLong() * image.height / image.width
+            val height = rule.coverWidth.toLong() * imageHeight / imageWidth
             Pair(rule.coverWidth, maxOf(height.toInt(), model.height))
         } else {
-            val width = rule.coverHeight.toLong() * image.width / image.height
+            val width = rule.coverHeight.toLong() * imageWidth / imageHeight
             Pair(maxOf(width.toInt(), model.width), rule.coverHeight)
         }
+    }
+
+    /** The part of an image of [imageWidth] x [imageHeight] that the model sees. */
+    fun seen(imageWidth: Int, imageHeight: Int): Area {
+        if (!input.resize.crop) return Area(0.0, 0.0, imageWidth.toDouble(), imageHeight.toDouble())
+        val (width, height) = covering(imageWidth, imageHeight)
+        val (left, top) = Pair((width - model.width) / 2, (height - model.height) / 2)
+        val (kx, ky) = Pair(imageWidth.toDouble() / width, imageHeight.toDouble() / height)
+        return Area(left * kx, top * ky, (left + model.width) * kx, (top + model.height) * ky)
     }
 
     /**

@@ -26,7 +26,7 @@ object TopClasses {
         Scores.PROBABILITIES -> DoubleArray(outputs.size) { outputs[it].toDouble() }
         Scores.LOGITS -> softmax(outputs)
         Scores.INDEPENDENT_LOGITS -> DoubleArray(outputs.size) { sigmoid(outputs[it].toDouble()) }
-        Scores.FEATURES -> throw IllegalArgumentException("features are no classes")
+        Scores.FEATURES, Scores.OF_A_HEAD -> throw IllegalArgumentException("features are no classes")
     }
 
     /** The [count] best classes, best first; equal ones in the order of their indices. */

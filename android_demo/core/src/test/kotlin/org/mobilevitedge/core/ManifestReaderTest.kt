@@ -40,12 +40,36 @@ class ManifestReaderTest {
     }
 
     @Test
-    fun `a model that is no classifier is refused with what it does`() {
-        for ((task, words) in mapOf("segmentation" to "marks regions", "detection" to "finds objects")) {
-            val text = JSONObject(good).put("task", task).put("output", JSONObject()).toString()
-            val error = assertFailsWith<BundleException> { ManifestReader.read(text) }
-            assertTrue(words in error.message!! && "mobilevit-predict --overlay" in error.message!!)
+    fun `a head is read with the form of its answer`() {
+        fun head(name: String) = ManifestReader.read(Vectors.text("dense/$name/manifest.json"))
+        for ((name, answer) in mapOf("logits" to MaskAnswer.LOGITS, "full_logits" to MaskAnswer.FULL_LOGITS, "labels" to MaskAnswer.LABELS)) {
+            val manifest = head(name)
+            assertEquals(answer, (manifest.head as Head.Masks).answer)
+            assertEquals(answer == MaskAnswer.LABELS, manifest.output.isWhole)
         }
+        assertEquals(4 * 4, head("logits").output.count / 4)
+        assertEquals(64 * 64, head("labels").output.count)
+        val boxes = head("decoded").head as Head.Boxes
+        assertEquals(Pair(0.01f, 0.5), Pair(boxes.rules.score, boxes.rules.overlap))
+    }
+
+    @Test
+    fun `a head that this app cannot show is refused with the way out`() {
+        fun refusal(name: String, change: (JSONObject) -> Unit): String {
+            val json = JSONObject(Vectors.text("dense/$name/manifest.json")).also(change)
+            return assertFailsWith<BundleException> { ManifestReader.read(json.toString()) }.message!!
+        }
+        val raw = refusal("decoded") { it.getJSONObject("head").put("answer", "raw") }
+        assertTrue("--boxes decoded" in raw, raw)
+        val slow = refusal("decoded") { it.getJSONObject("head").getJSONObject("boxes").put("candidates", 100_000) }
+        assertTrue("at most 5000" in slow, slow)
+        val large = refusal("full_logits") {
+            val (side, classes) = Pair(2048, 4)
+            it.getJSONObject("model").put("image_size", JSONArray(listOf(side, side)))
+            it.getJSONObject("input").put("shape", JSONArray(listOf(1, 3, side, side))).getJSONObject("resize").put("cover", JSONArray(listOf(side, side)))
+            it.getJSONObject("output").put("shape", JSONArray(listOf(1, classes, side, side)))
+        }
+        assertTrue("memory" in large && "--mask labels" in large, large)
     }
 
     @Test

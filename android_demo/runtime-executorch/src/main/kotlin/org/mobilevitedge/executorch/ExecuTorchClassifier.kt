@@ -46,7 +46,10 @@ class ExecuTorchClassifier(bundle: Bundle, threads: Int, cpu: CpuFeatures?) : Cl
             if (manifest.input.bytes) Tensor.fromBlobUnsigned(input, shape)
             else Tensor.fromBlob(input.asFloatBuffer(), shape)
         try {
-            return module.execute(FORWARD, EValue.from(tensor)).first().toTensor().dataAsFloatArray
+            val answer = module.execute(FORWARD, EValue.from(tensor)).first().toTensor()
+            if (!manifest.output.isWhole) return answer.dataAsFloatArray
+            val classes = answer.dataAsIntArray
+            return FloatArray(classes.size) { classes[it].toFloat() }
         } catch (error: RuntimeException) {
             // Of a stranger's model too: no output, one that is no tensor, or no floats.
             throw BundleException("ExecuTorch cannot run the model: ${error.message}", error)

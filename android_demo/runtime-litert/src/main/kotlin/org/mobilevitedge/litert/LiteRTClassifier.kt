@@ -37,9 +37,9 @@ class LiteRTClassifier(bundle: Bundle, threads: Int) : Classifier {
             throw BundleException("LiteRT cannot load the model: ${error.message}", error)
         }
         // Of a stranger's model too: whole numbers, or others than its manifest says.
-        if (answer.dataType() != DataType.FLOAT32 || answer.numElements() != manifest.model.outputs) {
+        if (answer.dataType() != DataType.FLOAT32 || answer.numElements() != manifest.output.count) {
             interpreter.close()
-            throw BundleException("the model's output is not ${manifest.model.outputs} floats: export the bundle again")
+            throw BundleException("the model's output is not ${manifest.output.count} floats: export the bundle again")
         }
         output = ByteBuffer.allocateDirect(answer.numBytes()).order(ByteOrder.nativeOrder())
     }
@@ -53,7 +53,7 @@ class LiteRTClassifier(bundle: Bundle, threads: Int) : Classifier {
             throw BundleException("LiteRT cannot run the model: ${error.message}", error)
         }
         output.rewind()
-        return FloatArray(manifest.model.outputs).also(output.asFloatBuffer()::get)
+        return FloatArray(manifest.output.count).also(output.asFloatBuffer()::get)
     }
 
     override fun close() = interpreter.close()

@@ -41,10 +41,7 @@ class OnnxClassifier(bundle: Bundle, threads: Int) : Classifier {
         try {
             return tensor(input).use { tensor ->
                 session.run(mapOf(manifest.input.name to tensor), setOf(manifest.output.name)).use { result ->
-                    // A stranger's model may answer with a sequence, or with whole numbers: then there is no buffer.
-                    val answer = (result.get(0) as? OnnxTensor)?.floatBuffer
-                        ?: throw BundleException("the model's output ${manifest.output.name} is no tensor of floats: export the bundle again")
-                    FloatArray(answer.remaining()).also(answer::get)
+                    numbers(result.get(0) as? OnnxTensor)
                 }
             }
         } catch (error: OrtException) {
@@ -54,6 +51,18 @@ class OnnxClassifier(bundle: Bundle, threads: Int) : Classifier {
             throw cannotRun(error)
         }
     }
+
+    /** A stranger's model may answer with a sequence, or with numbers of another kind: then there is no buffer. */
+    private fun numbers(answer: OnnxTensor?): FloatArray =
+        if (manifest.output.isWhole) {
+            val classes = answer?.intBuffer ?: throw otherThan("whole numbers")
+            FloatArray(classes.remaining()) { classes.get().toFloat() }
+        } else {
+            val floats = answer?.floatBuffer ?: throw otherThan("floats")
+            FloatArray(floats.remaining()).also(floats::get)
+        }
+
+    private fun otherThan(kind: String) = BundleException("the model's output ${manifest.output.name} is no tensor of $kind: export the bundle again")
 
     private fun cannotRun(error: Exception) = BundleException("ONNX Runtime cannot run the model: ${error.message}", error)
 

@@ -12,8 +12,10 @@ import org.json.JSONObject
 import org.mobilevitedge.core.Bundle
 import org.mobilevitedge.core.BundleException
 import org.mobilevitedge.core.BundleStore
+import org.mobilevitedge.core.Finding
 import org.mobilevitedge.core.Pixels
 import org.mobilevitedge.core.Preprocessor
+import org.mobilevitedge.core.Recognizer
 import org.mobilevitedge.core.SelfTest
 import org.mobilevitedge.core.TopClasses
 
@@ -46,6 +48,46 @@ class OnnxClassifierTest {
 
     @Test
     fun `a model that takes pixels answers as in Python`() = answersAsPython("bundle_of_pixels")
+
+    @Test
+    fun `masks and boxes of a photo are those of Python`() {
+        val image = Pixels(photo.getInt("width"), photo.getInt("height"), Base64.getDecoder().decode(photo.getString("rgb")))
+        val answers = photo.getJSONObject("dense")
+        for (name in listOf("logits", "full_logits", "labels", "decoded")) {
+            val bundle = BundleStore(File(vectors, "dense")).open(name)
+            val expected = answers.getJSONObject(name)
+            Recognizer.open(bundle) { OnnxClassifier(it, threads = 1) }.use { recognizer ->
+                when (val finding = recognizer.recognize(image).finding) {
+                    is Finding.Regions -> {
+                        val shares = finding.mask.shares(bundle.labels)
+                        assertTrue(shares.size > 1, "$name is of one class alone")
+                        // The same library: only pixels between two classes may differ.
+                        for (share in shares) assertEquals(expected.getJSONObject("shares").getDouble("${share.index}"), share.probability, 1e-4, name)
+                    }
+                    is Finding.Objects -> {
+                        val found = expected.getJSONArray("found")
+                        assertEquals(List(found.length()) { found.getJSONObject(it).getInt("index") }, finding.boxes.map { it.index })
+                        assertTrue(finding.boxes.isNotEmpty())
+                        for ((number, box) in finding.boxes.withIndex()) {
+                            assertEquals(found.getJSONObject(number).getDouble("probability"), box.probability, 1e-5)
+                            assertEquals(found.getJSONObject(number).getJSONArray("box").getDouble(3), box.area.bottom, 0.01)
+                        }
+                    }
+                    is Finding.Classes -> error("$name classifies")
+                }
+            }
+        }
+    }
+
+    @Test
+    fun `labels in floats are refused in words`() {
+        val dense = BundleStore(File(vectors, "dense"))
+        val (labels, logits) = Pair(dense.open("labels"), dense.open("full_logits"))
+        OnnxClassifier(Bundle(logits.folder, labels.manifest, labels.labels), threads = 1).use { classifier ->
+            val error = assertFailsWith<BundleException> { SelfTest.run(labels.manifest, classifier) }
+            assertTrue("no tensor of whole numbers" in error.message!!)
+        }
+    }
 
     @Test
     fun `a file that is no model is refused in words`() {

@@ -1,0 +1,5 @@
+package android.util
+
+class DisplayMetrics(val density: Float) {
+    val scaledDensity = density
+}
