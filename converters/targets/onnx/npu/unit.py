@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from converters.job.options import AUTOMATIC, ExportOptions
 from converters.job.precisions import PRECISIONS
+from converters.targets.onnx.npu.chips import CHIPS
 from converters.targets.onnx.npu.compiler import require_compiler
 from mobilevit_edge.errors import UsageError
 
@@ -73,7 +74,10 @@ def check_npu_options(options: ExportOptions) -> None:
     """Refuse what the unit cannot have.
 
     Raises:
-        UsageError: a dynamic batch or size, or a precision that its graphs are not written in.
+        UsageError: a dynamic batch or size, a precision that its graphs are not written in, or an
+            unknown chip.
+        MissingPackageError: its compiler is needed and not installed.
+        ToolchainError: its compiler is needed and does not exist here.
     """
     if options.batch is None:
         raise UsageError("--unit npu needs a fixed batch: its graphs have no open dimension")
@@ -89,7 +93,12 @@ def check_npu_options(options: ExportOptions) -> None:
         raise UsageError("--int8-keep auto belongs to --precision int8; mixed chooses for the NPU")
     if options.precision in SIXTEEN_BITS and (options.opset or NORMS_OPSET) < NORMS_OPSET:
         raise UsageError(f"{options.precision} needs operators of --opset {NORMS_OPSET}")
-    if options.precision == "mixed":
+    unknown = [name for name in options.soc if name not in CHIPS]
+    if unknown:
+        raise UsageError(f"--soc {unknown[0]} is not known; choose from {', '.join(CHIPS)}")
+    if len(set(options.soc)) < len(options.soc):
+        raise UsageError("--soc names a chip twice")
+    if options.precision == "mixed" or options.soc:
         require_compiler()
 
 
