@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.analysis.agreement import agreement
 from benchmarks.harness.machine import new_run
-from benchmarks.workloads.bundles import bundle_group, inputs_of, printable
+from benchmarks.workloads.bundles import candidates_of, inputs_of, printable
 from converters.targets.base import get_target, load_bundle_model
 from converters.targets.onnx.npu.chips import Chip
 from converters.targets.onnx.npu.compiler import DISTRIBUTION, Compilation, compile_for, emulate
@@ -65,7 +65,7 @@ def simulation_jobs(
     for bundle in bundles:
         _check_bundle(bundle)
     jobs = []
-    for bundle, candidate in zip(bundles, bundle_group(paths, EXPERIMENT).candidates, strict=True):
+    for bundle, candidate in zip(bundles, candidates_of(bundles, EXPERIMENT), strict=True):
         for chip in chips:
             row = SimulationRow(
                 id=f"{candidate.row.id} {chip.name}",

@@ -60,14 +60,16 @@ def check(build: Build) -> None:
     core, onnx, executorch, litert, app, tests = map(
         build.jar, ("core", "onnx", "executorch", "litert", "app", "tests")
     )
+    qnn = build.jar("qnn")
     executorch_stubs, litert_stubs = map(build.jar, ("executorch-stubs", "litert-stubs"))
     # Only Android's own classes, none of the JDK: what Android lacks must not compile.
     android = [build.library("kotlin-stdlib"), build.toolchain.android]
     on_phone = ("-no-jdk",)
     for_onnx, for_executorch = [core, onnx_stubs], [core, executorch_stubs]
     for_litert = [core, litert_stubs]
-    for_app = [core, onnx, executorch, litert, numbers]
-    for_tests = [core, onnx, onnx_stubs, executorch, executorch_stubs, litert, litert_stubs]
+    for_qnn = [core, onnx, onnx_stubs]
+    for_app = [core, onnx, executorch, litert, qnn, numbers]
+    for_tests = [core, onnx, onnx_stubs, executorch, executorch_stubs, litert, litert_stubs, qnn]
     # Python's library behind the stubs of ONNX Runtime; those of the others are played.
     test_folders = [tests_of("core"), tests_of("runtime-onnx"), PLAYED]
     friend = (f"-Xfriend-paths={core}",)
@@ -86,13 +88,14 @@ def check(build: Build) -> None:
             KotlinModule(
                 "litert", [sources_of("runtime-litert")], [*for_litert, *android], on_phone
             ),
+            KotlinModule("qnn", [sources_of("runtime-qnn")], [*for_qnn, *android], on_phone),
             KotlinModule("app", [sources_of("app")], [*for_app, *android], on_phone),
             KotlinModule("tests", test_folders, [*for_tests, *build.testing], friend),
         ]
     )
     show_step("dexing, aligning and signing the package")
     # Without the stubs: on a phone the runtimes are the real ones.
-    adapters = [onnx, executorch, litert]
+    adapters = [onnx, executorch, litert, qnn]
     pack(build, package, [core, *adapters, app, numbers, build.library("kotlin-stdlib")])
 
     show_step("testing core and the adapters: ONNX Runtime's real library, the others' played")

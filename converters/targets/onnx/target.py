@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from converters.job.options import ExportOptions
 from converters.progress import Progress
 from converters.rewrites import for_head
-from converters.targets.base import Target, TargetInfo
+from converters.targets.base import Fp16By, Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from converters.targets.onnx.npu.unit import OPERATORS, REWRITES, check_npu_options
@@ -61,6 +61,10 @@ class OnnxTarget(Target):
             check_npu_options(options)
         elif options.soc:
             raise UsageError("--soc names chips to compile for, which --unit npu alone can")
+
+    def fp16_by(self, options: ExportOptions) -> Fp16By | None:
+        """The NPU's graphs are converted whole: it computes in fp16 whatever the file says."""
+        return None if options.unit == "npu" else super().fp16_by(options)
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
         """A list for each unit, and one more rewrite for images of any size."""

@@ -26,7 +26,8 @@ internal class JsonReader private constructor(private val json: JSONObject, priv
         return value
     }
 
-    fun textOrNull(key: String): String? = if (json.isNull(key)) null else text(key)
+    /** Whether it is there, and not null. */
+    fun has(key: String): Boolean = !json.isNull(key)
 
     fun oneOf(key: String, vararg allowed: String): String {
         val value = text(key)

@@ -10,6 +10,8 @@ data class Manifest(
     val labelCount: Int,
     val golden: Golden,
     val files: List<BundleFile>,
+    /** Files with the model compiled for single chips, by the chips' names. */
+    val contexts: Map<String, String> = emptyMap(),
 ) {
     /** [height] and [width] are the image size in pixels. */
     data class Model(val name: String, val outputs: Int, val height: Int, val width: Int)
