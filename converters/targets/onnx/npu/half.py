@@ -23,12 +23,8 @@ def as_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     # Its shapes are known to the exporter, and types change now.
     model.graph.ClearField("value_info")
     with quiet():
-        # What fp16 cannot hold becomes infinite, and verification finds it, instead of being cut.
+        # A weight that fp16 cannot hold is cut to its largest number, which verification finds.
         converted: onnx.ModelProto = convert_float_to_float16(
-            model,
-            min_positive_val=0.0,
-            max_finite_val=float("inf"),
-            keep_io_types=True,
-            op_block_list=[],
+            model, keep_io_types=True, op_block_list=[]
         )
     return converted

@@ -124,7 +124,7 @@ def dequantize_pixels(graph: onnx.GraphProto) -> None:
 
 
 def move_as_bytes(graph: onnx.GraphProto) -> None:
-    """Join the pixels that the stem takes at once as the bytes that they are, if the input is bytes.
+    """Join the pixels that the stem takes at once as the bytes that they are, if they are bytes.
 
     Behind SpaceToDepth they are rounded to what they are already: that is exact, and the compiler
     then moves a byte where it would move two, seven times faster. Not where a mean was subtracted.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,7 @@ def choose_widths(
     parts: Sequence[str],
     progress: Progress,
     acceptable: float = ACCEPTABLE_ERROR,
+    kept: Collection[str] = (),
 ) -> dict[str, Width]:
     """What each part computes in.
 
@@ -45,11 +46,12 @@ def choose_widths(
         parts: that together are the network but for those in float.
         progress: called with the part at hand.
         acceptable: the error to reach.
+        kept: parts that stay in float whatever they would gain.
     """
     trials = _Trials(calibrated)
     chosen = dict(widths)
     fewest = trials.cycles(chosen)
-    in_float = [name for name, width in widths.items() if not width]
+    in_float = [name for name, width in widths.items() if not width and name not in kept]
     for index, name in enumerate(in_float, 1):
         progress(f"compiling {name} in 16 bits, {index} of {len(in_float)}")
         wider = possible_widths(calibrated.model.graph, {**chosen, name: 16})
