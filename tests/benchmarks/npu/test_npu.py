@@ -266,6 +266,29 @@ def test_a_model_that_is_not_ours_has_no_lower_bound(exported: Path) -> None:
     assert simulation.lower_bound(job) is None
 
 
+def test_an_open_batch_is_a_usage_error(use: FakeCompiler, exported: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(exported, tmp_path / "bundle")
+    content = json.loads((bundle / "manifest.json").read_text())
+    for part in ("input", "output"):
+        content[part]["shape"][0] = None
+    rewrite(bundle, input=content["input"], output=content["output"])
+    finished = bench("npu", bundle, "--output", tmp_path / "r.json")
+    assert finished.code == 2
+    assert "leaves its batch or image size open" in finished.err
+    assert "--unit npu" in finished.err
+
+
+def test_a_full_disk_is_no_refusal_of_the_graph(
+    use: FakeCompiler, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use('answer(taken=False, reason="Protobuf serialization failed", left=[])')
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    finished = bench("npu", exported, "--output", tmp_path / "r.json")
+    assert finished.code == 4
+    assert "TMPDIR" in finished.err
+
+
 def test_an_unknown_chip_is_a_usage_error(exported: Path) -> None:
     finished = bench("npu", exported, "--soc", "sm1")
     assert finished.code == 2

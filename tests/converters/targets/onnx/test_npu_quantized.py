@@ -90,7 +90,8 @@ def test_16_bits_answer_nearer_than_8() -> None:
     ]
     wide = {"": 16, "layer2.2.layers": 16, "layer3.1.layers": 0}
     in_16 = answers(given.quantized(wide, no_progress), given.batches)  # type: ignore[arg-type]
-    assert np.linalg.norm(in_16 - expected) < 0.7 * min(errors)
+    # Weights have 8 bits in both.
+    assert np.linalg.norm(in_16 - expected) < 0.8 * min(errors)
 
 
 @pytest.mark.parametrize("bytes_in", [True, False])
