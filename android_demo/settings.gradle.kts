@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "mobilevit-edge"
-include(":core", ":runtime-onnx", ":runtime-executorch", ":runtime-litert", ":app")
+include(":core", ":runtime-onnx", ":runtime-executorch", ":runtime-litert", ":runtime-qnn", ":app")

@@ -124,6 +124,7 @@ def _add_option(parser: Any, entry: Field[Any]) -> None:
             "type": option.parse,
             "choices": option.choices,
             "metavar": option.metavar,
+            "nargs": "+" if option.several else None,
         }
     parser.add_argument(flag_of(entry.name), **settings)
     for flag, value in option.switches.items():
@@ -180,7 +181,8 @@ def _export(arguments: Namespace) -> None:
     if arguments.target is None or arguments.weights is None:
         raise UsageError("--target and --weights are needed; --list shows the models, --help all")
     given = {entry.name: getattr(arguments, entry.name) for entry in fields(ExportOptions)}
-    options = ExportOptions(**given | {"no_rewrite": tuple(arguments.no_rewrite)})
+    lists = {"no_rewrite": tuple(arguments.no_rewrite), "soc": tuple(arguments.soc)}
+    options = ExportOptions(**given | lists)
     if arguments.explain:
         _explain(options, as_json=arguments.json)
         return

@@ -125,8 +125,14 @@ def print_export(exported: Exported) -> None:
     table.add_row("verified", _verification_line(manifest))
     if manifest.accuracy is not None:
         table.add_row("top-1", _accuracy_line(manifest.accuracy))
-    if manifest.unit == "npu":
+    if manifest.unit == "npu" and not manifest.contexts:
         table.add_row("written for", "the NPU, which has not seen it")
+    for context in manifest.contexts:
+        table.add_row(
+            f"for {context.soc}",
+            f"{context.file}, emulated: differs by {context.difference:.1e} of the largest output "
+            f"({context.compiler}, SDK {context.sdk})",
+        )
     table.add_row("size", f"{size:.1f} MB in {manifest.precision}")
     console = PlainConsole()
     runs = manifest.verification is not None
@@ -143,6 +149,10 @@ def print_export(exported: Exported) -> None:
         console.print(f"next: mobilevit-predict {exported.path} IMAGE")
     if manifest.unit == "npu":
         console.print(f"      mobilevit-bench npu {exported.path}, which compiles it for the NPU")
+    if manifest.contexts or manifest.precision == "mixed":
+        from converters.targets.onnx.npu.compiler import LICENSE
+
+        console.print(LICENSE)
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:

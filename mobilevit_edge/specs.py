@@ -23,6 +23,8 @@ Layout: TypeAlias = Literal["tokens", "maps"]
 ATTENTIONS: Final[tuple[Attention, ...]] = ("multi_head", "linformer", "separable")
 PATCH: Final = 2
 """Side of the square patch: 2x2 pixels in every released model."""
+PHASES: Final = PATCH * PATCH
+"""Places of a pixel in its patch: pixels of one place attend to each other alone."""
 HEADS: Final = 4
 """Heads of multi-head attention in every released model."""
 INPUT_CHANNELS: Final = (1, 3, 4)

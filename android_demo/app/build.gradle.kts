@@ -24,6 +24,10 @@ android {
             isMinifyEnabled = false
         }
     }
+    packaging {
+        // The NPU's processor loads its half of the library by its path: it must be a file.
+        jniLibs.useLegacyPackaging = providers.gradleProperty("qnn").isPresent
+    }
     androidResources {
         // Bundles are compressed already.
         noCompress += "zip"
@@ -46,4 +50,5 @@ dependencies {
     implementation(project(":runtime-onnx"))
     implementation(project(":runtime-executorch"))
     implementation(project(":runtime-litert"))
+    implementation(project(":runtime-qnn"))
 }

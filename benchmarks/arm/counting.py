@@ -15,7 +15,7 @@ from benchmarks.arm.processors import Processor
 from benchmarks.arm.toolchain import EMULATED_TARGETS, EmulatedTarget, Toolchain
 from benchmarks.harness.machine import new_run
 from benchmarks.harness.plan import FileSource
-from benchmarks.workloads.bundles import bundle_group, inputs_of
+from benchmarks.workloads.bundles import candidates_of, inputs_of
 from converters.targets.base import load_bundle_model
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Bundle, read_bundle
@@ -48,7 +48,8 @@ def counting_jobs(
         BundleError: one of them is not a bundle.
     """
     jobs = []
-    for path, candidate in zip(paths, bundle_group(paths, EXPERIMENT).candidates, strict=True):
+    bundles = [read_bundle(path) for path in paths]
+    for bundle, candidate in zip(bundles, candidates_of(bundles, EXPERIMENT), strict=True):
         assert isinstance(candidate.source, FileSource)
         target = candidate.source.format
         for processor in processors:
@@ -61,7 +62,7 @@ def counting_jobs(
                 not_run=None if target in EMULATED_TARGETS else missing,
                 source=f"ARM instruction count (emulated {processor.name})",
             )
-            jobs.append(CountingJob(row, read_bundle(path), processor))
+            jobs.append(CountingJob(row, bundle, processor))
     return tuple(jobs)
 
 

@@ -42,6 +42,11 @@ def register(subparsers: Any) -> None:
         help="photos to compare the emulated unit's answers on, up to 32: seconds each",
     )
     parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="also show where the simulated time goes, by operator and by block",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         default=Path("npu-report.json"),
@@ -68,7 +73,7 @@ def _npu(arguments: Namespace) -> None:
         simulate,
         simulation_jobs,
     )
-    from benchmarks.output.npu import npu_summary, npu_table
+    from benchmarks.output.npu import npu_summary, npu_tables
     from benchmarks.output.table import print_table, wide_console
     from converters.targets.onnx.npu.chips import CHIPS
     from converters.targets.onnx.npu.compiler import LICENSE, require_compiler
@@ -85,7 +90,7 @@ def _npu(arguments: Namespace) -> None:
     bounds: list[SimulationRow] = []
     with progress() as show:
         for job in jobs:
-            row = simulate(job, arguments.images, show)
+            row = simulate(job, arguments.images, show, profile=arguments.profile)
             if job.chip.simulated:
                 show(f"compiling the lower bound of {job.row.id}")
                 bound = lower_bound(job)
@@ -101,7 +106,8 @@ def _npu(arguments: Namespace) -> None:
         print(json.dumps({"report": str(arguments.output), "license": LICENSE, "rows": summary}))
     else:
         console = wide_console()
-        print_table(console, npu_table([*rows, *bounds]))
+        for table in npu_tables(run_of([*rows, *bounds])):
+            print_table(console, table)
         console.print(f"report: {arguments.output}")
         console.print(LICENSE)
     check_taken(rows)

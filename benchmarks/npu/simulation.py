@@ -13,27 +13,33 @@ import numpy as np
 
 from benchmarks.analysis.agreement import agreement
 from benchmarks.harness.machine import new_run
-from benchmarks.workloads.bundles import bundle_group, inputs_of, printable
-from converters.job.precisions import PRECISIONS
+from benchmarks.workloads.bundles import candidates_of, inputs_of, printable
 from converters.targets.base import get_target, load_bundle_model
 from converters.targets.onnx.npu.chips import Chip
 from converters.targets.onnx.npu.compiler import DISTRIBUTION, Compilation, compile_for, emulate
+from converters.targets.onnx.npu.contexts import read_context
+from converters.targets.onnx.npu.precompiled import allowed_difference
 from mobilevit_edge.errors import UsageError, VerificationError
 from mobilevit_edge.formats.bundle import Bundle, read_bundle
-from mobilevit_edge.formats.report import Affinity, NotTaken, Protocol, Run, Runtime, SimulationRow
+from mobilevit_edge.formats.report import (
+    Affinity,
+    NotTaken,
+    OperatorTime,
+    Profile,
+    Protocol,
+    Run,
+    Runtime,
+    SimulationRow,
+)
 from mobilevit_edge.specs import SPECS
 
 EXPERIMENT: Final = "npu"
 MAX_IMAGES: Final = 32
 """Most photos to compare: each takes seconds under emulation."""
 LOWER_BOUND: Final = "lower bound"
-MAX_DIFFERENCE: Final = 0.1
-"""How far the emulated unit's outputs may be from the CPU's, as a share of the largest one: it
-computes in fp16 whatever the file says, and comes to 0.07 on photos (docs/npu.md)."""
-MAX_INTEGER_DIFFERENCE: Final = 0.25
-"""The same where fp16 goes into integers, which it often rounds to a neighbor: 0.14 on photos."""
 _TOLERANCE: Final = 0.005
 _MAX_NODES: Final = 100
+_MAX_OPERATORS: Final = 10_000
 _MAX_PROBLEMS: Final = 5
 
 
@@ -59,7 +65,7 @@ def simulation_jobs(
     for bundle in bundles:
         _check_bundle(bundle)
     jobs = []
-    for bundle, candidate in zip(bundles, bundle_group(paths, EXPERIMENT).candidates, strict=True):
+    for bundle, candidate in zip(bundles, candidates_of(bundles, EXPERIMENT), strict=True):
         for chip in chips:
             row = SimulationRow(
                 id=f"{candidate.row.id} {chip.name}",
@@ -86,7 +92,9 @@ def _check_bundle(bundle: Bundle) -> None:
         )
 
 
-def simulate(job: SimulationJob, images: Path | None, show: Callable[[str], None]) -> SimulationRow:
+def simulate(
+    job: SimulationJob, images: Path | None, show: Callable[[str], None], *, profile: bool = False
+) -> SimulationRow:
     """Compile a job and, if there are images, compare the emulated answers.
 
     A graph that is not taken is a reason in the row.
@@ -95,23 +103,61 @@ def simulate(job: SimulationJob, images: Path | None, show: Callable[[str], None
         job: what to simulate.
         images: a photo or a folder of them; the bundle's golden image is always one of the inputs.
         show: shows the running step.
+        profile: whether to tell where the simulated time goes, where the chip has one.
 
     Raises:
         ConversionError: the compiler crashed or took too long.
     """
     show(f"compiling {job.row.id}")
-    compiled = compile_for(job.bundle.model_path, job.chip)
+    profile = profile and job.chip.simulated
+    compiled = compile_for(job.bundle.model_path, job.chip, timeline=profile)
     row = _with_figures(job.row, compiled)
+    if profile and compiled.taken:
+        row = replace(row, profile=_profile_of(compiled))
     if not compiled.taken or images is None:
         return row
     inputs = inputs_of(job.bundle, images, MAX_IMAGES)
     show(f"emulating {job.row.id}, {len(inputs)} inputs")
     loaded = load_bundle_model(job.bundle)
     expected = np.stack([loaded.run(x)[0] for x in inputs])
-    found = emulate(job.bundle.model_path, job.chip, inputs)
+    found = emulate(_answering_file(job), job.chip, inputs)
     if not np.isfinite(found).all():
         return replace(row, not_run="the emulated unit outputs NaN or Inf: fp16 overflows")
     return replace(row, agreement=agreement(expected, found))
+
+
+def _profile_of(compiled: Compilation) -> Profile:
+    """The compiler's timeline, its cycles as shares of the simulated microseconds."""
+    source = f"simulated by {DISTRIBUTION} {compiled.version}"
+    if not compiled.timeline:
+        return Profile(source, 0, "this version of the compiler does not tell", ())
+    total = sum(node.cycles for node in compiled.timeline)
+    nanoseconds = 1000 * compiled.figures["microseconds"] / total
+    nodes = compiled.timeline[:_MAX_OPERATORS]
+    operators = tuple(
+        OperatorTime(
+            printable(node.kind),
+            printable(node.name),
+            printable(node.module) if node.module else "",
+            node.kernels,
+            round(node.cycles * nanoseconds),
+        )
+        for node in nodes
+    )
+    return Profile(source, 1, "calls are those of kernels", operators)
+
+
+def _answering_file(job: SimulationJob) -> Path:
+    """What the chip loads: the bundle's own context, or else the model.
+
+    Raises:
+        ConversionError: the context is none, or refers to a file elsewhere.
+    """
+    context = job.bundle.context_path(job.chip.name)
+    if context is None:
+        return job.bundle.model_path
+    read_context(context)
+    return context
 
 
 def _with_figures(row: SimulationRow, compiled: Compilation) -> SimulationRow:
@@ -185,8 +231,7 @@ def _problems(row: SimulationRow) -> list[str]:
         written_for_it = row.subject.attributes.get("unit") == "npu"
         remedy = "" if written_for_it else "; export it with --unit npu"
         return [f"{row.id}: {row.not_run}{where}{remedy}"]
-    integers = PRECISIONS[row.subject.precision or "fp32"].quantized
-    allowed = MAX_INTEGER_DIFFERENCE if integers else MAX_DIFFERENCE
+    allowed = allowed_difference(row.subject.precision or "fp32")
     if row.agreement is None or row.agreement.largest_difference <= allowed:
         return []
     difference = f"differs by {row.agreement.largest_difference:.1e} of the largest output"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from benchmarks.output.run import profile_tables
 from benchmarks.output.table import Table
 from mobilevit_edge.formats.report import Run, SimulationRow
 
@@ -27,8 +28,9 @@ _MEGA = 1e6
 
 
 def npu_tables(run: Run) -> tuple[Table, ...]:
-    """The simulated figures of a run."""
-    return (npu_table([row for row in run.rows if isinstance(row, SimulationRow)]),)
+    """The simulated figures of a run, and where the time of each profiled row goes."""
+    rows = [row for row in run.rows if isinstance(row, SimulationRow)]
+    return (npu_table(rows), *(table for row in rows for table in profile_tables(row)))
 
 
 def npu_table(rows: Sequence[SimulationRow]) -> Table:
@@ -53,6 +55,7 @@ def npu_summary(rows: Sequence[SimulationRow]) -> list[dict[str, Any]]:
             "not_taken": [asdict(node) for node in row.not_taken],
             "counts": dict(row.counts),
             "agreement": asdict(row.agreement) if row.agreement else None,
+            "profile": asdict(row.profile) if row.profile else None,
         }
         for row in rows
     ]

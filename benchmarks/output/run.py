@@ -17,7 +17,7 @@ from benchmarks.output.summaries import (
     runtime_name,
 )
 from benchmarks.output.table import Table
-from mobilevit_edge.formats.report import LatencyRow, OperatorTime, Run
+from mobilevit_edge.formats.report import LatencyRow, OperatorTime, Run, SimulationRow
 
 _MEGA: Final = 1e6
 _OPERATORS_SHOWN: Final = 12
@@ -52,7 +52,7 @@ def run_tables(run: Run) -> tuple[Table, ...]:
         caption="load, first inference: in fresh processes, file in the system's cache; peak "
         "memory: the whole process, with Python and the runtime; !: see the warnings below",
     )
-    profiles = (profile for row in rows for profile in _profile_tables(row))
+    profiles = (profile for row in rows for profile in profile_tables(row))
     return (table, *profiles)
 
 
@@ -101,7 +101,7 @@ def _cells(row: LatencyRow, ratio: Ratio | None) -> tuple[str, ...]:
     )
 
 
-def _profile_tables(row: LatencyRow) -> Iterator[Table]:
+def profile_tables(row: LatencyRow | SimulationRow) -> Iterator[Table]:
     """Time by kind of operator, and by block if the operators name theirs."""
     profile = row.profile
     if profile is None:

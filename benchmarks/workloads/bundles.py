@@ -28,17 +28,21 @@ _MAX_ID: Final = 150
 
 
 def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
-    """Every bundle, named after its folder; folders of the same name are numbered.
+    """The bundles in folders, to be measured in turn.
 
     Raises:
         BundleError: one of them is not a bundle, or not complete.
     """
+    return Group(experiment, candidates_of([read_bundle(path) for path in paths], experiment))
+
+
+def candidates_of(bundles: Sequence[Bundle], experiment: str) -> tuple[Candidate, ...]:
+    """Every bundle, named after its folder; folders of the same name are numbered."""
     candidates = []
     seen: Counter[str] = Counter()
-    for path in paths:
-        bundle = read_bundle(path)
+    for bundle in bundles:
         target = bundle.manifest.target
-        name = printable(path.resolve().name)
+        name = printable(bundle.path.resolve().name)
         seen[name] += 1
         row = LatencyRow(
             id=name if seen[name] == 1 else f"{name} ({seen[name]})",
@@ -47,7 +51,7 @@ def bundle_group(paths: Sequence[Path], experiment: str) -> Group:
             runtime=runtime_of(target),
         )
         candidates.append(Candidate(row, FileSource(target, str(bundle.model_path.resolve()))))
-    return Group(experiment, tuple(candidates))
+    return tuple(candidates)
 
 
 def inputs_of(bundle: Bundle, images: Path | None, most: int) -> list[Array]:

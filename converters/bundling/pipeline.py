@@ -122,6 +122,7 @@ def export_source(
         )
         audit = check_contract(target.inspect(model_path), contract)
         checked = _check_answers(target, model_path, job, audit, cases, labeled, progress)
+        contexts = target.compile_contexts(job, model_path, progress)
 
         labels = "\n".join(source.labels) + "\n"
         (folder / LABELS_FILE).write_text(labels, encoding="utf-8")
@@ -132,6 +133,7 @@ def export_source(
             calibration,
             checked,
             target.extras(job, checked.native),
+            contexts,
             counts,
             {"mobilevit-edge": mobilevit_edge.__version__, **package_versions(target.info)},
             folder,

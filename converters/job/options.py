@@ -72,6 +72,7 @@ class Option:
         choices: the values there are.
         aliases: further names, not shown.
         repeated: whether each use adds one value.
+        several: whether one use takes several values.
         switches: flags that stand for one of its values.
     """
 
@@ -82,6 +83,7 @@ class Option:
     choices: tuple[str, ...] | None = None
     aliases: tuple[str, ...] = ()
     repeated: bool = False
+    several: bool = False
     switches: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -111,7 +113,7 @@ class ExportOptions:
 
     The command's ``--no-rewrite`` is ``no_rewrite`` here, and so on for every option. Sizes are
     (height, width). ``batch`` is the fixed batch size, ``None`` for a dynamic one. ``int8_keep``
-    names parts that stay in fp32, or is ``("auto",)``.
+    names parts that stay in float, or is ``("auto",)``.
     """
 
     weights: str | Path = field(
@@ -235,8 +237,8 @@ class ExportOptions:
     int8_keep: tuple[str, ...] = field(
         default=(),
         metadata=_shown(
-            "parts that stay in fp32, such as layer1 or layer3.1.layers.0.attention; auto "
-            "measures which",
+            "parts that stay in float (fp32, and fp16 on the NPU), such as layer1 or "
+            "layer3.1.layers.0.attention; auto measures which",
             group="int8",
             metavar="auto|NAME,...",
             parse=arguments.names,
@@ -248,6 +250,16 @@ class ExportOptions:
             "the processor that the graph is written for (default cpu); npu is Qualcomm's Hexagon",
             group="onnx",
             choices=get_args(Unit),
+        ),
+    )
+    soc: tuple[str, ...] = field(
+        default=(),
+        metadata=_shown(
+            "with --unit npu, also compile for these chips (sm8650, ...): their phones need not, "
+            "and load it at once. Needs the extra npu",
+            group="onnx",
+            metavar="NAME",
+            several=True,
         ),
     )
     opset: int | None = field(

@@ -71,7 +71,7 @@ PRECISIONS: Final[Mapping[str, PrecisionSpec]] = MappingProxyType(
             # which sums in sequence, comes to 1.1e-5 there with or without rewrites.
             PrecisionSpec("fp32", ("onnx", "executorch", "coreml", "litert"), 2e-5, ("cpu", "npu")),
             # 11 bits a value, 5e-4, grown over some sixty layers in sequence.
-            PrecisionSpec("fp16", ("onnx", "executorch", "coreml", "litert"), 2e-2),
+            PrecisionSpec("fp16", ("onnx", "executorch", "coreml", "litert"), 2e-2, ("cpu", "npu")),
             PrecisionSpec(
                 "int8",
                 ("onnx", "executorch", "coreml", "litert"),

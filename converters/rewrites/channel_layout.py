@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from converters.rewrites.algebra import center_outputs, make_conv, matrix_of
 from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
 from converters.rewrites.explicit_attention import ExplicitAttention
-from converters.rewrites.shuffled_patches import PHASES, PatchConv
+from converters.rewrites.shuffled_patches import PatchConv
 from mobilevit_edge.models.blocks import TokenBlock, TokenTransformerLayer
 from mobilevit_edge.models.layers import divisible_size, resize_map
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import PATCH
+from mobilevit_edge.specs import PATCH, PHASES
 
 
 class ChannelNorm(nn.Module):

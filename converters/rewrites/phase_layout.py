@@ -25,9 +25,7 @@ from converters.rewrites.norm_from_poolings import PooledNorm
 from mobilevit_edge.models.blocks import MapBlock, MapTransformerLayer
 from mobilevit_edge.models.layers import ConvNormAct, divisible_size, resize_map
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import PATCH
-
-PHASES = PATCH * PATCH
+from mobilevit_edge.specs import PATCH, PHASES
 
 
 class PhaseConv(nn.Module):

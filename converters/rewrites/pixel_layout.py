@@ -21,7 +21,7 @@ from converters.rewrites.key_after_pooling import PooledKeyAttention
 from converters.rewrites.token_layout import from_tokens, to_tokens
 from mobilevit_edge.models.blocks import MapBlock, MapTransformerLayer
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import PATCH
+from mobilevit_edge.specs import PHASES
 
 _ALL_BUT_BATCH = (0, 2, 3)
 
@@ -31,7 +31,7 @@ class PixelUnfold(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # [P B, N, d] -> [P, B, N, d]
-        return to_tokens(x).reshape(PATCH * PATCH, x.shape[0], -1, x.shape[1])
+        return to_tokens(x).reshape(PHASES, x.shape[0], -1, x.shape[1])
 
 
 class PixelFold(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from converters.rewrites.base import Context, Rewrite, parts_of, swap
 from mobilevit_edge.models.layers import FoldMaps, FoldTokens, UnfoldMaps, UnfoldTokens
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import PATCH
+from mobilevit_edge.specs import PATCH, PHASES
 
 
 def split_phases(x: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ def split_phases(x: Tensor) -> Tensor:
     x = x.reshape(b, rows, PATCH, width * c).transpose(1, 2)
     # pixels change places: [B i, h w, j, C] -> [B i, j, h w, C]
     x = x.reshape(b * PATCH, rows * columns, PATCH, c).transpose(1, 2)
-    return x.reshape(b, PATCH * PATCH, rows * columns, c)
+    return x.reshape(b, PHASES, rows * columns, c)
 
 
 def join_phases(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -58,7 +58,7 @@ class RowUnfoldTokens(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, d = x.shape[:2]
         # [B, 4, N, d] -> [B * 4, N, d]
-        return split_phases(x).reshape(b * PATCH * PATCH, -1, d)
+        return split_phases(x).reshape(b * PHASES, -1, d)
 
 
 class RowFoldTokens(nn.Module):
@@ -66,7 +66,7 @@ class RowFoldTokens(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         bp, n, d = x.shape
-        p = PATCH * PATCH
+        p = PHASES
         # [B * 4, N, d] -> [B, 4, N, d] -> [B, H, W, d] -> [B, d, H, W]
         return join_phases(x.reshape(bp // p, p, n, d), size).permute(0, 3, 1, 2)
 

@@ -15,9 +15,7 @@ from torch import Tensor, nn
 from converters.rewrites.base import Context, Rewrite, parts_of, swap
 from mobilevit_edge.models.blocks import MapBlock
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import PATCH
-
-PHASES = PATCH * PATCH
+from mobilevit_edge.specs import PATCH, PHASES
 
 
 class PatchConv(nn.Module):

@@ -16,7 +16,7 @@ from converters.rewrites.base import Context, Rewrite, parts_of, swap
 from mobilevit_edge.models.blocks import TokenBlock
 from mobilevit_edge.models.layers import divisible_size, resize_map
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import PATCH
+from mobilevit_edge.specs import PATCH, PHASES
 
 
 def to_tokens(x: Tensor) -> Tensor:
@@ -26,12 +26,12 @@ def to_tokens(x: Tensor) -> Tensor:
     # [B, C, H, W] -> [B, H, W, C] -> [B h, 2, w, 2, C]
     x = x.permute(0, 2, 3, 1).reshape(b * h, PATCH, w, PATCH, c)
     # -> [2, 2, B h, w, C] -> [4 B, h w, C]
-    return x.permute(1, 3, 0, 2, 4).reshape(PATCH * PATCH * b, h * w, c)
+    return x.permute(1, 3, 0, 2, 4).reshape(PHASES * b, h * w, c)
 
 
 def from_tokens(x: Tensor, size: tuple[int, int]) -> Tensor:
     """``[4 B, h w, C] -> [B, C, 2h, 2w]``, the inverse of :func:`to_tokens`."""
-    b, c = x.shape[0] // (PATCH * PATCH), x.shape[2]
+    b, c = x.shape[0] // PHASES, x.shape[2]
     h, w = size[0] // PATCH, size[1] // PATCH
     # [4 B, h w, C] -> [2, 2, B h, w, C] -> [B h, 2, w, 2, C]
     x = x.reshape(PATCH, PATCH, b * h, w, c).permute(2, 0, 3, 1, 4)

@@ -25,6 +25,7 @@ from mobilevit_edge.formats.bundle import (
     Activation,
     AnswerForm,
     Bundle,
+    ContextInfo,
     CoreMLInfo,
     Layout,
     MaskForm,
@@ -154,6 +155,15 @@ class Target(Protocol):
 
         Raises ConversionError.
         """
+
+    def compile_contexts(
+        self, job: ExportJob, path: Path, progress: Progress
+    ) -> tuple[ContextInfo, ...]:
+        """Compile the artifact ahead for the chips that were asked for, into files beside it.
+
+        Raises ConversionError, or VerificationError where a chip does not take it.
+        """
+        return ()
 
     def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
         """Write a file of any module, as it is. Raises ConversionError.

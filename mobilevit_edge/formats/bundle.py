@@ -21,7 +21,7 @@ from mobilevit_edge.errors import BundleError
 from mobilevit_edge.files import sha256_of, sha256_of_open
 from mobilevit_edge.formats.consistency import contradictions, model_of
 from mobilevit_edge.formats.json_format import JsonFormat
-from mobilevit_edge.formats.upgrade import from_version_1, with_head
+from mobilevit_edge.formats.upgrade import from_version_1, with_later_fields
 from mobilevit_edge.head_specs import HeadName, MaskResize
 from mobilevit_edge.labels import read_labels
 from mobilevit_edge.normalization import Channels
@@ -47,6 +47,8 @@ MANIFEST_FILE: Final = "manifest.json"
 LABELS_FILE: Final = "labels.txt"
 MODEL_PREFIX: Final = "model."
 """How the path of the model, a file or a folder, begins."""
+CONTEXTS_FOLDER: Final = "contexts"
+"""Where the model is once more, compiled for single chips."""
 _MAX_MANIFEST_BYTES: Final = 8 * 1024**2
 
 
@@ -238,6 +240,26 @@ class FileInfo:
 
 
 @dataclass(frozen=True)
+class ContextInfo:
+    """The model compiled for the NPU of one chip: an ONNX file around what its runtime loads.
+
+    Attributes:
+        soc: the chip.
+        file: where it is in the bundle.
+        compiler: package and version that compiled it.
+        sdk: version of the SDK in it; a phone's runtime must be of this one or a later one.
+        difference: of its emulated answer to the golden image from the model's, as a share of the
+            largest output.
+    """
+
+    soc: str
+    file: str
+    compiler: str
+    sdk: str
+    difference: float
+
+
+@dataclass(frozen=True)
 class Manifest:
     schema_version: int
     task: Task
@@ -246,6 +268,7 @@ class Manifest:
     unit: Unit
     backend: str | None
     coreml: CoreMLInfo | None
+    contexts: tuple[ContextInfo, ...]
     precision: str
     kept_in_float: tuple[str, ...]
     calibration: Calibration | None
@@ -283,12 +306,17 @@ class Bundle:
             raise BundleError(f"{self.path} does not list {LABELS_FILE} and its model once")
         return self.path / name
 
+    def context_path(self, soc: str) -> Path | None:
+        """The model as compiled for a chip, if the bundle has it."""
+        files = {context.soc: self.path / context.file for context in self.manifest.contexts}
+        return files.get(soc)
+
 
 _FORMAT: Final = JsonFormat(
     content=Manifest,
     schema="bundle.v2.json",
     version=SCHEMA_VERSION,
-    upgrades={1: from_version_1, 2: with_head},
+    upgrades={1: from_version_1, 2: with_later_fields},
     error=BundleError,
     remedy="export the bundle again",
 )

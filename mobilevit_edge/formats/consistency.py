@@ -47,6 +47,7 @@ def contradictions(manifest: Manifest, labels: int) -> list[str]:
         "input scale": not math.isclose(info.scale, _SCALES[info.dtype], rel_tol=_SCALE_TOLERANCE),
         "mean and std": not _is_normalization(info),
         "cover": not _covers(info, manifest.model.image_size),
+        "contexts": not _are_contexts(manifest),
         "golden image": not _is_image(golden),
         "golden classes": any(
             expected.index >= math.prod(side or 1 for side in manifest.output.shape[1:])
@@ -111,6 +112,16 @@ def _is_head(manifest: Manifest) -> bool:
         if len(head.boxes.maps) != len(head.boxes.ratios) or manifest.output.shape[1] != rows:
             return False
     return len(head.colors) == manifest.model.outputs
+
+
+def _are_contexts(manifest: Manifest) -> bool:
+    """Whether files compiled for single chips are of an NPU's bundle, there, and one a chip."""
+    contexts = manifest.contexts
+    if contexts and (manifest.target != "onnx" or manifest.unit != "npu"):
+        return False
+    listed = {file.path for file in manifest.files}
+    files, chips = ({getattr(c, name) for c in contexts} for name in ("file", "soc"))
+    return files <= listed and len(files) == len(chips) == len(contexts)
 
 
 def _is_shape(info: InputInfo, size: tuple[int, int]) -> bool:

@@ -229,6 +229,7 @@ class SimulationRow:
     not_taken: tuple[NotTaken, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     agreement: Agreement | None = None
+    profile: Profile | None = None
 
 
 Row: TypeAlias = LatencyRow | InstructionRow | SimulationRow

@@ -19,7 +19,7 @@ def from_version_1(content: dict[str, Any]) -> dict[str, Any]:
         changed["source"] = {"left_out": [], **content["source"]}
     if isinstance(content.get("input"), dict):
         changed["input"] = {"mean": [0, 0, 0], "std": [1, 1, 1], **content["input"]}
-    return with_head(changed)
+    return with_later_fields(changed)
 
 
 def _verification_from_version_1(content: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +30,6 @@ def _verification_from_version_1(content: dict[str, Any]) -> dict[str, Any]:
     return {"sqnr_db": None, "min_sqnr_db": None, **content, "cases": cases}
 
 
-def with_head(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A manifest of version 2 as it is now: the first ones do not speak of heads."""
-    return {"head": None, **manifest}
+def with_later_fields(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of version 2 as it is now: the first ones speak of no heads and no contexts."""
+    return {"head": None, "contexts": [], **manifest}

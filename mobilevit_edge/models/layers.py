@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mobilevit_edge.specs import PATCH
+from mobilevit_edge.specs import PATCH, PHASES
 
 ActivationName: TypeAlias = Literal["silu", "relu"]
 _ACTIVATIONS: Final[dict[ActivationName | None, type[nn.Module]]] = {
@@ -134,7 +134,7 @@ class FoldTokens(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         bp, n, d = x.shape
-        p = PATCH * PATCH
+        p = PHASES
         # [B * P, N, d] -> [B, P, N, d] -> [B, d, P, N]
         patches = x.reshape(bp // p, p, n, d).permute(0, 3, 1, 2)
         return fold_patches(patches, PATCH, size)

@@ -67,6 +67,7 @@ def manifest(**changes: Any) -> Manifest:
             sizes=(SizeInfo((256, 192), "image_256x192"), SizeInfo((224, 224), None)),
             core_ml_verification=VERIFICATION,
         ),
+        contexts=(),
         precision="fp32",
         kept_in_float=("layer1",),
         calibration=Calibration(100, 2),
@@ -216,14 +217,16 @@ def test_a_manifest_of_the_first_version_is_a_classifier_without_normalization()
             manifest_from_json(json.dumps(content | broken), "here")
 
 
-def test_a_manifest_from_before_there_were_heads_is_read() -> None:
+@pytest.mark.parametrize(("name", "value"), [("head", None), ("contexts", ())])
+def test_a_manifest_from_before_there_were_such_is_read(name: str, value: object) -> None:
     content = as_json()
-    del content["head"]
-    assert manifest_from_json(json.dumps(content)).head is None
+    del content[name]
+    assert getattr(manifest_from_json(json.dumps(content)), name) == value
 
 
 @pytest.mark.parametrize(
-    "name", [field.name for field in dataclasses.fields(Manifest) if field.name != "head"]
+    "name",
+    [f.name for f in dataclasses.fields(Manifest) if f.name not in ("head", "contexts")],
 )
 def test_a_missing_part_is_refused(name: str) -> None:
     content = as_json()

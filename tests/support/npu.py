@@ -16,22 +16,34 @@ ROOT = Path(__file__).parents[2]
 VERSION = "2.7.0"
 FakeCompiler: TypeAlias = Callable[[str], None]
 
-PROLOGUE = """
+PROLOGUE = r"""
 import json, os, signal, sys, time
 import numpy as np, onnx
 from onnx import helper
 from pathlib import Path
 request = json.load(sys.stdin)
-def context(*kinds):
-    nodes = [helper.make_node(kind, [], [kind], domain="com.microsoft") for kind in kinds]
+def context(*kinds, embed_mode=1, content=bytes(1000)):
+    known = {"embed_mode": embed_mode, "ep_cache_context": content, "ep_sdk_version": "v2.51.0"}
+    nodes = [
+        helper.make_node(kind, [], [kind], domain="com.microsoft", **known) for kind in kinds
+    ]
     outputs = [helper.make_tensor_value_info(kind, 1, [1]) for kind in kinds]
     onnx.save(helper.make_model(helper.make_graph(nodes, "g", [], outputs)), "context.onnx")
-    Path("context_qnn.bin").write_bytes(bytes(1000))
-    Path("x_schematic.bin").write_bytes(bytes(5000))
+def timeline():
+    kernels = [("0x100000010", "a", 0, 30, "for_hvx"), ("0x200000011", "b", 10, 20, "uses_hmx"),
+               ("0x300000099", "default_dma (q::*InputSlice)", 30, 70, "for_dma"),
+               ("0x400000010", "a_start", 0, 100, "scalar")]
+    events = [{"name": name, "ph": "X", "tid": 1, "ts": start, "dur": length,
+               "args": {"id": number, "flags": [flag]}}
+              for number, name, start, length, flag in kernels]
+    trace = b"\x00{\x01" + json.dumps({"traceEvents": events}).encode() + b"more"
+    Path("profile_qnn.log").write_bytes(trace)
+    names = "0x0010: 'stem.conv/Conv_3_token_32',\n0x0011: 'stem.act/Mul_4',\n"
+    Path("x_schematic.bin").write_text(f"a = (\n)\nqnn_name_translations = {{\n{names}}}\n")
 def profile(**rows):
     lines = ["Timestamp,Message,Time,Unit,Source,Level,Identifier"]
     lines += [f"1,ROOT,{value},US,BACKEND,ROOT,{name}" for name, value in rows.items()]
-    Path("profile.csv").write_text("\\n".join(lines))
+    Path("profile.csv").write_text("\n".join(lines))
 def answer(**content):
     print(json.dumps(content), flush=True)
 """
@@ -42,6 +54,7 @@ if request["task"] == "answer":
     answer()
 else:
     context("EPContext")
+    timeline()
     rows = {"Simulated (Accelerator exec cycles)": 2000 * request["soc_model"],
             "Simulated (Accelerator exec time us)": 1366, "Input Fill": 10, "Other": 5}
     profile(**rows)

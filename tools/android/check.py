@@ -79,6 +79,7 @@ def check(build: Build) -> None:
     core, onnx, executorch, litert, app, tests = map(
         build.jar, ("core", "onnx", "executorch", "litert", "app", "tests")
     )
+    qnn = build.jar("qnn")
     executorch_stubs, litert_stubs = map(build.jar, ("executorch-stubs", "litert-stubs"))
     views_stubs, drawn = map(build.jar, ("views-stubs", "drawn"))
     # Only Android's own classes, none of the JDK: what Android lacks must not compile.
@@ -86,8 +87,9 @@ def check(build: Build) -> None:
     on_phone = ("-no-jdk",)
     for_onnx, for_executorch = [core, onnx_stubs], [core, executorch_stubs]
     for_litert = [core, litert_stubs]
-    for_app = [core, onnx, executorch, litert, numbers]
-    for_tests = [core, onnx, onnx_stubs, executorch, executorch_stubs, litert, litert_stubs]
+    for_qnn = [core, onnx, onnx_stubs]
+    for_app = [core, onnx, executorch, litert, qnn, numbers]
+    for_tests = [core, onnx, onnx_stubs, executorch, executorch_stubs, litert, litert_stubs, qnn]
     # The views that draw themselves, once more: on Java's graphics.
     for_drawn = [core, views_stubs, numbers, build.library("kotlin-stdlib")]
     for_tests += [drawn, views_stubs, numbers]
@@ -109,6 +111,7 @@ def check(build: Build) -> None:
             KotlinModule(
                 "litert", [sources_of("runtime-litert")], [*for_litert, *android], on_phone
             ),
+            KotlinModule("qnn", [sources_of("runtime-qnn")], [*for_qnn, *android], on_phone),
             KotlinModule("app", [sources_of("app")], [*for_app, *android], on_phone),
             KotlinModule("views-stubs", [STUBS / "views"], [build.library("kotlin-stdlib")]),
             KotlinModule("drawn", DRAWN, for_drawn),
@@ -117,7 +120,7 @@ def check(build: Build) -> None:
     )
     show_step("dexing, aligning and signing the package")
     # Without the stubs: on a phone the runtimes are the real ones.
-    adapters = [onnx, executorch, litert]
+    adapters = [onnx, executorch, litert, qnn]
     pack(build, package, [core, *adapters, app, numbers, build.library("kotlin-stdlib")])
 
     show_step("testing core and the adapters: ONNX Runtime's real library, the others' played")

@@ -18,9 +18,7 @@ from converters.rewrites.npu.operators import depth_to_space
 from converters.rewrites.npu.pixels import PixelConv
 from mobilevit_edge.models.blocks import TokenBlock, TokenTransformerLayer
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import PATCH
-
-PHASES = PATCH * PATCH
+from mobilevit_edge.specs import PATCH, PHASES
 
 
 class UnfoldBands(nn.Module):

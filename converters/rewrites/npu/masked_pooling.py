@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from converters.rewrites.algebra import make_conv, make_linear, matrix_of
 from converters.rewrites.base import Context, Rewrite, parts_of, swap
 from converters.rewrites.key_after_pooling import PooledKeyAttention
-from converters.rewrites.npu.band_layout import PHASES
 from converters.rewrites.npu.phase_mask import MASKED, phases_of_pixels
 from converters.rewrites.patch_grids import patch_grids
 from mobilevit_edge.models.blocks import MapBlock
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import PATCH
+from mobilevit_edge.specs import PATCH, PHASES
 
 
 class MaskedPoolingAttention(nn.Module):

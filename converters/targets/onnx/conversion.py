@@ -16,7 +16,7 @@ from converters.quiet import quiet
 from converters.targets.base import INPUT_NAME, output_name
 from converters.targets.graph import BATCH, SIDES
 from converters.targets.onnx.names import node_name
-from converters.targets.onnx.npu.unit import dequantize_pixels
+from converters.targets.onnx.npu.unit import dequantize_pixels, move_as_bytes
 from converters.targets.onnx.operators import translations
 from mobilevit_edge.errors import ConversionError, MissingPackageError
 from mobilevit_edge.preprocess import MAX_IMAGE_SIZE
@@ -54,6 +54,13 @@ def convert(
     if options.unit == "npu":
         dequantize_pixels(proto.graph)
     match options.precision:
+        case "fp32" if options.unit == "npu":
+            move_as_bytes(proto.graph)
+        case "fp16" if options.unit == "npu":
+            from converters.targets.onnx.npu.half import as_fp16
+
+            move_as_bytes(proto.graph)
+            proto = as_fp16(proto)
         case "w8a16" | "w8a8" | "mixed":
             from converters.targets.onnx.npu.quantized.parts import quantize_parts
 

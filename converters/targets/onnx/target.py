@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from converters.job.options import ExportOptions
 from converters.progress import Progress
 from converters.rewrites import for_head
-from converters.targets.base import Target, TargetInfo
+from converters.targets.base import Fp16By, Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from converters.targets.onnx.npu.unit import OPERATORS, REWRITES, check_npu_options
+from mobilevit_edge.errors import UsageError
+from mobilevit_edge.formats.bundle import ContextInfo
 from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 
@@ -54,9 +56,15 @@ class OnnxTarget(Target):
     )
 
     def check_options(self, options: ExportOptions) -> None:
-        """What the NPU cannot have."""
+        """What the NPU cannot have, and what only it has."""
         if options.unit == "npu":
             check_npu_options(options)
+        elif options.soc:
+            raise UsageError("--soc names chips to compile for, which --unit npu alone can")
+
+    def fp16_by(self, options: ExportOptions) -> Fp16By | None:
+        """The NPU's graphs are converted whole: it computes in fp16 whatever the file says."""
+        return None if options.unit == "npu" else super().fp16_by(options)
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
         """A list for each unit, and one more rewrite for images of any size."""
@@ -81,6 +89,14 @@ class OnnxTarget(Target):
         from converters.targets.onnx.conversion import convert
 
         return convert(module, job, plan, path, progress)
+
+    def compile_contexts(
+        self, job: ExportJob, path: Path, progress: Progress
+    ) -> tuple[ContextInfo, ...]:
+        """What Qualcomm's compiler makes of it for each chip."""
+        from converters.targets.onnx.npu.precompiled import compile_contexts
+
+        return compile_contexts(job, path, progress)
 
     def write_module(self, module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
         """The exported graph."""

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 from PIL import Image
 
 from benchmarks.npu import simulation
@@ -16,9 +18,10 @@ from benchmarks.output.rendering.content import sections_of
 from benchmarks.workloads.bundles import inputs_of
 from converters.targets.base import load_bundle_model
 from converters.targets.onnx.npu.chips import CHIPS
-from mobilevit_edge.formats.bundle import read_bundle
+from mobilevit_edge.formats.bundle import ContextInfo, read_bundle
 from mobilevit_edge.formats.report import Runtime, SimulationRow, Subject, read_report
 from tests.support.benchmarks import bench
+from tests.support.bundles import rewrite
 from tests.support.npu import LEFT, TAKEN, VERSION, FakeCompiler, fake_compiler
 
 
@@ -139,6 +142,75 @@ def test_emulated_answers_are_compared_with_this_machines(
     assert row.agreement.largest_difference == pytest.approx(factor - 1, abs=1e-4)
 
 
+def test_a_context_in_the_bundle_is_what_answers(
+    use: FakeCompiler, exported: Path, photo: Path, tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(exported, tmp_path / "bundle")
+    place = bundle / "contexts" / "sa8255.onnx"
+    place.parent.mkdir()
+    for kinds, code in ((["EPContext"], 0), (["EPContext", "Softmax"], 5)):
+        nodes = [
+            helper.make_node(kind, [], [kind], embed_mode=1, ep_cache_context=bytes(9))
+            for kind in kinds
+        ]
+        named = [helper.make_tensor_value_info(kind, 1, [1]) for kind in kinds]
+        onnx.save(helper.make_model(helper.make_graph(nodes, "g", [], named)), place)
+        context = ContextInfo("sa8255", "contexts/sa8255.onnx", "x 1", "2.51.0", 0.0)
+        rewrite(bundle, unit="npu", contexts=[vars(context)])
+        loaded = load_bundle_model(read_bundle(bundle))
+        outputs = np.stack([loaded.run(x) for x in inputs_of(read_bundle(bundle), photo, 1)])
+        np.save(tmp_path / "answers.npy", outputs)
+        use(
+            TAKEN.replace("ANSWERS", f"np.load({str(tmp_path / 'answers.npy')!r})").replace(
+                "answer()", "assert request['model'].endswith('contexts/sa8255.onnx')\n    answer()"
+            )
+        )
+        given = ("--soc", "sa8255", "--images", photo, "--output", tmp_path / "r.json")
+        finished = bench("npu", bundle, *given)
+        assert finished.code == code, finished.err
+    assert "holds EPContext, Softmax" in finished.err
+
+
+def test_a_profile_shows_where_the_simulated_time_goes(
+    use: FakeCompiler, exported: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "r.json"
+    finished = bench("npu", exported, "--profile", "--output", report)
+    assert finished.code == 0, finished.err
+    without, row = read_report(report).runs[0].rows
+    assert isinstance(without, SimulationRow)
+    assert isinstance(row, SimulationRow)
+    assert without.profile is None  # sm8650 has no simulated time
+    assert row.profile is not None
+    found = [(o.kind, o.module, o.calls, o.total_ns) for o in row.profile.operators]
+    # 100 cycles: 70 of moves, 20 of two kernels at once, 10 of the first alone.
+    per_cycle = 1000 * 1366 / 100
+    assert found == [
+        ("InputSlice", "", 1, round(70 * per_cycle)),
+        ("Conv", "stem.conv", 1, round(20 * per_cycle)),
+        ("Mul", "stem.act", 1, round(10 * per_cycle)),
+    ]
+    (section,) = sections_of(read_report(report))
+    _, by_operator, by_block = section.tables
+    assert [line[0] for line in by_operator.rows] == ["InputSlice", "Conv", "Mul"]
+    assert [line[0] for line in by_block.rows] == ["-", "stem.conv", "stem.act"]
+    assert "stem.conv" in finished.out
+
+
+def test_a_compiler_that_tells_nothing_of_the_time_is_said_to(
+    use: FakeCompiler, exported: Path, tmp_path: Path
+) -> None:
+    use(TAKEN.replace("timeline()", "pass"))
+    given = ("--soc", "sa8255", "--profile", "--output", tmp_path / "r.json")
+    finished = bench("npu", exported, *given)
+    assert finished.code == 0, finished.err
+    (row,) = read_report(tmp_path / "r.json").runs[0].rows
+    assert isinstance(row, SimulationRow)
+    assert row.profile is not None
+    assert (row.profile.operators, row.profile.inferences) == ((), 0)
+    assert "does not tell" in finished.out
+
+
 def test_answers_that_are_no_numbers_fail(
     use: FakeCompiler, exported: Path, photo: Path, tmp_path: Path
 ) -> None:
@@ -192,6 +264,29 @@ def test_a_model_that_is_not_ours_has_no_lower_bound(exported: Path) -> None:
         CHIPS["sa8255"],
     )
     assert simulation.lower_bound(job) is None
+
+
+def test_an_open_batch_is_a_usage_error(use: FakeCompiler, exported: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(exported, tmp_path / "bundle")
+    content = json.loads((bundle / "manifest.json").read_text())
+    for part in ("input", "output"):
+        content[part]["shape"][0] = None
+    rewrite(bundle, input=content["input"], output=content["output"])
+    finished = bench("npu", bundle, "--output", tmp_path / "r.json")
+    assert finished.code == 2
+    assert "leaves its batch or image size open" in finished.err
+    assert "--unit npu" in finished.err
+
+
+def test_a_full_disk_is_no_refusal_of_the_graph(
+    use: FakeCompiler, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use('answer(taken=False, reason="Protobuf serialization failed", left=[])')
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    finished = bench("npu", exported, "--output", tmp_path / "r.json")
+    assert finished.code == 4
+    assert "TMPDIR" in finished.err
 
 
 def test_an_unknown_chip_is_a_usage_error(exported: Path) -> None:

@@ -14,7 +14,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,14 @@ import numpy as np
 
 from converters.targets.loaded import Array
 from converters.targets.onnx.npu.chips import Chip
-from mobilevit_edge.errors import ConversionError, MissingPackageError, ToolchainError
+from converters.targets.onnx.npu.contexts import read_context
+from converters.targets.onnx.npu.timeline import NodeCycles, read_timeline
+from mobilevit_edge.errors import (
+    ConversionError,
+    MissingPackageError,
+    OutputError,
+    ToolchainError,
+)
 from mobilevit_edge.processes import describe_ending, run_to_end
 
 PACKAGE: Final = "onnxruntime_qnn"
@@ -42,8 +50,9 @@ _WORKER: Final = "converters.targets.onnx.npu.worker"
 _SECONDS: Final = 600.0
 _SECONDS_AN_INPUT: Final = 120.0
 _MAX_SHOWN: Final = 5
-_EP_CONTEXT: Final = "EPContext"
-"""The node that stands for what a provider has compiled."""
+_MEGA: Final = 1024**2
+_NEEDED_BYTES: Final = 128 * _MEGA
+"""Contexts, traces and graphs of the largest models together: 80 MB."""
 _ROWS: Final[Mapping[str, str]] = {
     "cycles": "Simulated (Accelerator exec cycles)",
     "microseconds": "Simulated (Accelerator exec time us)",
@@ -79,6 +88,7 @@ class Compilation:
         figures: simulated cycles, microseconds and bytes moved, as far as the chip has them.
         left: the nodes that keep the graph from being one on the unit.
         reason: why it was not taken.
+        timeline: where the simulated cycles go, if that was asked for and the compiler tells.
     """
 
     chip: str
@@ -88,6 +98,7 @@ class Compilation:
     figures: Mapping[str, int]
     left: tuple[Node, ...]
     reason: str | None
+    timeline: tuple[NodeCycles, ...] = ()
 
     @property
     def taken(self) -> bool:
@@ -112,22 +123,25 @@ def require_compiler() -> str:
     return importlib.metadata.version(DISTRIBUTION)
 
 
-def compile_for(model: Path, chip: Chip, context: Path | None = None) -> Compilation:
+def compile_for(
+    model: Path, chip: Chip, context: Path | None = None, *, timeline: bool = False
+) -> Compilation:
     """Compile an ONNX file for one chip.
 
     Args:
         model: the file.
         chip: whose NPU.
-        context: a folder that gets the compiled context and the ONNX file around it.
+        context: a file that gets the compiled context, as an ONNX model around it.
+        timeline: whether to tell where the simulated cycles go.
 
     Raises:
         MissingPackageError: the compiler is not installed.
         ToolchainError: it does not exist here.
         ConversionError: it crashed or took too long.
+        OutputError: the disk for temporary files is full.
     """
     version = require_compiler()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
+    with _work_folder() as work:
         start = time.monotonic()
         answer = _ask(model, chip, "compile", work, _SECONDS)
         seconds = time.monotonic() - start
@@ -135,19 +149,18 @@ def compile_for(model: Path, chip: Chip, context: Path | None = None) -> Compila
         if not answer["taken"]:
             reason = _why_left(left) or str(answer["reason"])
             return Compilation(chip.name, version, seconds, 0, {}, left, reason)
-        _require_one_context(work / CONTEXT)
-        binaries = [path for path in work.glob("*.bin") if "schematic" not in path.name]
+        compiled = read_context(work / CONTEXT)
         if context is not None:
-            for path in (work / CONTEXT, *binaries):
-                shutil.copy(path, context / path.name)
+            shutil.copyfile(work / CONTEXT, context)
         return Compilation(
             chip=chip.name,
             version=version,
             seconds=seconds,
-            context_bytes=sum(path.stat().st_size for path in binaries),
+            context_bytes=compiled.bytes,
             figures=read_profile(work / PROFILE),
             left=(),
             reason=None,
+            timeline=read_timeline(work) if timeline else (),
         )
 
 
@@ -158,10 +171,10 @@ def emulate(model: Path, chip: Chip, inputs: Sequence[Array]) -> Array:
         MissingPackageError: the compiler is not installed.
         ToolchainError: it does not exist here.
         ConversionError: it crashed or took too long.
+        OutputError: the disk for temporary files is full.
     """
     require_compiler()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
+    with _work_folder() as work:
         np.save(work / INPUTS, np.stack(inputs))
         seconds = _SECONDS + _SECONDS_AN_INPUT * len(inputs)
         _ask(model, chip, "answer", work, seconds)
@@ -183,6 +196,20 @@ def read_profile(path: Path) -> dict[str, int]:
     return figures
 
 
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A folder for one child.
+
+    Raises:
+        OutputError: it cannot be made, or not be written to.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write what the NPU's compiler needs: {error}") from error
+
+
 def _ask(model: Path, chip: Chip, task: str, folder: Path, seconds: float) -> Any:
     failure = f"the compiler failed on {model.name} for {chip.name}"
     request = {"task": task, "model": str(model.resolve()), "soc_model": chip.soc_model}
@@ -195,12 +222,31 @@ def _ask(model: Path, chip: Chip, task: str, folder: Path, seconds: float) -> An
         error_type=ConversionError,
     )
     if finished.returncode != 0:
+        _refuse_full_disk(folder)
         ending = describe_ending(finished.returncode, finished.stderr)
         raise ConversionError(f"{failure}: {ending}")
     try:
-        return json.loads(finished.stdout)
+        answer = json.loads(finished.stdout)
     except ValueError as error:
+        _refuse_full_disk(folder)
         raise ConversionError(f"{failure}: its process gave no valid answer") from error
+    if answer.get("taken") is False:
+        _refuse_full_disk(folder)
+    return answer
+
+
+def _refuse_full_disk(folder: Path) -> None:
+    """Tell a failure for want of space from others: the compiler's own reasons do not.
+
+    Raises:
+        OutputError: little is left.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < _NEEDED_BYTES:
+        raise OutputError(
+            f"the NPU's compiler failed with {free // _MEGA} MB free for temporary files, and may "
+            f"need {_NEEDED_BYTES // _MEGA}: free some, or set TMPDIR to a folder with more"
+        )
 
 
 def _why_left(left: Sequence[Node]) -> str | None:
@@ -209,15 +255,3 @@ def _why_left(left: Sequence[Node]) -> str | None:
     kinds = Counter(node.kind for node in left)
     shown = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_MAX_SHOWN))
     return f"{len(left)} nodes are not taken: {shown}"
-
-
-def _require_one_context(path: Path) -> None:
-    import onnx
-
-    graph = onnx.load(path, load_external_data=False).graph
-    kinds = [node.op_type for node in graph.node]
-    if kinds != [_EP_CONTEXT]:
-        raise ConversionError(
-            f"the compiled file holds {', '.join(kinds)} where one {_EP_CONTEXT} is all: "
-            f"another version of {DISTRIBUTION} may tell more"
-        )

@@ -51,7 +51,8 @@ def _compile(model: str, soc_model: int) -> dict[str, Any]:
     context = {
         "ep.context_enable": "1",
         "ep.context_file_path": CONTEXT,
-        "ep.context_embed_mode": "0",
+        # In the file itself, which then refers to nothing outside.
+        "ep.context_embed_mode": "1",
     }
     profiling = {"profiling_level": "optrace", "profiling_file_path": PROFILE}
     try:

@@ -12,6 +12,7 @@ import pytest
 from converters.targets.onnx import runtime
 from converters.targets.onnx.inspection import read_graph
 from converters.targets.onnx.npu.unit import OPERATORS, REWRITES
+from mobilevit_edge.formats.bundle import read_bundle
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
 from tests.support.images import as_float, noise, relative_error
 
@@ -59,8 +60,14 @@ def test_bytes_are_what_the_unit_reads_as_quantized_pixels(
     order = "BGR" if source == "v1" else "RGB"
     expected = reference(source, as_float(pixels, order) - np.float32(mean))
     assert relative_error(found, expected) < FP32
-    first = onnx.load(bundle(name) / "model.onnx").graph.node[0]
-    assert first.op_type == "DequantizeLinear"
+    graph = onnx.load(bundle(name) / "model.onnx").graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds[0] == "DequantizeLinear"
+    assert "Cast" not in kinds
+    # They move as the bytes that they are, where nothing is subtracted before.
+    between = ["Sub", "SpaceToDepth"] if mean else ["SpaceToDepth", kinds[3], kinds[0]]
+    assert kinds[1 : kinds.index("Conv")] == ["Transpose", *between]
+    assert mean or kinds[3] == "QuantizeLinear"
 
 
 @pytest.mark.parametrize("name", BUNDLES)
@@ -118,6 +125,31 @@ def test_the_export_says_that_the_unit_has_not_seen_it(
     assert "mobilevit-bench npu" in finished.out
 
 
+@pytest.mark.parametrize("name", ["v1_lean", "v2_lean"])
+def test_a_file_in_fp16_is_the_same_program_in_half_of_the_bytes(
+    export: Command, checkpoint: Checkpoints, tmp_path: Path, name: str
+) -> None:
+    given = ("--target", "onnx", "--unit", "npu", "--image-size", "32", "--raw-input")
+    place = tmp_path / "half"
+    finished = export(
+        "--weights", checkpoint(name), *given, "--precision", "fp16", "--output", place
+    )
+    assert finished.code == 0, finished.err
+    model = onnx.load(place / "model.onnx")
+    types = {constant.data_type for constant in model.graph.initializer}
+    assert types <= {onnx.TensorProto.FLOAT16, onnx.TensorProto.UINT8, onnx.TensorProto.INT64}
+    kinds = Counter(node.op_type for node in model.graph.node)
+    assert set(kinds) <= OPERATORS
+    # One for the output: what apps read is fp32.
+    assert kinds["Cast"] == 1
+    assert not kinds["Sqrt"]
+    assert bool(kinds["RMSNormalization"]) == (name == "v1_lean")
+    verification = read_bundle(place).manifest.verification
+    assert verification is not None
+    # 11 bits in a dozen layers, and not those of fp32.
+    assert 1e-5 < max(case.relative_error for case in verification.cases) < 5e-3
+
+
 def test_the_cpus_files_are_what_they_were(bundle: Bundles) -> None:
     assert bundle.manifest("v1").unit == "cpu"
     kinds = Counter(n.op_type for n in onnx.load(bundle("v1") / "model.onnx").graph.node)
@@ -129,8 +161,8 @@ def test_the_cpus_files_are_what_they_were(bundle: Bundles) -> None:
     [
         (("--batch", "dynamic"), "needs a fixed batch"),
         (("--image-size", "dynamic"), "needs one image size"),
-        (("--precision", "int8-dynamic"), "has no int8-dynamic; it supports fp32"),
-        (("--precision", "fp16"), "takes fp32, which the NPU computes in fp16 by itself"),
+        (("--precision", "int8-dynamic"), "has no int8-dynamic; it supports fp32, fp16"),
+        (("--precision", "fp16", "--opset", "21"), "fp16 needs operators of --opset 23"),
         (("--target", "executorch"), "--target onnx"),
         (("--unit", "gpu"), "gpu"),
     ],

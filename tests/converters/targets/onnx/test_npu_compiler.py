@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +13,13 @@ import pytest
 
 from converters.targets.onnx.npu import compiler
 from converters.targets.onnx.npu.chips import CHIPS
-from mobilevit_edge.errors import ConversionError, MissingPackageError, ToolchainError
+from converters.targets.onnx.npu.contexts import Context, read_context
+from mobilevit_edge.errors import (
+    ConversionError,
+    MissingPackageError,
+    OutputError,
+    ToolchainError,
+)
 from tests.support.exports import Bundles
 from tests.support.npu import LEFT, TAKEN, VERSION, FakeCompiler, fake_compiler
 
@@ -34,14 +42,13 @@ def test_a_graph_that_is_taken_has_its_figures_and_its_context(
     use: FakeCompiler, model: Path, tmp_path: Path
 ) -> None:
     use(TAKEN)
-    (tmp_path / "kept").mkdir()
-    found = compiler.compile_for(model, CHIP, context=tmp_path / "kept")
+    found = compiler.compile_for(model, CHIP, context=tmp_path / "kept.onnx")
     assert found.taken
     assert found.version == VERSION
     assert dict(found.figures) == {"cycles": 104_000, "microseconds": 1366, "input_fill_bytes": 10}
     assert found.context_bytes == 1000
-    kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
-    assert kept == ["context.onnx", "context_qnn.bin"]
+    assert read_context(tmp_path / "kept.onnx") == Context("2.51.0", 1000)
+    assert not found.timeline
     here = {path.name for path in Path.cwd().iterdir()}
     assert not {"context.onnx", "profile.csv"} & here
 
@@ -73,6 +80,14 @@ def test_a_refusal_without_nodes_keeps_the_compilers_own_reason(
             "context('EPContext', 'Softmax')\nanswer(taken=True, reason=None, left=[])",
             "holds EPContext, Softmax where one EPContext is all",
         ),
+        (
+            "context('EPContext', embed_mode=0, content='/x')\nanswer(taken=True, left=[])",
+            "refers to another file",
+        ),
+        (
+            "Path('context.onnx').write_bytes(b'?')\nanswer(taken=True, reason=None, left=[])",
+            "is not a compiled context",
+        ),
     ],
 )
 def test_a_compiler_that_fails_is_a_clear_error_that_names_the_chip(
@@ -84,6 +99,38 @@ def test_a_compiler_that_fails_is_a_clear_error_that_names_the_chip(
     with pytest.raises(ConversionError) as caught:
         compiler.compile_for(model, CHIP)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'answer(taken=False, reason="Protobuf serialization failed", left=[])',
+        "os.abort()",
+        "raise OSError(28, 'No space left on device')",
+        "print('{')",
+    ],
+)
+def test_a_full_disk_is_told_from_a_graph_that_is_not_taken(
+    use: FakeCompiler, model: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    use(body)
+    usage = shutil.disk_usage(model.parent)._replace(free=10 * 1024**2)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    with pytest.raises(OutputError, match=r"10 MB free.*TMPDIR"):
+        compiler.compile_for(model, CHIP)
+    use(TAKEN)
+    assert compiler.compile_for(model, CHIP).taken
+
+
+def test_a_disk_too_full_for_its_inputs_is_an_output_error(
+    use: FakeCompiler, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numpy.save", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        compiler.emulate(model, CHIP, [np.zeros((1, 3), np.float32)])
 
 
 def test_the_emulated_answers_come_in_the_order_of_the_inputs(

@@ -22,10 +22,10 @@ from converters.targets.onnx.conversion import export_graph
 from converters.targets.onnx.npu import compiler
 from converters.targets.onnx.npu.chips import CHIPS
 from converters.targets.onnx.npu.compiler import Compilation, compile_for
+from converters.targets.onnx.npu.norms import fuse_norms
 from converters.targets.onnx.npu.quantized import mixing
 from converters.targets.onnx.npu.quantized.layout import MOVES, Layout, masked_parts
 from converters.targets.onnx.npu.quantized.mixing import choose_widths
-from converters.targets.onnx.npu.quantized.norms import fuse_norms
 from converters.targets.onnx.npu.quantized.quantize import Calibrated, possible_widths
 from converters.targets.onnx.npu.quantized.widths import Widths, width_at, widths_of
 from converters.targets.onnx.npu.unit import OPERATORS, dequantize_pixels
@@ -90,7 +90,8 @@ def test_16_bits_answer_nearer_than_8() -> None:
     ]
     wide = {"": 16, "layer2.2.layers": 16, "layer3.1.layers": 0}
     in_16 = answers(given.quantized(wide, no_progress), given.batches)  # type: ignore[arg-type]
-    assert np.linalg.norm(in_16 - expected) < 0.7 * min(errors)
+    # Weights have 8 bits in both.
+    assert np.linalg.norm(in_16 - expected) < 0.8 * min(errors)
 
 
 @pytest.mark.parametrize("bytes_in", [True, False])
@@ -325,11 +326,42 @@ def test_an_export_says_what_computes_in_what(
     assert not [name for name in names if name.startswith("layer1")]
 
 
+def test_a_mixed_export_chooses_by_compiling(
+    export: Command,
+    checkpoint: Checkpoints,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = played(monkeypatch, {"layer2.2.layers": 50.0, "layer3.1.layers": 50.0})
+    monkeypatch.setattr("converters.targets.onnx.npu.unit.require_compiler", lambda: "1")
+    place = tmp_path / "bundle"
+    finished = export(
+        *("--target", "onnx", "--unit", "npu", "--raw-input", "--image-size", "64"),
+        *("--weights", checkpoint("v1"), "--precision", "mixed", "--calibration", photos),
+        *("--int8-keep", "stem", "--output", place),
+    )
+    assert finished.code == 0, finished.err
+    assert "no redistribution" in finished.out
+    # Without 16 bits, and with them; those of the last block have a mask.
+    assert asked == [set(), {"layer2.2.layers"}]
+    manifest = read_bundle(place).manifest
+    assert manifest.precision == "mixed"
+    proto = onnx.load(place / "model.onnx")
+    metadata = {entry.key: entry.value for entry in proto.metadata_props}
+    widths = json.loads(metadata["widths"])
+    assert widths["layer2.2.layers"] == 16
+    assert widths["stem"] == 0
+    assert {"stem", "layer3.1.layers.0"} <= set(manifest.kept_in_float)
+    assert proto.opset_import[0].version >= 23
+    assert manifest.verification is not None
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
         (("--unit", "cpu", "--precision", "w8a8"), "w8a8 is made for --unit npu"),
-        (("--unit", "npu", "--precision", "int8"), "supports fp32, w8a16, w8a8, mixed"),
+        (("--unit", "npu", "--precision", "int8"), "supports fp32, fp16, w8a16, w8a8, mixed"),
         (("--unit", "npu", "--precision", "w8a8", "--int8-keep", "auto"), "mixed chooses"),
         (("--unit", "npu", "--precision", "w8a16", "--opset", "21"), "--opset 23"),
         (("--target", "coreml", "--precision", "w8a8"), "coreml has no w8a8"),

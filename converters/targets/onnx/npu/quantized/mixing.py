@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,7 @@ def choose_widths(
     parts: Sequence[str],
     progress: Progress,
     acceptable: float = ACCEPTABLE_ERROR,
+    kept: Collection[str] = (),
 ) -> dict[str, Width]:
     """What each part computes in.
 
@@ -45,11 +46,12 @@ def choose_widths(
         parts: that together are the network but for those in float.
         progress: called with the part at hand.
         acceptable: the error to reach.
+        kept: parts that stay in float whatever they would gain.
     """
     trials = _Trials(calibrated)
     chosen = dict(widths)
     fewest = trials.cycles(chosen)
-    in_float = [name for name, width in widths.items() if not width]
+    in_float = [name for name, width in widths.items() if not width and name not in kept]
     for index, name in enumerate(in_float, 1):
         progress(f"compiling {name} in 16 bits, {index} of {len(in_float)}")
         wider = possible_widths(calibrated.model.graph, {**chosen, name: 16})
@@ -80,18 +82,22 @@ class _Trials:
         batches = calibrated.batches[:: -(-len(calibrated.batches) // MAX_BATCHES)]
         self._calibrated = Calibrated(calibrated.model, batches)
         self._expected = self._answers(calibrated.model.SerializeToString())
+        self._compiled: dict[tuple[tuple[str, Width], ...], bytes] = {}
+        """Models by their widths: of those that are chosen, the error is asked for too."""
 
     def cycles(self, widths: Widths) -> float:
         """Simulated; infinite where the unit does not take the whole graph."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
-            path.write_bytes(self._model(widths))
+            model = self._compiled[tuple(widths.items())] = self._model(widths)
+            path.write_bytes(model)
             compiled = compile_for(path, CHIPS[CHIP])
         return float(compiled.figures["cycles"]) if compiled.taken else np.inf
 
     def error(self, widths: Widths) -> float:
         """Root mean square of the outputs' difference, relative to the outputs in float."""
-        difference = self._answers(self._model(widths)) - self._expected
+        model = self._compiled.get(tuple(widths.items())) or self._model(widths)
+        difference = self._answers(model) - self._expected
         expected = max(float(np.linalg.norm(self._expected)), 1e-30)
         return float(np.linalg.norm(difference)) / expected
 

@@ -38,7 +38,7 @@ def quantize_parts(
     widths = _kept(possible_widths(model.graph, widths_of(precision, spec)), plan.fp32_parts)
     if precision == "mixed":
         free = [part for part in block_parts(network) if part not in plan.fp32_parts]
-        widths = choose_widths(calibrated, widths, free, progress)
+        widths = choose_widths(calibrated, widths, free, progress, kept=plan.fp32_parts)
     quantized = calibrated.quantized(widths, progress)
     in_float = _in_float(part_names(network), widths)
     return quantized, replace(plan, fp32_parts=in_float, widths=widths)

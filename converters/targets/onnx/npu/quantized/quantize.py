@@ -9,8 +9,8 @@ from onnx import version_converter
 
 from converters.progress import Progress
 from converters.targets.loaded import Array
+from converters.targets.onnx.npu.norms import fuse_norms
 from converters.targets.onnx.npu.quantized.layout import Layout, masked_parts
-from converters.targets.onnx.npu.quantized.norms import fuse_norms
 from converters.targets.onnx.npu.quantized.qdq import quantized
 from converters.targets.onnx.npu.quantized.ranges import Ranges
 from converters.targets.onnx.npu.quantized.widths import Width, Widths

@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -45,6 +46,23 @@ public class OrtSession implements AutoCloseable {
     public static class SessionOptions implements AutoCloseable {
         int intraOpThreads;
         int interOpThreads;
+
+        /** What sessions were opened with; the processor runs them all the same. */
+        static SessionOptions last;
+
+        final Map<String, String> entries = new HashMap<>();
+        List<OrtEpDevice> devices = Collections.emptyList();
+        Map<String, String> provider = Collections.emptyMap();
+
+        public void addConfigEntry(String name, String value) throws OrtException {
+            entries.put(name, value);
+        }
+
+        public void addExecutionProvider(List<OrtEpDevice> devices, Map<String, String> options) throws OrtException {
+            if (devices.isEmpty()) throw new IllegalArgumentException("Must supply at least one OrtEpDevice");
+            this.devices = devices;
+            provider = options;
+        }
 
         public void setIntraOpNumThreads(int threads) throws OrtException {
             intraOpThreads = threads;

@@ -26,7 +26,7 @@ import org.mobilevitedge.core.ReportStore
  * Measures latency, by touch or from `adb`:
  *
  *     adb shell am start -n org.mobilevitedge.app/.BenchActivity --es bundles a,b --es report NAME
- *         --ei threads 1 --ei warm_up 10 --ei runs 100 --ei rounds 3 --ei cool_down 10 --ez pin true
+ *         --ei threads 1 --ei warm_up 10 --ei runs 100 --ei rounds 3 --ei cool_down 10 --ez pin true --ez npu false
  *
  * The log then says `MOBILEVIT-BENCH DONE NAME`, and the report is `reports/NAME.json` of
  * [BenchProvider]; or it says `MOBILEVIT-BENCH FAILED NAME` and why.
@@ -35,6 +35,7 @@ class BenchActivity : Activity() {
     private lateinit var bundles: LinearLayout
     private lateinit var fields: Map<String, EditText>
     private lateinit var pin: CheckBox
+    private lateinit var npu: CheckBox
     private lateinit var startButton: Button
     private lateinit var stopButton: Button
     private lateinit var shareButton: Button
@@ -62,6 +63,10 @@ class BenchActivity : Activity() {
             setText(R.string.pin)
             isChecked = true
         }
+        npu = CheckBox(this).apply {
+            setText(R.string.npu)
+            visibility = if (Runtimes.npu(this@BenchActivity) == null) View.GONE else View.VISIBLE
+        }
         startButton = button(R.string.start) { byTouch() }
         stopButton = button(R.string.stop) { Measurement.current?.stop(getString(R.string.stopped_by_user)) }
         shareButton = button(R.string.share) { report()?.let { startActivity(ReportProvider.share(it)) } }
@@ -74,7 +79,7 @@ class BenchActivity : Activity() {
                 addView(field, LinearLayout.LayoutParams(0, LinearLayout.LayoutParams.WRAP_CONTENT, 1f))
             }
         }
-        val views: List<View> = listOf(bundles) + labelled + listOf(pin, startButton, stopButton, message, sparkline, table, shareButton)
+        val views: List<View> = listOf(bundles) + labelled + listOf(pin, npu, startButton, stopButton, message, sparkline, table, shareButton)
         showScreen(ScrollView(this).apply { addView(column(views)) })
         // A recreated activity has been started before.
         if (state == null) byAdb(intent)
@@ -137,7 +142,7 @@ class BenchActivity : Activity() {
         try {
             val plan = plan { name -> number(fields.getValue(name)) }
             plan.check()
-            begin(MeasurementRequest(names, plan, pin.isChecked, "latency-${System.currentTimeMillis()}"))
+            begin(MeasurementRequest(names, plan, pin.isChecked, "latency-${System.currentTimeMillis()}", npu.isChecked))
         } catch (error: BundleException) {
             message.text = error.message
         }
@@ -150,7 +155,7 @@ class BenchActivity : Activity() {
         val usual = BenchPlan()
         val defaults = mapOf(THREADS to usual.threads, WARM_UP to usual.warmUp, RUNS to usual.runs, ROUNDS to usual.rounds, COOL_DOWN to usual.coolDownSeconds)
         val plan = plan { intent.getIntExtra(it, defaults.getValue(it)) }
-        begin(MeasurementRequest(names, plan, intent.getBooleanExtra(PIN, true), name))
+        begin(MeasurementRequest(names, plan, intent.getBooleanExtra(PIN, true), name, intent.getBooleanExtra(NPU, false)))
     }
 
     private fun begin(request: MeasurementRequest) {
@@ -232,6 +237,7 @@ class BenchActivity : Activity() {
         const val ROUNDS = "rounds"
         const val COOL_DOWN = "cool_down"
         const val PIN = "pin"
+        const val NPU = "npu"
         const val POLL_MS = 500L
         const val KEEP_ON = WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON
 

@@ -10,13 +10,20 @@ import org.mobilevitedge.core.BenchPlan
 import org.mobilevitedge.core.BenchRunner
 import org.mobilevitedge.core.Bundle
 import org.mobilevitedge.core.BundleException
+import org.mobilevitedge.core.Classifier
 import org.mobilevitedge.core.Interruptions
 import org.mobilevitedge.core.ModelTitle
 import org.mobilevitedge.core.ReportStore
 import org.mobilevitedge.core.Run
 
-/** What is asked of a measurement: [report] is the report's name. */
-class MeasurementRequest(val bundles: List<String>, val plan: BenchPlan, val isPinned: Boolean, val report: String)
+/** What is asked of a measurement: [report] is the report's name; [onNpu]: bundles for ONNX run on the NPU. */
+class MeasurementRequest(
+    val bundles: List<String>,
+    val plan: BenchPlan,
+    val isPinned: Boolean,
+    val report: String,
+    val onNpu: Boolean = false,
+)
 
 /**
  * A measurement on a thread of its own. It belongs to the process, not to a screen: folding the phone
@@ -119,7 +126,11 @@ class Measurement private constructor(private val context: Context, private val 
         val device = PhoneDevice(context, interruptions)
         // Several threads on one core would wait for each other.
         val core = if (request.isPinned && request.plan.threads == 1) device.bigCore()?.also(device::pin) else null
-        return BenchRunner(device.host(core), device, Runtimes::load).run(UUID.randomUUID().toString(), bundles, request.plan, this)
+        val npu = if (request.onNpu) Runtimes.npu(context) ?: throw BundleException(context.getString(R.string.no_npu)) else null
+        val load: (Bundle, Int) -> Classifier = { bundle, threads ->
+            if (npu != null && bundle.manifest.target == "onnx") npu.load(bundle) else Runtimes.load(bundle, threads)
+        }
+        return BenchRunner(device.host(core), device, load).run(UUID.randomUUID().toString(), bundles, request.plan, this)
     }
 
     private fun tell(outcome: String, reason: String) = tell(outcome, request.report, reason)

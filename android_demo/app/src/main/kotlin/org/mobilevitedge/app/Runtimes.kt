@@ -1,5 +1,6 @@
 package org.mobilevitedge.app
 
+import android.content.Context
 import android.os.Build
 import java.io.File
 import java.io.IOException
@@ -10,6 +11,7 @@ import org.mobilevitedge.core.CpuFeatures
 import org.mobilevitedge.executorch.ExecuTorchClassifier
 import org.mobilevitedge.litert.LiteRTClassifier
 import org.mobilevitedge.onnx.OnnxClassifier
+import org.mobilevitedge.qnn.Qnn
 
 /** The adapters of this app. A further runtime is a module beside them, and a line here. */
 object Runtimes {
@@ -18,6 +20,17 @@ object Runtimes {
         "executorch" to { bundle, threads -> ExecuTorchClassifier(bundle, threads, armFeatures()) },
         "litert" to { bundle, threads -> LiteRTClassifier(bundle, threads) },
     )
+
+    /** Qualcomm's NPU, if this build of the app has its library: see the README. */
+    fun npu(context: Context): Qnn? =
+        Qnn(File(context.applicationInfo.nativeLibraryDir), chip()).takeIf { it.isPresent }
+
+    /** The chip by its maker's name, such as `SM8650`; null before Android 12. */
+    private fun chip(): String? = try {
+        Build::class.java.getField("SOC_MODEL").get(null) as? String
+    } catch (error: ReflectiveOperationException) {
+        null
+    }
 
     /** @throws BundleException if this app has no runtime for the bundle, or it refuses the model. */
     fun load(bundle: Bundle, threads: Int): Classifier {

@@ -56,7 +56,7 @@ class BenchRunner(
                 if (!test.passed) throw BundleException(test.reason)
                 val (runtime, version) = Pair(classifier.runtime, classifier.version)
                 versions[runtime] = version ?: "unknown"
-                return LatencyRow(bundle, runtime, version, plan.threads, null, result.coldStart, result.series)
+                return LatencyRow(bundle, runtime, version, plan.threads, null, result.coldStart, result.series, classifier.unit)
             }
         } catch (error: BundleException) {
             return LatencyRow(bundle, manifest.target, null, plan.threads, error.message ?: "unknown", null, emptyList())

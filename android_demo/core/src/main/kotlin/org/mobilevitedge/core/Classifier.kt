@@ -11,6 +11,10 @@ interface Classifier : Closeable {
     /** Of the runtime, such as `1.31.1`; null if it does not tell. */
     val version: String?
 
+    /** What it computes on, as reports name it: `cpu` or `npu`. */
+    val unit: String
+        get() = CPU
+
     /**
      * One inference: the input that [Preprocessor.tensor] makes, the outputs of one image in their order; whole numbers
      * as floats, which hold those of any class.
@@ -18,4 +22,9 @@ interface Classifier : Closeable {
      * @throws BundleException if the runtime refuses the model or the input.
      */
     fun run(input: ByteBuffer): FloatArray
+
+    companion object {
+        const val CPU = "cpu"
+        const val NPU = "npu"
+    }
 }

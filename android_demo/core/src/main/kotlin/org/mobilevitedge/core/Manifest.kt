@@ -11,6 +11,8 @@ data class Manifest(
     val labelCount: Int,
     val golden: Golden,
     val files: List<BundleFile>,
+    /** Files with the model compiled for single chips, by the chips' names. */
+    val contexts: Map<String, String> = emptyMap(),
 ) {
     /** [outputs]: of a classifier, the classes of a head. [height] and [width] are the image size in pixels. */
     data class Model(val name: String, val outputs: Int, val height: Int, val width: Int)

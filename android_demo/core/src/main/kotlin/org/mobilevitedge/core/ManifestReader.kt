@@ -13,6 +13,7 @@ object ManifestReader {
     private const val MOST_FILES = 1000
     private const val LONGEST_PATH = 240
     private const val LONGEST_NAME = 200
+    private const val MOST_CONTEXTS = 100
     private const val LARGEST_COVER = 4
     private const val LARGEST_TOLERANCE = 1e6
     private const val MOST_ELEMENTS = 1L shl 28
@@ -29,6 +30,7 @@ object ManifestReader {
     private val MEANS = -255.0..255.0
     private val STDS = 1 / 1024.0..1024.0
     internal val PATH = Regex("[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+    private val SOC = Regex("[a-z0-9]{1,40}")
     private val SHA256 = Regex("[0-9a-f]{64}")
 
     /** @throws BundleException if the text is no manifest of version 1 or 2, or contradicts itself. */
@@ -57,6 +59,7 @@ object ManifestReader {
             labelCount = root.child("labels").int("count", 1..MOST_CLASSES),
             golden = golden(root.child("golden"), output),
             files = root.children("files", MOST_FILES).map(::file),
+            contexts = if (root.has("contexts")) contexts(root.children("contexts", MOST_CONTEXTS)) else emptyMap(),
         )
         check(manifest)
         return manifest
@@ -189,6 +192,12 @@ object ManifestReader {
         return Manifest.BundleFile(path, json.int("bytes", 0..Int.MAX_VALUE).toLong(), sha256)
     }
 
+    private fun contexts(all: List<JsonReader>): Map<String, String> = all.associate { json ->
+        val soc = json.text("soc")
+        if (!SOC.matches(soc)) throw BundleException("manifest: ${soc.take(80)} is no chip's name")
+        Pair(soc, json.text("file", 1..LONGEST_PATH))
+    }
+
     private fun size(json: JsonReader, key: String, largest: Int = LARGEST_SIDE): Pair<Int, Int> {
         val (height, width) = json.ints(key, 2, 1..largest)
         return Pair(
@@ -203,6 +212,9 @@ object ManifestReader {
         val roots = models.map { it.substringBefore('/') }.toSet()
         if (paths.toSet().size != paths.size || Manifest.LABELS !in paths || roots.size != 1) {
             throw BundleException("manifest: it does not list labels and model once: export the bundle again")
+        }
+        if (!paths.containsAll(manifest.contexts.values)) {
+            throw BundleException("manifest: contexts are not among the files: export the bundle again")
         }
         if (manifest.labelCount != manifest.model.outputs) {
             throw BundleException("manifest: ${manifest.labelCount} labels for ${manifest.model.outputs} outputs")

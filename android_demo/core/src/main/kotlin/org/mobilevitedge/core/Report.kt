@@ -40,6 +40,7 @@ data class LatencyRow(
     val notRun: String?,
     val coldStart: ColdStart?,
     val series: List<Series>,
+    val unit: String = Classifier.CPU,
 )
 
 /** The first load of the model and its first inference, in nanoseconds. */

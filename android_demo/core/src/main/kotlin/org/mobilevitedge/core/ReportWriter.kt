@@ -47,7 +47,7 @@ object ReportWriter {
             .put("measure", "latency")
             .put("subject", subject(manifest))
             .put("runtime", JSONObject().put("name", name(row.runtime)).put("version", orNull(row.runtimeVersion?.let(::name))))
-            .put("compute_unit", "cpu")
+            .put("compute_unit", row.unit)
             .put("threads", row.threads)
             .put("limit_row", JSONObject.NULL)
             .put("not_run", orNull(row.notRun?.let(::name)))

@@ -5,14 +5,24 @@ import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtException
 import ai.onnxruntime.OrtSession
+import java.io.File
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import org.mobilevitedge.core.Bundle
 import org.mobilevitedge.core.BundleException
 import org.mobilevitedge.core.Classifier
 
-/** A bundle of the target `onnx` in ONNX Runtime, on the processor. */
-class OnnxClassifier(bundle: Bundle, threads: Int) : Classifier {
+/**
+ * A bundle of the target `onnx` in ONNX Runtime: on the processor, unless [configure] gives the session a provider for
+ * another [unit], or [model] is a file for one.
+ */
+class OnnxClassifier(
+    bundle: Bundle,
+    threads: Int,
+    model: File = bundle.model,
+    override val unit: String = Classifier.CPU,
+    configure: (OrtSession.SessionOptions) -> Unit = {},
+) : Classifier {
     private val manifest = bundle.manifest
     private val environment = OrtEnvironment.getEnvironment()
     private val shape = manifest.input.shape(manifest.model)
@@ -26,7 +36,8 @@ class OnnxClassifier(bundle: Bundle, threads: Int) : Classifier {
             OrtSession.SessionOptions().use { options ->
                 options.setIntraOpNumThreads(threads)
                 options.setInterOpNumThreads(1)
-                session = environment.createSession(bundle.model.path, options)
+                configure(options)
+                session = environment.createSession(model.path, options)
             }
         } catch (error: OrtException) {
             throw cannotLoad(error)
