@@ -72,12 +72,12 @@ def try_on(version: str, wheel: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         place = folder / "venv" / "bin"
-        uv = [sys.executable, "-m", "uv"]
+        uv: list[str | Path] = [sys.executable, "-m", "uv"]
         _run([*uv, "venv", "--quiet", "--seed", "--python", version, folder / "venv"])
         # By pip, which finds builds of torch that lie on the machine.
         constraints = ("--constraint", _ROOT / "constraints.txt")
         _run([place / "pip", "install", "--quiet", *constraints, "torch"])
-        install = [*uv, "pip", "install", "--quiet", "--python", place / "python"]
+        install: list[str | Path] = [*uv, "pip", "install", "--quiet", "--python", place / "python"]
         _run([*install, *constraints, f"{wheel}[onnx]"])
         used = folder / "used"
         used.mkdir()

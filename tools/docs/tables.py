@@ -15,6 +15,7 @@ import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -44,7 +45,7 @@ def command(arguments: Namespace) -> None:
         text = page.read_text("utf-8")
         fresh = with_tables(text)
         if fresh != text:
-            write_atomically(page, lambda path, fresh=fresh: path.write_text(fresh, "utf-8"))
+            write_atomically(page, partial(Path.write_text, data=fresh, encoding="utf-8"))
             print(f"wrote {page.relative_to(ROOT)}")
 
 
