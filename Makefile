@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 PHOTO_PACKAGES := scikit-image==0.26.0 foolbox==3.3.4
 
-.PHONY: demo check test coverage arm android ios docs lint clean
+.PHONY: demo check test coverage arm android ios docs release lint clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m tools.demo
@@ -42,11 +42,17 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet docs site
 	@echo "site/index.html"
 
+# sdist and wheel, installed and used on the lowest and the highest Python, or on PYTHONS="3.11 3.12".
+release: $(VENV)/.installed
+	$(BIN)/python -m tools.release $(PYTHONS)
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github/workflows
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # torch first, by pip, which finds builds that lie on the machine; uv installs the rest, faster.
 # Compiling all of torch takes longer than the parts that are imported do.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from mobilevit_edge.weights.saving import save_weights
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _LAZY_MODULES: Final = {
     "Bundle": "mobilevit_edge.formats.bundle",

@@ -21,7 +21,7 @@ OPTIONAL_PACKAGES: Final[Mapping[str, str]] = {
     "coremltools": "coreml",
     "huggingface_hub": "hub",
     "httpx2": "hub",
-    "matplotlib": "train",
+    "matplotlib": "report",
     "onnxruntime_qnn": "npu",
     "segno": "browser",
     "cryptography": "browser",

@@ -88,7 +88,7 @@ def test_every_failure_is_one_message_and_its_exit_code(
     [
         ("onnxruntime", "onnxruntime", "onnx"),
         ("coremltools.models", "coremltools", "coreml"),
-        ("matplotlib.figure", "matplotlib", "train"),
+        ("matplotlib.figure", "matplotlib", "report"),
     ],
 )
 def test_a_missing_optional_package_is_named_with_the_extra_that_installs_it(

@@ -23,7 +23,7 @@ from tools.command import tool_parser
 
 PHOTOS: Final[Mapping[str, tuple[str, str]]] = {
     "cat": ("skimage", "data/chelsea.png"),
-    "airplane": ("foolbox", "data/cifar10_03_0.png"),
+    "airplane": ("foolbox", "data/cifar10_10_0.png"),
     "automobile": ("foolbox", "data/cifar10_09_1.png"),
     "frog": ("foolbox", "data/cifar10_19_6.png"),
     "horse": ("foolbox", "data/cifar10_17_7.png"),
@@ -87,7 +87,14 @@ def run(name: str, *arguments: str) -> None:
 
 def answers_of(bundle: Path, photos: Iterable[Path]) -> Mapping[str, Any]:
     """The best classes of each photo with their probabilities, as ``--json`` prints them."""
-    predict = [_COMMANDS / "mobilevit-predict", bundle, *photos, "--top-k", "3", "--json"]
+    predict: list[str | Path] = [
+        _COMMANDS / "mobilevit-predict",
+        bundle,
+        *photos,
+        "--top-k",
+        "3",
+        "--json",
+    ]
     done = subprocess.run(predict, check=True, capture_output=True, text=True)  # noqa: S603  ours
     return {each["image"]: each["classes"] for each in json.loads(done.stdout)["predictions"]}
 

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from mobilevit_edge.arguments import number
 from mobilevit_edge.console import add_common_arguments
 
 
@@ -20,6 +21,12 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write an HTML page instead")
+    parser.add_argument(
+        "--budget-ms",
+        type=number("a number of milliseconds"),
+        metavar="MS",
+        help="answer which is the most accurate within this latency",
+    )
     add_common_arguments(parser)
     parser.set_defaults(command=_report)
 
@@ -36,7 +43,7 @@ def _report(arguments: Namespace) -> None:
     if arguments.json:
         print(json.dumps(cattrs.unstructure(report)))
         return
-    sections = sections_of(report)
+    sections = sections_of(report, arguments.budget_ms)
     if arguments.html is None:
         from benchmarks.output.rendering.markdown import to_markdown
 

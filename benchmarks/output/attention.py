@@ -72,7 +72,7 @@ def attention_charts(run: Run) -> tuple[Chart, ...]:
             points = tuple((tokens, median / _MEGA) for tokens, median in medians.items())
             curves.append(Curve(kind if e is None else f"{kind}, k^{e:.2f}", points))
     title = "Medians against the number of tokens k; k^e is fitted over the upper half"
-    return (Chart(title, tuple(curves)),) if curves else ()
+    return (Chart(title, "tokens", tuple(curves)),) if curves else ()
 
 
 def _units_table(run: Run) -> Table:

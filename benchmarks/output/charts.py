@@ -1,4 +1,4 @@
-"""What figures show, as plain data; the page decides where to draw it."""
+"""What figures show, as plain data; the page decides how to draw it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,17 @@ class SampleStrip:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A row's median with its interval, in milliseconds; ``series`` is what ran it."""
+
+    name: str
+    series: str
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Curve:
     """Points of (x, milliseconds)."""
 
@@ -27,18 +38,24 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Milliseconds against something, both axes logarithmic."""
+    """Milliseconds against ``x_name``, both axes logarithmic."""
 
     title: str
+    x_name: str
     curves: tuple[Curve, ...]
 
 
 @dataclass(frozen=True)
 class ScatterPoint:
-    """A row to choose: ``x`` milliseconds, ``y`` percent; ``label`` is its model."""
+    """A row to choose: median and interval in milliseconds, ``y`` percent.
 
-    name: str
+    ``label`` is its model, ``series`` what ran it.
+    """
+
     label: str
+    series: str
+    low: float
     x: float
+    high: float
     y: float
     on_pareto_front: bool

@@ -9,10 +9,12 @@ from typing import Final
 from benchmarks.output.arm import arm_tables
 from benchmarks.output.attention import attention_charts, attention_tables
 from benchmarks.output.blocks import blocks_tables
-from benchmarks.output.charts import Chart, ScatterPoint
+from benchmarks.output.charts import Bar, Chart, ScatterPoint
+from benchmarks.output.headline import doubts, headline
 from benchmarks.output.models import accuracy_scatter, models_tables, scaling_charts
 from benchmarks.output.npu import npu_tables
 from benchmarks.output.run import run_tables
+from benchmarks.output.summaries import latency_bars
 from benchmarks.output.table import Table
 from benchmarks.workloads import attention, blocks, models
 from mobilevit_edge.formats.report import Run
@@ -23,6 +25,8 @@ class Experiment:
     """Tables and figures of a run that holds the rows of one experiment only."""
 
     tables: Callable[[Run], tuple[Table, ...]]
+    headline: Callable[[Run, float | None], tuple[str, ...]] = lambda run, budget_ms: doubts(run)
+    bars: Callable[[Run], tuple[Bar, ...]] = lambda run: ()
     charts: Callable[[Run], tuple[Chart, ...]] = lambda run: ()
     scatter: Callable[[Run], tuple[ScatterPoint, ...]] = lambda run: ()
 
@@ -30,9 +34,11 @@ class Experiment:
 _EXPERIMENTS: Final = {
     attention.EXPERIMENT: Experiment(attention_tables, charts=attention_charts),
     blocks.EXPERIMENT: Experiment(blocks_tables),
-    models.EXPERIMENT: Experiment(models_tables, charts=scaling_charts, scatter=accuracy_scatter),
+    models.EXPERIMENT: Experiment(
+        models_tables, headline, latency_bars, charts=scaling_charts, scatter=accuracy_scatter
+    ),
 }
-_OTHER: Final = Experiment(run_tables)
+_OTHER: Final = Experiment(run_tables, headline, latency_bars)
 """Bundles by name, whether measured here or on a phone."""
 INSTRUCTION_COUNTS: Final = Experiment(arm_tables)
 SIMULATIONS: Final = Experiment(npu_tables)

@@ -11,7 +11,13 @@ import numpy as np
 from benchmarks.analysis.comparison import summarize_row
 from benchmarks.analysis.statistics import Summary
 from benchmarks.output.charts import Chart, Curve, ScatterPoint
-from benchmarks.output.summaries import latency_rows, median_of, plus_minus, row_summary
+from benchmarks.output.summaries import (
+    latency_rows,
+    median_of,
+    plus_minus,
+    row_summary,
+    series_of,
+)
 from benchmarks.output.table import Table
 from mobilevit_edge.formats.report import LatencyRow, Run
 from mobilevit_edge.specs import SPECS, Published
@@ -41,7 +47,9 @@ class Choice:
     Attributes:
         row_id: of the report.
         model: its name.
+        series: what ran it.
         median_ms: latency of a call with one image.
+        low_ms: lower end of its interval.
         high_ms: upper end of its interval.
         top1: percent.
         source: ``published``, ImageNet-1k by the authors; ``measured``, by the artifact itself.
@@ -50,7 +58,9 @@ class Choice:
 
     row_id: str
     model: str
+    series: str
     median_ms: float
+    low_ms: float
     high_ms: float
     top1: float
     source: str
@@ -108,7 +118,9 @@ def choices(rows: Sequence[LatencyRow]) -> tuple[Choice, ...]:
             Choice(
                 row.id,
                 row.subject.model or row.id,
+                series_of(row),
                 summary.median / _MEGA,
+                summary.low / _MEGA,
                 summary.high / _MEGA,
                 top1,
                 source,
@@ -168,14 +180,14 @@ def scaling_charts(run: Run) -> tuple[Chart, ...]:
             for s in found
             if s.axis == axis
         )
-        charts.append(Chart(f"Medians against the number of {axis}", curves))
+        charts.append(Chart(f"Medians against the number of {axis}", axis, curves))
     return tuple(charts)
 
 
 def accuracy_scatter(run: Run) -> tuple[ScatterPoint, ...]:
     """Accuracy against latency of every row to choose."""
     return tuple(
-        ScatterPoint(c.row_id, c.model, c.median_ms, c.top1, c.on_pareto_front)
+        ScatterPoint(c.model, c.series, c.low_ms, c.median_ms, c.high_ms, c.top1, c.on_pareto_front)
         for c in choices(latency_rows(run))
     )
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from benchmarks.analysis.comparison import summarize_row
 from benchmarks.analysis.statistics import Ratio, Summary
 from benchmarks.analysis.warnings import row_warnings, run_warnings
+from benchmarks.output.charts import Bar
 from benchmarks.output.table import Table, print_table, wide_console
 from mobilevit_edge.formats.report import ColdStart, LatencyRow, Run
+
+_MEGA: Final = 1e6
 
 
 def print_tables(tables: Sequence[Table], run: Run, path: Path) -> None:
@@ -54,6 +57,21 @@ def row_summary(row: LatencyRow) -> dict[str, Any]:
 def runtime_name(row: LatencyRow) -> str:
     """Name and version of what ran a row."""
     return " ".join(filter(None, (row.runtime.name, row.runtime.version)))
+
+
+def series_of(row: LatencyRow) -> str:
+    """What ran a row, for legends: runtime and precision."""
+    return " ".join(filter(None, (row.runtime.name, row.subject.precision)))
+
+
+def latency_bars(run: Run) -> tuple[Bar, ...]:
+    """The median of every row that was measured."""
+    measured = [(row, summarize_row(row)) for row in latency_rows(run)]
+    return tuple(
+        Bar(row.id, series_of(row), s.low / _MEGA, s.median / _MEGA, s.high / _MEGA)
+        for row, s in measured
+        if s is not None
+    )
 
 
 def ratio_summary(ratio: Ratio) -> dict[str, Any]:

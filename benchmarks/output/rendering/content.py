@@ -10,7 +10,7 @@ from benchmarks.analysis.comparison import summarize_row
 from benchmarks.analysis.quality_flags import usable_series
 from benchmarks.analysis.statistics import outliers
 from benchmarks.analysis.warnings import run_warnings
-from benchmarks.output.charts import Chart, SampleStrip, ScatterPoint
+from benchmarks.output.charts import Bar, Chart, SampleStrip, ScatterPoint
 from benchmarks.output.experiments import (
     INSTRUCTION_COUNTS,
     SIMULATIONS,
@@ -28,7 +28,7 @@ METHOD: Final = (
     "are marked, and warnings are listed below the tables."
 )
 _MEGA: Final = 1e6
-_STRIP_SAMPLES: Final = 200
+_STRIP_SAMPLES: Final = 100
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,15 @@ class Section:
     facts: tuple[tuple[str, str], ...]
     tables: tuple[Table, ...]
     warnings: tuple[str, ...]
+    headline: tuple[str, ...] = ()
+    bars: tuple[Bar, ...] = ()
     strips: tuple[SampleStrip, ...] = ()
     charts: tuple[Chart, ...] = ()
     scatter: tuple[ScatterPoint, ...] = ()
 
 
-def sections_of(report: Report) -> tuple[Section, ...]:
-    """Every experiment of every run, in order."""
+def sections_of(report: Report, budget_ms: float | None = None) -> tuple[Section, ...]:
+    """Every experiment of every run, in order; ``budget_ms`` is what headlines choose by."""
     sections = []
     for run in report.runs:
         for experiment in dict.fromkeys(row.experiment for row in run.rows):
@@ -53,7 +55,7 @@ def sections_of(report: Report) -> tuple[Section, ...]:
             latency = [row for row in rows if isinstance(row, LatencyRow)]
             counts = [row for row in rows if isinstance(row, InstructionRow)]
             if latency:
-                sections.append(_latency_section(run, experiment, latency))
+                sections.append(_latency_section(run, experiment, latency, budget_ms))
             if counts:
                 title = "executed instructions, not a latency"
                 sections.append(_cost_section(run, experiment, title, INSTRUCTION_COUNTS, counts))
@@ -64,7 +66,9 @@ def sections_of(report: Report) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def _latency_section(run: Run, experiment: str, rows: Sequence[LatencyRow]) -> Section:
+def _latency_section(
+    run: Run, experiment: str, rows: Sequence[LatencyRow], budget_ms: float | None
+) -> Section:
     only = replace(run, rows=tuple(rows))
     shown = experiment_of(experiment)
     return Section(
@@ -72,6 +76,8 @@ def _latency_section(run: Run, experiment: str, rows: Sequence[LatencyRow]) -> S
         facts=_facts(run),
         tables=shown.tables(only),
         warnings=tuple(run_warnings(run, rows)),
+        headline=shown.headline(only, budget_ms),
+        bars=shown.bars(only),
         strips=tuple(strip for row in rows if (strip := _strip(row)) is not None),
         charts=shown.charts(only),
         scatter=shown.scatter(only),

@@ -1,201 +1,358 @@
-"""Where the marks of a figure are, in units of its view box; the page's template draws them."""
+"""Figures of a report as SVG that stands in a page: drawn by Matplotlib, colored by the page.
+
+Matplotlib, since it draws axes, legends and whiskers that are right for any data, is kept, and
+leaves text as text. Vega-Lite would need its scripts, half a megabyte, to run in every page.
+
+Each figure is drawn twice, for wide and for narrow screens, at the size at which it will be seen:
+text that shrinks with its figure cannot be read on a phone.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import io
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.output.charts import Chart, SampleStrip, ScatterPoint
+from benchmarks.output.charts import Bar, Chart, SampleStrip, ScatterPoint
+from mobilevit_edge.printable import one_line
 
-WIDTH = 720.0
-_LEFT, _RIGHT = 210.0, 20.0
-_ROW = 26.0
-_AXIS = 34.0
-_TOP = 16.0
-_PLOT_HEIGHT = 380.0
-_PLOT_BOTTOM = _PLOT_HEIGHT - _AXIS
-_PLOT_LEFT, _NAMES = 60.0, 250.0
-_LABELS = 120.0
-_LINE = 14.0
-_GAP = 1.06
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-
-@dataclass(frozen=True)
-class Tick:
-    """A mark of an axis with its text."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True)
-class StripMarks:
-    """One row of a strip figure: samples as (x, is an outlier), and its interval."""
-
-    name: str
-    y: float
-    samples: tuple[tuple[float, bool], ...]
-    low: float
-    median: float
-    high: float
-    text: str
+WIDE, NARROW = 760, 350
+"""Pixels."""
+MOST_BARS: Final = 12
+_INK, _DIM, _LINE, _ALARM = "#010101", "#020202", "#030303", "#040404"
+_SERIES: Final = tuple(f"#0a0a0{index}" for index in range(6))
+_COLORS: Final[Mapping[str, str]] = {
+    _INK: "var(--ink)",
+    _DIM: "var(--dim)",
+    _LINE: "var(--line)",
+    _ALARM: "var(--alarm)",
+} | {color: f"var(--s{index})" for index, color in enumerate(_SERIES)}
+"""What stands for the page's colors, which change with its theme."""
+_MARKERS: Final = "os^DvP"
+_POINTS_PER_INCH: Final = 72
+_LONGEST: Final = 44
+_LABEL_GAP: Final = 14
+_LABEL_ROOM: Final = 120
+_LEGEND_LINE: Final = 18
+_EDGE, _BELOW, _BESIDE = 14, 46, 60
+"""Pixels around a plot: where nothing stands, for the lower axis, for a left one."""
 
 
 @dataclass(frozen=True)
-class StripsFigure:
-    """Samples of every row on one axis of milliseconds."""
-
-    height: float
-    rows: tuple[StripMarks, ...]
-    ticks: tuple[Tick, ...]
-
-
-@dataclass(frozen=True)
-class CurveMarks:
-    """One curve as points, and the height of its name."""
-
-    name: str
-    points: tuple[tuple[float, float], ...]
-    label_y: float
-
-
-@dataclass(frozen=True)
-class ChartFigure:
-    """Latency against something, both logarithmic."""
+class Figures:
+    """One picture at both widths, as SVG; ``title`` says what it shows."""
 
     title: str
-    height: float
-    curves: tuple[CurveMarks, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
+    wide: str
+    narrow: str
 
 
-@dataclass(frozen=True)
-class ScatterMark:
-    """A row to choose; only the Pareto front shows labels, at ``label_y`` to the left."""
-
-    name: str
-    label: str
-    x: float
-    y: float
-    on_pareto_front: bool
-    label_y: float
-
-
-@dataclass(frozen=True)
-class ScatterFigure:
-    """Accuracy against latency; ``front`` joins the points of the Pareto front."""
-
-    height: float
-    points: tuple[ScatterMark, ...]
-    front: tuple[tuple[float, float], ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-
-
-def strips_figure(strips: Sequence[SampleStrip]) -> StripsFigure | None:
-    """``None`` if nothing was measured."""
-    if not strips:
+def bars_figure(bars: Sequence[Bar]) -> Figures | None:
+    """Medians with their intervals; ``None`` where there are none, or more than can be seen."""
+    if not 1 < len(bars) <= MOST_BARS:
         return None
-    low = min(min(strip.samples) for strip in strips)
-    # Outliers may be far out: the axis ends where most samples do, and they are drawn at its end.
-    marked = [pair for strip in strips for pair in zip(strip.samples, strip.outlier, strict=True)]
-    usual = [sample for sample, outlier in marked if not outlier]
-    high = max(max(usual, default=low), max(strip.high for strip in strips))
-    logarithmic = high > 20 * low > 0
-    axis = _Axis(low / _GAP, high * _GAP, _LEFT, WIDTH - _RIGHT, logarithmic=logarithmic)
-    rows = tuple(
-        StripMarks(
-            name=strip.name,
-            y=_TOP + _ROW * (index + 0.5),
-            samples=tuple(
-                (axis.at(sample), outlier)
-                for sample, outlier in zip(strip.samples, strip.outlier, strict=True)
-            ),
-            low=axis.at(strip.low),
-            median=axis.at(strip.median),
-            high=axis.at(strip.high),
-            text=f"{strip.name}: median {strip.median:.3f} ms, "
-            f"95 % interval {strip.low:.3f} to {strip.high:.3f}",
-        )
-        for index, strip in enumerate(strips)
+    styles = _styles([bar.series for bar in bars])
+
+    def draw(axes: Axes, width: int) -> None:
+        for index, bar in enumerate(bars):
+            color, _ = styles[bar.series]
+            whiskers = [[bar.median - bar.low], [bar.high - bar.median]]
+            axes.barh(index, bar.median, height=0.42, color=color)
+            axes.errorbar(bar.median, index, xerr=whiskers, color=_INK, capsize=3, lw=1.2)
+            text = f"{_short(bar.name)}  {bar.median:.3g} ms"
+            axes.annotate(text, (0, index), (0, 9), textcoords="offset points", va="bottom")
+        axes.set_ylim(len(bars) - 0.5, -0.75)
+        axes.set_yticks([])
+        axes.set_xlim(0, max(bar.high for bar in bars) * 1.05)
+        _ticks(axes.xaxis, *axes.get_xlim())
+        axes.set_xlabel("median latency (ms), with its 95 % interval")
+        _legend(axes, styles, width, marks=False)
+
+    return _drawn(
+        "Median latency of every row",
+        draw,
+        lambda width: 60 + 44 * len(bars),
+        left=_EDGE,
+        legend=list(styles),
     )
-    return StripsFigure(_TOP + _ROW * len(strips) + _AXIS, rows, axis.ticks("ms"))
 
 
-def chart_figure(chart: Chart) -> ChartFigure:
-    """Curves with their names beside their last points."""
-    xs = [x for curve in chart.curves for x, _ in curve.points]
-    ys = [y for curve in chart.curves for _, y in curve.points]
-    x_axis = _Axis(min(xs), max(xs) * _GAP, _PLOT_LEFT, WIDTH - _NAMES, logarithmic=True)
-    y_axis = _Axis(min(ys) / _GAP, max(ys) * _GAP, _PLOT_BOTTOM, _TOP, logarithmic=True)
-    marks: list[CurveMarks] = []
-    for curve in sorted(chart.curves, key=lambda curve: curve.points[-1][1]):
-        points = tuple((x_axis.at(x), y_axis.at(y)) for x, y in curve.points)
-        # One above the other where curves meet.
-        label = min([points[-1][1], *(mark.label_y - _LINE for mark in marks)])
-        marks.append(CurveMarks(curve.name, points, label))
-    places = sorted(set(xs))
-    x_ticks = tuple(Tick(x_axis.at(x), f"{x:,.0f}") for x in places[:: max(1, len(places) // 5)])
-    return ChartFigure(chart.title, _PLOT_HEIGHT, tuple(marks), x_ticks, y_axis.ticks("ms"))
-
-
-def scatter_figure(points: Sequence[ScatterPoint]) -> ScatterFigure | None:
-    """``None`` for fewer than two: there is nothing to choose."""
+def scatter_figure(points: Sequence[ScatterPoint]) -> Figures | None:
+    """Accuracy against latency; ``None`` for fewer than two: there is nothing to choose."""
     if len(points) < 2:
         return None
-    xs, ys = [point.x for point in points], [point.y for point in points]
-    x_axis = _Axis(
-        min(xs) / _GAP, max(xs) * _GAP, _PLOT_LEFT + _LABELS, WIDTH - _RIGHT, logarithmic=True
+    styles = _styles([point.series for point in points])
+
+    def draw(axes: Axes, width: int) -> None:
+        low, high = min(p.low for p in points), max(p.high for p in points)
+        _latency_axis(axes, low, high, room=_LABEL_ROOM / width)
+        bottom, top = min(p.y for p in points), max(p.y for p in points)
+        margin = max(0.5, (top - bottom) * 0.08)
+        axes.set_ylim(bottom - margin, top + margin)
+        _ticks(axes.yaxis, *axes.get_ylim())
+        front = [point for point in points if point.on_pareto_front]
+        axes.plot([p.x for p in front], [p.y for p in front], color=_DIM, ls="--", lw=1, zorder=1)
+        for point in points:
+            color, marker = styles[point.series]
+            whiskers = [[point.x - point.low], [point.high - point.x]]
+            axes.errorbar(
+                *(point.x, point.y),
+                xerr=whiskers,
+                color=color,
+                marker=marker,
+                ms=7 if point.on_pareto_front else 4.5,
+                mfc=color if point.on_pareto_front else "none",
+                capsize=2,
+                lw=1,
+            )
+        _name_front(axes, front)
+        axes.set_xlabel("median latency (ms), with its 95 % interval")
+        axes.set_ylabel("top-1 accuracy (%)")
+        _legend(axes, styles, width)
+
+    return _drawn(
+        "Accuracy against latency",
+        draw,
+        lambda width: 420 if width == WIDE else 370,
+        left=_BESIDE,
+        legend=list(styles),
     )
-    y_axis = _Axis(min(ys) - 1, max(ys) + 1, _PLOT_BOTTOM, _TOP, logarithmic=False)
-    marks: list[ScatterMark] = []
-    taken = _PLOT_BOTTOM
-    for point in sorted(points, key=lambda point: point.y):
-        x, y = x_axis.at(point.x), y_axis.at(point.y)
-        # Above and to the left of the front there are only labels; keep them off each other.
-        label_y = min(y, taken - _LINE) if point.on_pareto_front else y
-        taken = label_y if point.on_pareto_front else taken
-        marks.append(ScatterMark(point.name, point.label, x, y, point.on_pareto_front, label_y))
-    front = tuple((mark.x, mark.y) for mark in marks if mark.on_pareto_front)
-    x_ticks, y_ticks = x_axis.ticks("ms"), y_axis.ticks("%")
-    return ScatterFigure(_PLOT_HEIGHT, tuple(marks), front, x_ticks, y_ticks)
 
 
-class _Axis:
-    """Maps values to coordinates."""
+def chart_figure(chart: Chart) -> Figures:
+    """Curves on two logarithmic axes."""
+    styles = _styles([curve.name for curve in chart.curves])
+    xs = [x for curve in chart.curves for x, _ in curve.points]
+    ys = [y for curve in chart.curves for _, y in curve.points]
 
-    def __init__(
-        self, low: float, high: float, start: float, end: float, *, logarithmic: bool
-    ) -> None:
-        self._logarithmic = logarithmic
-        self._low, self._high = self._scaled(low), self._scaled(high)
-        self._start, self._end = start, end
+    def draw(axes: Axes, width: int) -> None:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlim(min(xs) / 1.1, max(xs) * 1.1)
+        axes.set_ylim(min(ys) / 1.2, max(ys) * 1.2)
+        _ticks(axes.xaxis, *axes.get_xlim())
+        _ticks(axes.yaxis, *axes.get_ylim())
+        for curve in chart.curves:
+            color, marker = styles[curve.name]
+            x, y = zip(*curve.points, strict=True)
+            axes.plot(x, y, color=color, marker=marker, ms=5, lw=1.8, gid="curve")
+        axes.set_xlabel(f"{chart.x_name} (logarithmic)")
+        axes.set_ylabel("median latency (ms, logarithmic)")
+        _legend(axes, styles, width)
 
-    def _scaled(self, value: float) -> float:
-        return math.log10(max(value, 1e-9)) if self._logarithmic else value
-
-    def at(self, value: float) -> float:
-        """The coordinate of a value; beyond the ends, the end."""
-        span = self._high - self._low or 1.0
-        share = min(1.0, max(0.0, (self._scaled(value) - self._low) / span))
-        return round(self._start + share * (self._end - self._start), 2)
-
-    def ticks(self, unit: str) -> tuple[Tick, ...]:
-        """Round values within the ends."""
-        if self._logarithmic:
-            exponents = range(math.floor(self._low), math.ceil(self._high) + 1)
-            values = [digit * 10.0**e for e in exponents for digit in (1, 2, 5)]
-        else:
-            step = _round_step((self._high - self._low) / 5)
-            first = math.ceil(self._low / step)
-            values = [step * (first + i) for i in range(8)]
-        inside = [v for v in values if self._low <= self._scaled(v) <= self._high]
-        return tuple(Tick(self.at(v), f"{v:.6g} {unit}") for v in inside)
+    return _drawn(chart.title, draw, lambda width: 370, left=_BESIDE, legend=list(styles))
 
 
-def _round_step(about: float) -> float:
-    """1, 2 or 5 times a power of ten, at least ``about``."""
-    power = 10.0 ** math.floor(math.log10(about)) if about > 0 else 1.0
-    return next(digit * power for digit in (1, 2, 5, 10) if digit * power >= about)
+def strips_figure(strips: Sequence[SampleStrip]) -> Figures | None:
+    """Samples of every row on one axis of milliseconds; ``None`` if nothing was measured."""
+    if not strips:
+        return None
+    # Outliers may be far out: the axis ends where most samples do, and they are drawn at its end.
+    marked = [pair for strip in strips for pair in zip(strip.samples, strip.outlier, strict=True)]
+    low = min(sample for sample, _ in marked)
+    usual = [sample for sample, outlier in marked if not outlier]
+    high = max(max(usual, default=low), max(strip.high for strip in strips))
+
+    def draw(axes: Axes, width: int) -> None:
+        _latency_axis(axes, low, high)
+        end = axes.get_xlim()[1]
+        for index, strip in enumerate(strips):
+            pairs = list(zip(strip.samples, strip.outlier, strict=True))
+            inside = [min(sample, end) for sample, outlier in pairs if not outlier]
+            out = [min(sample, end) for sample, outlier in pairs if outlier]
+            axes.plot(inside, [index] * len(inside), "o", ms=4, color=_SERIES[0], alpha=0.35)
+            axes.plot(out, [index] * len(out), "o", ms=4.5, mfc="none", color=_ALARM, clip_on=False)
+            axes.plot([strip.low, strip.high], [index] * 2, lw=4, color=_INK, alpha=0.6)
+            axes.plot([strip.median], [index], "|", ms=13, mew=2, color=_INK)
+            text = f"{_short(strip.name)}  {strip.median:.3g} ({strip.low:.3g} to {strip.high:.3g})"
+            place = (0, index)
+            axes.annotate(
+                text,
+                place,
+                (0, 7),
+                xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points",
+                va="bottom",
+            )
+        axes.set_ylim(len(strips) - 0.5, -0.75)
+        axes.set_yticks([])
+        axes.set_xlabel("latency (ms): samples, median and its 95 % interval")
+
+    return _drawn("Samples of every row", draw, lambda width: 60 + 36 * len(strips), left=_EDGE)
+
+
+def _drawn(
+    title: str,
+    draw: Callable[[Axes, int], None],
+    height: Callable[[int], int],
+    *,
+    left: int,
+    legend: Sequence[str] = (),
+) -> Figures:
+    """A figure at both widths, with ``left`` pixels beside it and room for its legend above."""
+    wide, narrow = (
+        _svg(title, draw, (width, height(width)), left, _rows(legend, width))
+        for width in (WIDE, NARROW)
+    )
+    return Figures(title, wide, narrow)
+
+
+def _svg(
+    title: str, draw: Callable[[Axes, int], None], size: tuple[int, int], left: int, legend: int
+) -> str:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    width, plot = size
+    height = plot + _LEGEND_LINE * legend
+    settings: dict[str, Any] = {
+        "axes.edgecolor": _LINE,
+        "axes.labelcolor": _DIM,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "font.size": 11,
+        "svg.fonttype": "none",
+        # The same page for the same report, and no two figures with the same names inside.
+        "svg.hashsalt": f"{title} {width}",
+        "text.color": _INK,
+        # Names come from reports of strangers.
+        "text.parse_math": False,
+        "xtick.color": _DIM,
+        "ytick.color": _DIM,
+    }
+    inches = (width / _POINTS_PER_INCH, height / _POINTS_PER_INCH)
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # The page's font has what Matplotlib's may lack.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure: Figure = Figure(figsize=inches, dpi=_POINTS_PER_INCH)
+        # By hand: Matplotlib's own layouts draw everything several times.
+        figure.subplots_adjust(
+            left=left / width,
+            right=1 - _EDGE / width,
+            bottom=_BELOW / height,
+            top=1 - (_EDGE + _LEGEND_LINE * legend) / height,
+        )
+        axes = figure.add_subplot()
+        axes.grid(visible=True, axis="x", color=_LINE, lw=0.8)
+        axes.set_axisbelow(True)
+        draw(axes, width)
+        return _for_page(_saved(figure), title, width, height)
+
+
+def _saved(figure: Figure) -> str:
+    stream = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
+    return stream.getvalue()
+
+
+def _for_page(svg: str, title: str, width: int, height: int) -> str:
+    """The element alone, with the page's colors and font, and a name for who cannot see it."""
+    inside = svg[svg.index(">", svg.index("<svg")) + 1 :]
+    inside = re.sub(r"<metadata>.*?</metadata>", "", inside, flags=re.DOTALL)
+    inside = re.sub(r"font-family: [^;\"]*;? ?", "", inside)
+    inside = re.sub(r"font: ([0-9.]+)px [^;\"]*", r"font-size: \1px", inside)
+    for sentinel, color in _COLORS.items():
+        inside = inside.replace(sentinel, color)
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{title}">{inside}'
+
+
+def _styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """A color and a marker for each name, in order."""
+    return {
+        name: (_SERIES[index % len(_SERIES)], _MARKERS[index % len(_MARKERS)])
+        for index, name in enumerate(dict.fromkeys(names))
+    }
+
+
+def _legend(
+    axes: Axes, styles: Mapping[str, tuple[str, str]], width: int, *, marks: bool = True
+) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles = [
+        Line2D([], [], color=color, marker=marker, ls="", label=_short(name))
+        if marks
+        else Patch(color=color, label=_short(name))
+        for name, (color, marker) in styles.items()
+    ]
+    axes.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=_columns(list(styles), width),
+        frameon=False,
+        handletextpad=0.4,
+    )
+
+
+def _columns(names: Sequence[str], width: int) -> int:
+    """Of a legend."""
+    longest = max(len(_short(name)) for name in names)
+    return max(1, min(len(names), width // (7 * longest + 40)))
+
+
+def _rows(names: Sequence[str], width: int) -> int:
+    return -(-len(names) // _columns(names, width)) if names else 0
+
+
+def _latency_axis(axes: Axes, low: float, high: float, room: float = 0.0) -> None:
+    """Logarithmic where it spans much; ``room`` is the share kept free at its left end."""
+    gap = (high - low) * 0.03 or high * 0.03 or 1.0
+    if high > 3 * low > 0:
+        axes.set_xscale("log")
+        axes.set_xlim(low / 1.05 / (high / low) ** (room / (1 - room)), high * 1.05)
+    else:
+        axes.set_xlim(low - gap - (high - low) * room / (1 - room), high + gap)
+    _ticks(axes.xaxis, *axes.get_xlim())
+
+
+def _ticks(axis: Any, low: float, high: float) -> None:
+    """At least three round numbers, on a logarithmic axis too."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+
+    places: list[float] = []
+    if axis.get_scale() == "log":
+        for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+            values = [digit * 10.0**power for power in range(-9, 10) for digit in digits]
+            places = [value for value in values if low <= value <= high]
+            if len(places) >= 3:
+                break
+    for bins in (5, 8, 12):
+        if len(places) < 3:
+            steps = MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+            places = [float(value) for value in steps if low <= value <= high]
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+
+
+def _name_front(axes: Axes, front: Sequence[ScatterPoint]) -> None:
+    """Names to the left of their points, kept off each other."""
+    taken = float("-inf")
+    for point in sorted(front, key=lambda point: point.y):
+        _, y = axes.transData.transform((point.x, point.y))
+        at = max(float(y), taken + _LABEL_GAP)
+        taken = at
+        axes.annotate(
+            _short(point.label),
+            (point.x, point.y),
+            (-9, at - float(y)),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=10,
+        )
+
+
+def _short(name: str) -> str:
+    plain = one_line(name)
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}…"

@@ -11,7 +11,12 @@ import cattrs
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.output.rendering.content import METHOD, Section
-from benchmarks.output.rendering.figures import chart_figure, scatter_figure, strips_figure
+from benchmarks.output.rendering.figures import (
+    bars_figure,
+    chart_figure,
+    scatter_figure,
+    strips_figure,
+)
 from mobilevit_edge.formats.report import Report
 
 _TEMPLATE = "report.html.jinja"
@@ -26,6 +31,7 @@ def to_html(report: Report, sections: Sequence[Section]) -> str:
             "strips": strips_figure(section.strips),
             "charts": [chart_figure(chart) for chart in section.charts],
             "scatter": scatter_figure(section.scatter),
+            "bars": bars_figure(section.bars),
         }
         for section in sections
     ]

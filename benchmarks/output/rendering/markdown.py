@@ -15,6 +15,7 @@ def to_markdown(sections: Sequence[Section]) -> str:
     lines = ["# Latency report", "", METHOD]
     for section in sections:
         lines += ["", f"## {_escape(section.title)}", ""]
+        lines += [line for text in section.headline for line in (_escape(text), "")]
         lines += [f"- {name}: {_escape(value)}" for name, value in section.facts]
         for table in section.tables:
             lines += ["", *([f"**{_escape(table.title)}**", ""] if table.title else [])]

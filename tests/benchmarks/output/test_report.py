@@ -12,10 +12,13 @@ from typing import Any
 import cattrs
 import pytest
 
+from benchmarks.output.charts import Bar, ScatterPoint
 from benchmarks.output.rendering.content import sections_of
+from benchmarks.output.rendering.figures import bars_figure, scatter_figure, strips_figure
 from benchmarks.output.rendering.html import to_html
 from benchmarks.output.rendering.markdown import to_markdown
 from mobilevit_edge.formats.report import (
+    Flag,
     LatencyRow,
     Report,
     Run,
@@ -124,11 +127,73 @@ def test_the_page_holds_the_report_itself(run: Run) -> None:
 
 
 def test_outliers_are_drawn_as_rings_and_kept(run: Run) -> None:
-    parsed = Page(to_html(report_of(run), sections_of(report_of(run))))
-    classes = [a.get("class") for tag, a in parsed.elements if tag == "circle"]
-    # One in each of three processes, for either row.
-    assert classes.count("outlier") == 6
-    assert classes.count("sample") == 2 * 3 * 20
+    (section,) = sections_of(report_of(run))
+    figures = strips_figure(section.strips)
+    assert figures is not None
+    for picture in (figures.wide, figures.narrow):
+        # One in each of three processes, for either row; the legend has none.
+        rings = [part for part in picture.split('<g id="') if "var(--alarm)" in part]
+        assert sum(part.count("<use ") for part in rings) == 6
+        samples = [p for p in picture.split('<g id="') if "var(--s0)" in p and "<use " in p]
+        assert sum(part.count("<use ") for part in samples) == 2 * 3 * 20
+
+
+def test_figures_are_drawn_for_both_widths_in_the_page_s_colors(run: Run) -> None:
+    (section,) = sections_of(report_of(run))
+    figures = bars_figure(section.bars)
+    assert figures is not None
+    for width, picture in ((760, figures.wide), (350, figures.narrow)):
+        assert picture.startswith(f'<svg viewBox="0 0 {width} ')
+        assert not re.search("#0[0-9a]0[0-9a]0[0-9a]", picture)
+        assert "DejaVu" not in picture
+        assert "median latency (ms), with its 95 % interval" in picture
+        assert len(re.findall(r'<g id="xtick_\d+"', picture)) >= 3
+    page = to_html(report_of(run), (section,))
+    ids = re.findall(r' id="([^"]+)"', page)
+    marks = [name for name in ids if re.fullmatch("[mp][0-9a-f]{10}", name)]
+    assert len(marks) == len(set(marks))
+
+
+def test_too_many_rows_for_bars_have_none() -> None:
+    bar = Bar("a", "R", 1.0, 2.0, 3.0)
+    assert bars_figure([bar]) is None
+    assert bars_figure([bar] * 13) is None
+
+
+@pytest.mark.parametrize(("low", "high"), [(8.5, 9.4), (3.0, 700.0), (40.0, 130.0)])
+def test_an_axis_has_three_ticks_or_more(low: float, high: float) -> None:
+    points = [
+        ScatterPoint("a", "R", low, low, low, 70.0, on_pareto_front=True),
+        ScatterPoint("b", "S", high, high, high, 71.0, on_pareto_front=True),
+    ]
+    figures = scatter_figure(points)
+    assert figures is not None
+    for picture in (figures.wide, figures.narrow):
+        for axis in "xy":
+            assert len(re.findall(rf'<g id="{axis}tick_\d+"', picture)) >= 3
+
+
+def test_the_page_answers_first(run: Run) -> None:
+    (section,) = sections_of(report_of(run))
+    fastest, doubt = section.headline
+    assert fastest.startswith("Fastest: small, 0.000101 ms (")
+    assert fastest.endswith("; large takes 1.99 times as long.")
+    assert doubt.startswith("Nothing to doubt")
+    page = to_html(report_of(run), (section,))
+    assert page.index("Fastest: small") < page.index("<svg") < page.index("<table")
+    assert "Fastest: small" in to_markdown((section,))
+    flagged = replace(run, flags=(Flag("busy_machine", "beside other work"),))
+    (section,) = sections_of(report_of(flagged))
+    assert section.headline[-1] == "To doubt: beside other work."
+
+
+def test_nothing_measured_is_said() -> None:
+    run = run_of("small")
+    (row,) = run.rows
+    assert isinstance(row, LatencyRow)
+    broken = replace(run, rows=(replace(row, series=(), not_run="no runtime"),))
+    (section,) = sections_of(report_of(broken))
+    assert section.headline == ("Nothing was measured.", "To doubt: small: not run: no runtime.")
 
 
 def test_nothing_in_a_report_can_act() -> None:
@@ -186,7 +251,8 @@ def test_curves_carry_their_exponent() -> None:
     assert names == ["multi_head, k^2.00", "linformer, k^1.00", "separable, k^1.00"]
     page = to_html(report_of(run), (section,))
     assert "multi_head, k^2.00" in page
-    assert page.count("<polyline") == 3
+    # Three curves, at either width.
+    assert page.count('id="curve"') == 6
 
 
 def test_models_are_scattered_with_the_names_of_the_pareto_front() -> None:
@@ -208,6 +274,13 @@ def test_models_are_scattered_with_the_names_of_the_pareto_front() -> None:
         ("mobilevit_xxs", False),
         ("mobilevit_xs", True),
     ]
-    page = to_html(report_of(run), (section,))
-    labels = re.findall(r'text-anchor="end">(mobilevit\w+)</text>\n</g>', page)
+    figures = scatter_figure(section.scatter)
+    assert figures is not None
+    labels = re.findall(r">(mobilevit\w+)</text>", figures.wide)
     assert sorted(labels) == ["mobilevit_xs", "mobilevitv2_050"]
+    assert section.headline[1] == (
+        "Most accurate: mobilevit_xs, 74.8 % top-1 (published) in 30 ms."
+    )
+    for budget, answer in ((20.0, "mobilevitv2_050, 70.2 %"), (5.0, "nothing here")):
+        (section,) = sections_of(report_of(run), budget)
+        assert f"within {budget:g} ms with its whole interval: {answer}" in section.headline[1]

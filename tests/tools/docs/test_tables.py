@@ -1,0 +1,59 @@
+"""Tables of figures are those of their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mobilevit_edge.formats.report import LatencyRow, Report, Runtime, Subject, write_report
+from tests.support.benchmarks import run_of_rows
+from tools.docs import tables
+from tools.docs.site import DOCS
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_a_page_has_the_figures_of_its_files(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert tables.with_tables(text) == text, "run: python -m tools.docs.tables"
+    assert text.count("<!-- table: ") <= text.count("<!-- end -->")
+
+
+def test_there_is_a_table_and_another_figure_is_seen() -> None:
+    text = (DOCS / "measurements" / "arm.md").read_text("utf-8")
+    assert "| mobilevit_xxs-onnx-fp32-64 cortex-a76 | 16.64 |" in text
+    assert tables.with_tables(text.replace("| 16.64 |", "| 16.63 |")) == text
+    with pytest.raises(KeyError, match="nothing"):
+        tables.with_tables("<!-- table: nothing a.json -->\n<!-- end -->")
+
+
+def test_models_have_a_column_for_whatever_ran_them(tmp_path: Path) -> None:
+    rows = [
+        LatencyRow(
+            id=f"{model} {precision}",
+            experiment="models",
+            subject=Subject(model=model, precision=precision, image_size=(256, 256)),
+            runtime=Runtime("R", "1.0"),
+        )
+        for model, precision in (
+            ("mobilevit_xxs", "fp32"),
+            ("mobilevit_xxs", "int8"),
+            ("mobilevit_xs", "fp32"),
+        )
+    ]
+    samples = {row.id: [(index + 1) * 10**7] * 5 for index, row in enumerate(rows)}
+    write_report(Report(1, (run_of_rows(rows, samples),)), tmp_path / "report.json")
+    assert tables.models(tmp_path / "report.json").splitlines() == [
+        "| model | top-1 (%) | R fp32 | R int8 |",
+        "| --- | --- | --- | --- |",
+        "| mobilevit_xxs | 69.0 | 10.0 ± 0.0 | 20.0 ± 0.0 |",
+        "| mobilevit_xs | 74.8 | 30.0 ± 0.0 | - |",
+    ]
+
+
+def test_a_training_log_is_shown_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("epoch,training_loss\n1,1.987\n")
+    assert tables.training_log(tmp_path / "log.csv").splitlines()[::2] == [
+        "| epoch | training loss |",
+        "| 1 | 1.987 |",
+    ]

@@ -1,0 +1,110 @@
+"""Write the documents' tables of figures again, from the files that hold the figures.
+
+    python -m tools.docs.tables
+
+A table stands between ``<!-- table: NAME FILE -->`` and ``<!-- end -->``; FILE lies in the
+repository, NAME says how it is shown. A test holds every table equal to its file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from benchmarks.analysis.comparison import summarize_row
+from benchmarks.output.models import published_of
+from benchmarks.output.summaries import latency_rows, series_of
+from mobilevit_edge.console import run_command
+from mobilevit_edge.files import write_atomically
+from mobilevit_edge.formats.report import read_report
+from tools.command import tool_parser
+from tools.docs.markdown import table
+from tools.docs.site import DOCS, ROOT
+
+_TABLE: Final = re.compile(r"(<!-- table: (\S+) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MEGA: Final = 1e6
+
+
+def parser() -> ArgumentParser:
+    """The options."""
+    return tool_parser(__doc__)
+
+
+def command(arguments: Namespace) -> None:
+    """Write every page whose tables have changed."""
+    for page in sorted(DOCS.rglob("*.md")):
+        text = page.read_text("utf-8")
+        fresh = with_tables(text)
+        if fresh != text:
+            write_atomically(page, partial(Path.write_text, data=fresh, encoding="utf-8"))
+            print(f"wrote {page.relative_to(ROOT)}")
+
+
+def with_tables(text: str) -> str:
+    """A page with its tables made from their files.
+
+    Raises:
+        KeyError: a table of no known kind.
+        ReportError: a file is no report.
+    """
+    return _TABLE.sub(
+        lambda found: f"{found[1]}\n{KINDS[found[2]](ROOT / found[3])}\n\n{found[4]}", text
+    )
+
+
+def arm_counts(path: Path) -> str:
+    """What ``mobilevit-bench arm --record`` has kept: millions of instructions."""
+    counts = json.loads(path.read_text("utf-8"))
+    names = list(next(iter(counts.values())))
+    rows = (
+        (row, *(f"{values[name] / _MEGA:.2f}" for name in names)) for row, values in counts.items()
+    )
+    return table(("row, processor", *names), rows)
+
+
+def training_log(path: Path) -> str:
+    """``log.csv`` of ``mobilevit-train``."""
+    rows = list(csv.reader(io.StringIO(path.read_text("utf-8"))))
+    return table([name.replace("_", " ") for name in rows[0]], rows[1:])
+
+
+def models(path: Path) -> str:
+    """A report of ``mobilevit-bench models``: a row a model, a column for whatever ran it."""
+    cells: dict[str, dict[str, str]] = {}
+    columns: dict[str, None] = {}
+    top1: dict[str, str] = {}
+    for run in read_report(path).runs:
+        for row in latency_rows(run):
+            summary, model = summarize_row(row), row.subject.model
+            if summary is None or model is None:
+                continue
+            columns.setdefault(series_of(row))
+            half = (summary.high - summary.low) / 2 / _MEGA
+            text = f"{summary.median / _MEGA:.1f} ± {half:.1f}"
+            cells.setdefault(model, {})[series_of(row)] = text
+            published = published_of(row)
+            if published is not None:
+                top1[model] = f"{published.top1:.1f}"
+    rows = (
+        (model, top1.get(model, "-"), *(found.get(column, "-") for column in columns))
+        for model, found in cells.items()
+    )
+    return table(("model", "top-1 (%)", *columns), rows)
+
+
+KINDS: Final[Mapping[str, Callable[[Path], str]]] = MappingProxyType(
+    {"arm-counts": arm_counts, "models": models, "training-log": training_log}
+)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(parser(), command, None))
