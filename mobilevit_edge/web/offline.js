@@ -21,11 +21,14 @@ self.onfetch = (event) => {
 
 async function install() {
   const kept = await store();
-  for (const name of Object.keys(HASHES).filter((each) => FIRST.test(each))) {
-    if (await kept.match(keyOf(name))) continue;
-    const response = await fetch(new URL(name, scope), { cache: "no-cache" });
-    if (!(await keep(name, response))) throw new Error(`${name} is not the file that this site had`);
-  }
+  const first = Object.keys(HASHES).filter((name) => FIRST.test(name));
+  await Promise.all(
+    first.map(async (name) => {
+      if (await kept.match(keyOf(name))) return;
+      const response = await fetch(new URL(name, scope), { cache: "no-cache" });
+      if (!(await keep(name, response))) throw new Error(`${name} is not the file that this site had`);
+    }),
+  );
   await self.skipWaiting();
 }
 

@@ -28,7 +28,7 @@ from mobilevit_edge.web.writing import holds_only_a_site, single_page, write_sit
 from tests.support.exports import Bundles, Checkpoints, Command, ConvertsTo
 
 SIZE = ("--image-size", "64")
-SECONDS: Final = 60
+SECONDS: Final = 60.0
 
 TEST: Final = """
 const pause = () => new Promise((done) => setTimeout(done, 50));
@@ -58,7 +58,7 @@ def shown(url: str, folder: Path) -> dict[str, Any]:
         return next(found)
 
 
-def log_of(url: str, folder: Path) -> Generator[dict[str, Any]]:
+def log_of(url: str, folder: Path, seconds: float = SECONDS) -> Generator[dict[str, Any]]:
     """What the page writes to Chromium's log, without a driver or a server to post to."""
     program = shutil.which("chromium")
     if program is None:
@@ -73,7 +73,7 @@ def log_of(url: str, folder: Path) -> Generator[dict[str, Any]]:
         text=True,
         start_new_session=True,
     ) as process:
-        killer = threading.Timer(SECONDS, lambda: os.killpg(process.pid, 9))
+        killer = threading.Timer(seconds, lambda: os.killpg(process.pid, 9))
         killer.start()
         try:
             assert process.stderr is not None
@@ -88,10 +88,19 @@ def log_of(url: str, folder: Path) -> Generator[dict[str, Any]]:
 
 
 @contextmanager
-def any_web_host(folder: Path, port: int = 0) -> Iterator[str]:
-    """A server that knows nothing of us."""
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    handler.func.log_message = lambda *_: None  # type: ignore[attr-defined]
+def any_web_host(folder: Path, port: int = 0, *, encodes: bool = False) -> Iterator[str]:
+    """A server that knows nothing of us; ``encodes``: it says of compressed files that they are."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def end_headers(self) -> None:
+            if encodes and self.path.endswith(".gz"):
+                self.send_header("Content-Encoding", "gzip")
+            super().end_headers()
+
+    handler = partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/deep/"
@@ -111,7 +120,7 @@ def test_a_single_file_opens_from_a_disk_and_asks_for_nothing(
 def test_a_folder_runs_on_any_web_host(bundle: Bundles, tmp_path: Path) -> None:
     (tmp_path / "host").mkdir()
     write_site(self_testing(bundle("v2")), tmp_path / "host" / "deep")
-    with any_web_host(tmp_path / "host") as url:
+    with any_web_host(tmp_path / "host", encodes=True) as url:
         found = shown(url, tmp_path)
         assert "Passed" in found["bundles"], found
         assert found["asked"]
@@ -165,7 +174,7 @@ def test_a_page_reloads_without_its_host_and_is_never_stale(
     with any_web_host(place.parent) as url:
         port = urlsplit(url).port
         assert port is not None
-        told = log_of(url, tmp_path)
+        told = log_of(url, tmp_path, 4 * SECONDS)
         online = next(told)
     with contextlib.closing(told):
         offline = next(told)

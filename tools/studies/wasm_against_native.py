@@ -28,8 +28,7 @@ from mobilevit_edge.formats.report import LatencyRow, read_report
 from tools.command import tool_parser
 
 SECONDS: Final = "2"
-SAMPLES: Final = "40"
-WARM_UP: Final = "10"
+PAGE: Final = ("--rounds", "1", "--cool-down", "0", "--runs", "40", "--warm-up", "10")
 _BENCH: Final = "from mobilevit_edge.entry import bench; import sys; sys.exit(bench())"
 _NS_PER_MS: Final = 1e6
 
@@ -73,10 +72,9 @@ def command(arguments: Namespace) -> None:
         for bundle in arguments.bundles:
             row, median = _measured("run", bundle, "--processes", "1", "--seconds", SECONDS)
             natives[bundle].append(median)
-            page = ("--headless", arguments.browser, "--rounds", "1", "--cool-down", "0")
-            page += ("--runs", SAMPLES, "--warm-up", WARM_UP)
-            wasms[bundle].append(_measured("device", "browser", bundle, *page)[1])
-            subjects[bundle] = (row.subject.model, row.subject.precision)
+            page = ("device", "browser", bundle, "--headless", arguments.browser, *PAGE)
+            wasms[bundle].append(_measured(*page)[1])
+            subjects[bundle] = (str(row.subject.model), str(row.subject.precision))
     measured = [
         Measured(*subjects[bundle], tuple(natives[bundle]), tuple(wasms[bundle]))
         for bundle in arguments.bundles

@@ -32,8 +32,11 @@ export async function readJson(place, name) {
   return JSON.parse(await readText(place, name));
 }
 
-// A file that is stored compressed: every browser that runs the WebAssembly in it can expand it.
+// A file that is stored compressed: every browser that runs the WebAssembly in it can expand it. Hosts
+// that say how it is encoded have let the browser do so already.
 export async function readGzip(place, name) {
-  const { body } = await response(place, name);
-  return new Uint8Array(await new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
+  const bytes = await readBytes(place, name);
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  const expanded = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(expanded).arrayBuffer());
 }

@@ -1,6 +1,6 @@
 // Masks and boxes that Python computes, computed by the page's modules.
 
-import { base64, readJson, tell } from "./driver.js";
+import { base64 } from "./driver.js";
 import { boxesOf, maskOf } from "./page/dense.js";
 
 const KINDS = { f: Float32Array, i: Int32Array };
@@ -14,14 +14,15 @@ function described({ photo: [height, width], image_size, resize, head, shape, dt
 }
 
 // How many pixels have another class than in Python; -1 of another size.
-function mask(given) {
+export function mask(given) {
   const made = maskOf(...described(given));
   const expected = new Int32Array(base64(given.labels).buffer);
   if (made.height !== given.size[0] || made.width !== given.size[1] || made.labels.length !== expected.length) return -1;
   return made.labels.filter((label, pixel) => label !== expected[pixel]).length;
 }
 
-function boxes(given) {
+// Whether the objects are those of Python.
+export function boxes(given) {
   const made = boxesOf(...described(given));
   return made.length === given.found.length && made.every(({ index, probability, box }, at) => {
     const [label, score, ...corners] = given.found[at];
@@ -29,8 +30,3 @@ function boxes(given) {
     return index === label && Math.abs(probability - score) <= exact && corners.every((value, axis) => Math.abs(value - box[axis]) <= CORNER);
   });
 }
-
-tell(async () => {
-  const cases = await readJson("vectors.json");
-  return { masks: cases.masks.map(mask), boxes: cases.boxes.map(boxes) };
-});

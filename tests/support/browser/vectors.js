@@ -1,5 +1,6 @@
 // What Python computes, computed by the page's modules.
 
+import { boxes, mask } from "./dense.js";
 import { base64, readJson, tell } from "./driver.js";
 import { topClasses } from "./page/answers.js";
 import { judge, goldenImage } from "./page/golden.js";
@@ -31,13 +32,15 @@ function judged({ manifest, outputs }) {
 }
 
 tell(async () => {
-  const { preprocessing, answers, hashes, golden, judgements, clocks } = await readJson("vectors.json");
+  const { preprocessing, answers, hashes, golden, judgements, clocks, dense } = await readJson("vectors.json");
   return {
     preprocessing: preprocessing.map(preprocessed),
     answers: answers.map(answered),
     hashes: hashes.map(({ length, hash }) => sha256(new Uint8Array(length).map((_, i) => i * 7 + 3)) === hash),
     golden: same(goldenImage(golden.manifest).data, base64(golden.pixels)),
     judgements: judgements.map(judged),
+    masks: dense.masks.map(mask),
+    boxes: dense.boxes.map(boxes),
     clocks: clocks.map(([inference, step]) => inferencesPerSample(inference, step)),
   };
 });

@@ -22,13 +22,15 @@ from benchmarks.devices.browser.reception import Reception
 from mobilevit_edge.formats.bundle import Bundle, golden_image, manifest_to_json, read_bundle
 from mobilevit_edge.formats.report import LatencyRow, Report
 from mobilevit_edge.input_contract import contract_of
-from mobilevit_edge.web.site import SiteContent, SiteFile, make_site
-from tests.support.browsers import TOKEN, as_json, found_by
+from mobilevit_edge.web.site import MEDIA_TYPES, SiteContent, SiteFile, make_site
+from tests.support.browsers import SCRIPTS, TOKEN, as_json, found_by
 from tests.support.dense_vectors import box_cases, mask_cases
 from tools.make_vectors import answer_cases, preprocessing_cases
 
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 browsers = pytest.mark.parametrize("browser", BROWSER_NAMES)
+CODE = MEDIA_TYPES[".js"]
+DENSE = SCRIPTS / "dense.js"
 BLOCKS = (0, 1, 55, 56, 63, 64, 65, 119, 120, 1000)
 
 
@@ -72,6 +74,7 @@ def judgements(bundle: Bundle) -> list[tuple[dict[str, Any], bool]]:
 def test_modules_compute_what_python_computes(bundle: Bundle, browser: BrowserName) -> None:
     judged = judgements(bundle)
     pixels = golden_image(bundle.manifest.golden, bundle.manifest.model.image_size)
+    masks = list(mask_cases())
     vectors = {
         "preprocessing": list(preprocessing_cases()),
         "answers": list(answer_cases()),
@@ -89,9 +92,11 @@ def test_modules_compute_what_python_computes(bundle: Bundle, browser: BrowserNa
         "judgements": [case for case, _ in judged],
         # Milliseconds of an inference, and of the clock's step.
         "clocks": [(5, 0.005), (20, 0.1), (20, 1), (0.4, 1)],
+        "dense": {"masks": masks, "boxes": list(box_cases())},
     }
     files = make_site({"small": bundle}, SiteContent())
-    found = found_by(browser, {**files, "vectors.json": as_json(vectors)}, "vectors.js")
+    site = {**files, "vectors.json": as_json(vectors), "dense.js": SiteFile(CODE, DENSE)}
+    found = found_by(browser, site, "vectors.js")
     assert len(found["preprocessing"]) == 180
     assert all(found["preprocessing"])
     assert all(found["answers"])
@@ -99,16 +104,8 @@ def test_modules_compute_what_python_computes(bundle: Bundle, browser: BrowserNa
     assert found["golden"]
     assert found["judgements"] == [passes for _, passes in judged]
     assert found["clocks"] == [1, 1, 5, 100]
-
-
-@browsers
-def test_masks_and_boxes_are_those_that_python_makes(browser: BrowserName) -> None:
-    vectors = {"masks": list(mask_cases()), "boxes": list(box_cases())}
-    site = {**make_site({}, SiteContent()), "vectors.json": as_json(vectors)}
-    found = found_by(browser, site, "dense.js")
-    assert len(found["masks"]) == 50
     # No random logits of these vectors are so near each other that the order of a sum decides.
-    assert [case["tied"] for case in vectors["masks"]] == [0] * 50
+    assert [case["tied"] for case in masks] == [0] * 50
     assert found["masks"] == [0] * 50
     assert found["boxes"] == [True] * 10
 
