@@ -42,6 +42,9 @@ OPSET: Final = 17
 MAPS: Final = ((4, 4), (1, 1))
 RATIOS: Final = ((2, 3), (2,))
 _ANSWERED: Final = 8
+_SURE: Final = 20
+"""One of so many boxes may be of an object."""
+_BACKGROUND: Final = 8
 _TOLERANCE: Final = 1e-3
 
 
@@ -110,11 +113,13 @@ def dense_models(size: tuple[int, int]) -> Iterator[tuple[str, DenseModel]]:
 
 
 def _decoded() -> DenseModel:
-    """Boxes at random, whose probabilities are moved by the image's mean color."""
+    """Boxes at random, few of them sure; the image's mean color moves their probabilities."""
     rng = np.random.default_rng(5)
     corners = rng.uniform(-0.2, 0.8, (1, ROWS, 2))
     boxes = np.concatenate((corners, corners + rng.uniform(0.05, 0.6, (1, ROWS, 2))), axis=-1)
     columns = 4 + len(CLASSES)
+    logits = rng.normal(0, 2, (1, ROWS, len(CLASSES))).astype(np.float32)
+    logits[..., 0] += np.where(np.arange(ROWS) % _SURE, _BACKGROUND, 0)
     nodes = (
         helper.make_node("GlobalAveragePool", ["means"], ["pooled"]),
         # [1, classes, 1, 1] -> [1, 1, classes]
@@ -125,7 +130,7 @@ def _decoded() -> DenseModel:
     )
     constants: dict[str, Array] = {
         "row": np.array([1, 1, len(CLASSES)], np.int64),
-        "logits": rng.normal(0, 2, (1, ROWS, len(CLASSES))).astype(np.float32),
+        "logits": logits,
         "boxes": boxes.astype(np.float32),
     }
     return DenseModel(box_head("decoded", BOXES), (1, ROWS, columns), nodes, constants)

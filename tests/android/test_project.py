@@ -9,9 +9,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
 from tools.android.apk import ANDROID_NAMES, merged_manifest
 from tools.android.build import APP
+from tools.android.check import keep_pictures
 
 MAIN = APP / "app" / "src" / "main"
 MODULES = sorted(path.parent for path in APP.glob("*/build.gradle.kts"))
@@ -161,3 +163,24 @@ def test_every_version_that_is_pinned_says_why() -> None:
     for pinned in ("agp", "minSdk", "onnxruntime", "executorch", "json"):
         (at,) = [number for number, line in enumerate(lines) if line.startswith(f"{pinned} = ")]
         assert lines[at - 1].startswith("#"), pinned
+
+
+def test_the_readme_shows_what_a_test_has_drawn_and_says_so() -> None:
+    text = (APP / "README.md").read_text("utf-8")
+    shown = re.findall(r"!\[[^\]]{20,}\]\(([^)]+)\)", text)
+    assert [APP / name for name in shown] == sorted((APP / "pictures").iterdir(), reverse=True)
+    assert "a test has drawn them" in text
+    for name in shown:
+        assert (APP / name).stat().st_size < 100_000
+        with Image.open(APP / name) as picture:
+            assert picture.width < 1000
+
+
+def test_pictures_are_kept_as_small_files(tmp_path: Path) -> None:
+    drawn, kept = tmp_path / "drawn", tmp_path / "kept"
+    drawn.mkdir()
+    Image.new("RGB", (40, 30), "#1B5E9B").save(drawn / "a.png")
+    keep_pictures(drawn, kept)
+    (picture,) = kept.iterdir()
+    with Image.open(picture) as opened:
+        assert (picture.name, opened.format, opened.size) == ("a.webp", "WEBP", (40, 30))

@@ -65,6 +65,9 @@ public struct ClassColor: Hashable, Sendable {
         (self.red, self.green, self.blue) = (red, green, blue)
     }
 
-    /// Whether dark letters are read better on it than light ones: by ITU-R BT.601.
-    public var isBright: Bool { 299 * Int(red) + 587 * Int(green) + 114 * Int(blue) > 128_000 }
+    /// Whether dark letters are read better on it than light ones: by WCAG's luminance, with squares for its curve.
+    public var isBright: Bool {
+        let parts = [red, green, blue].map { Double($0) / 255 }
+        return 0.2126 * parts[0] * parts[0] + 0.7152 * parts[1] * parts[1] + 0.0722 * parts[2] * parts[2] > 0.2
+    }
 }

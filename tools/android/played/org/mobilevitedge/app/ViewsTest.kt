@@ -78,6 +78,16 @@ class ViewsTest {
     }
 
     @Test
+    fun `names can be read on any class's color`() {
+        val steps = (0..255 step 15).toList()
+        val worst = steps.minOf { red -> steps.minOf { green -> steps.minOf { blue ->
+            val color = Color(red, green, blue).rgb
+            contrast(color, if (Overlay.isBright(color)) Color.BLACK.rgb else Color.WHITE.rgb)
+        } } }
+        assertTrue(worst >= 4, "$worst")
+    }
+
+    @Test
     fun `a long name ends before the share, and twenty rows have room`() {
         for (color in listOf(null, 0x3366FF)) {
             val view = AnswerView(light.context, AnswerView.LEGEND).apply { show(rows(AnswerView.LEGEND, color)) }
@@ -169,13 +179,12 @@ class ViewsTest {
         val photo = JSONObject(File(vectors, "photo.json").readText())
         val pixels = Pixels(photo.getInt("width"), photo.getInt("height"), Base64.getDecoder().decode(photo.getString("rgb")))
         pictures.mkdirs()
-        for ((bundle, theme) in listOf(Pair("bundle", "light"), Pair("dense/full_logits", "light"), Pair("dense/decoded", "dark"))) {
-            val folder = File(vectors, bundle)
-            val found = Recognizer.open(BundleStore(folder.parentFile).open(folder.name)) { OnnxClassifier(it, threads = 1) }.use {
+        for ((name, theme) in listOf(Pair("full_logits", "light"), Pair("decoded", "dark"))) {
+            val found = Recognizer.open(BundleStore(File(vectors, "dense")).open(name)) { OnnxClassifier(it, threads = 1) }.use {
                 it.show(it.recognize(pixels).finding, AnswerView.LEAST)
             }
             assertTrue(found.rows.isNotEmpty())
-            val file = File(pictures, "${folder.name}-$theme.png")
+            val file = File(pictures, "$name-$theme.png")
             ImageIO.write(beside(pixels, found, themes.getValue(theme)), "png", file)
             assertTrue(file.length() > 10_000)
         }

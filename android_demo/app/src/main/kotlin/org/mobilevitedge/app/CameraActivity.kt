@@ -47,6 +47,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
     private var id: String? = null
     private var feed: CameraFeed? = null
     private var isLost = false
+    private var turnedBy = 0
 
     /** Counts cameras and ways to hold the phone: what was found in an earlier one's picture is not of this one. */
     @Volatile
@@ -190,7 +191,8 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
             // The system mirrors what a front camera shows, and not the frames that it gives.
             overlayView.isMirrored = opened.isFront
             fit(opened)
-            opened.open(texture, displayDegrees())
+            turnedBy = displayDegrees()
+            opened.open(texture, turnedBy)
         } catch (error: CameraAccessException) {
             lose(error.message ?: getString(R.string.no_camera))
         }
@@ -217,8 +219,12 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
 
     private fun turn() {
         feed?.let {
-            it.turn(displayDegrees())
+            val degrees = displayDegrees()
+            it.turn(degrees)
             fit(it)
+            // Displays change in other ways too, such as their rate.
+            if (degrees == turnedBy) return
+            turnedBy = degrees
             view++
             overlayView.show(null)
         }

@@ -33,13 +33,12 @@ class Overlay(val width: Int, val height: Int, val mask: IntArray?, val boxes: L
         /** Of boxes that are drawn. */
         const val MOST = 100
 
-        /** Whether dark letters are read better on a color than light ones. */
-        fun isBright(color: Int): Boolean = BRIGHTNESS_OF_RED * (color shr 16 and 0xff) + BRIGHTNESS_OF_GREEN * (color shr 8 and 0xff) + BRIGHTNESS_OF_BLUE * (color and 0xff) > BRIGHT
+        /** Whether dark letters are read better on a color than light ones: by WCAG's luminance, with squares for its curve. */
+        fun isBright(color: Int): Boolean {
+            val (red, green, blue) = listOf(color shr 16, color shr 8, color).map { (it and 0xff) / 255.0 }
+            return 0.2126 * red * red + 0.7152 * green * green + 0.0722 * blue * blue > BRIGHT
+        }
 
-        // In thousandths, by ITU-R BT.601.
-        private const val BRIGHTNESS_OF_RED = 299
-        private const val BRIGHTNESS_OF_GREEN = 587
-        private const val BRIGHTNESS_OF_BLUE = 114
-        private const val BRIGHT = 128_000
+        private const val BRIGHT = 0.2
     }
 }

@@ -5,7 +5,6 @@ internal object HeadReader {
     private const val MOST_PARTS = 16
     private const val MOST_COLORS = 100_000
     private const val MOST_ROWS = 1_000_000
-    private const val BOX_VALUES = 4
     private const val LARGEST_STRIDE = 64
     private val UNIT = 0.0..1.0
     private val COUNTS = 1..100_000
@@ -61,7 +60,7 @@ internal object HeadReader {
         val rows = maps.zip(ratios).sumOf { (map, ratio) -> map[0].toLong() * map[1] * (2 + 2 * ratio.size) }
         output.oneOf("dtype", "float32")
         val shape = output.ints("shape", 3, 1..MOST_ROWS)
-        if (maps.isEmpty() || maps.size != ratios.size || shape[1]?.toLong() != rows || shape[2] != BOX_VALUES + model.outputs) throw misfit()
+        if (maps.isEmpty() || maps.size != ratios.size || shape[1]?.toLong() != rows || shape[2] != Boxes.VALUES + model.outputs) throw misfit()
         val candidates = rules.int("candidates", COUNTS)
         if (candidates > MOST_CANDIDATES) {
             throw BundleException("manifest: head/boxes compares $candidates boxes of a class with each other, this app at most $MOST_CANDIDATES")
