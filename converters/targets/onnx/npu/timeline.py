@@ -112,7 +112,7 @@ def _node_names(graph: bytes) -> dict[int, str]:
 def _title(event: Mapping[str, Any], names: Mapping[int, str]) -> str:
     node = names.get(int(event["args"]["id"], 16) & _ID_BITS)
     kernel = _KERNEL.search(event["name"])
-    return node or (kernel[1] if kernel else event["name"])
+    return node or (kernel[1] if kernel else str(event["name"]).removeprefix("q::*"))
 
 
 def _stretches(events: Sequence[Mapping[str, Any]]) -> list[tuple[list[int], int]]:
