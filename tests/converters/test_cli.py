@@ -61,7 +61,7 @@ def refused(finished: Finished, code: int, *phrases: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "phrases"),
     [
-        ((), ("--target", "--weights", "--list")),
+        (("--raw-input",), ("--target", "--weights", "--list")),
         (("--weights", "random"), ("--target",)),
         (ONNX, ("--weights",)),
         (("--target", "tflite", "--weights", "random"), ("tflite", "coreml", "onnx")),

@@ -39,6 +39,7 @@ _PAGES: Final = {
     ROOT / "CHANGELOG.md": DOCS / "changelog.md",
     ROOT / "android_demo" / "README.md": DOCS / "howto" / "android_app.md",
     ROOT / "ios_demo" / "README.md": DOCS / "howto" / "ios_app.md",
+    ROOT / "mobilevit_edge" / "data" / "LICENSES.md": DOCS / "licenses.md",
 }
 """Documents that lie elsewhere, and the pages that show them."""
 _GENERATED: Final = re.compile(r"<!-- generated: ([a-z ]+) -->")
