@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converters.targets.onnx.npu.timeline import IDLE, _stretches, kind_of, read_timeline
@@ -38,6 +38,7 @@ def test_the_operator_stands_in_the_nodes_name(title: str, kind: str) -> None:
     assert kind_of(title) == kind
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 50), st.integers(1, 50), st.booleans()), min_size=1, max_size=12
