@@ -11,8 +11,8 @@ android {
         applicationId = "org.mobilevitedge.app"
         minSdk = libs.versions.minSdk.get().toInt()
         targetSdk = libs.versions.compileSdk.get().toInt()
-        versionCode = 1
-        versionName = "0.1.0"
+        versionCode = 2
+        versionName = "0.2.0"
         ndk {
             // What both runtimes have, of phones and emulators.
             abiFilters += listOf("arm64-v8a", "x86_64")

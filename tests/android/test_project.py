@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+import mobilevit_edge
 from tools.android.apk import ANDROID_NAMES, merged_manifest
 from tools.android.build import APP
 from tools.android.check import keep_pictures
@@ -148,6 +149,10 @@ def test_reports_and_manifests_are_read_by_androids_own_parser_in_tests_too() ->
     core = script(APP / "core")
     assert "compileOnly(libs.json)" in core
     assert "testImplementation(libs.json)" in core
+
+
+def test_the_app_has_the_packages_version() -> None:
+    assert f'versionName = "{mobilevit_edge.__version__}"' in script(APP / "app")
 
 
 def test_every_module_is_part_of_the_project() -> None:

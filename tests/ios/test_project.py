@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
+import mobilevit_edge
 from tools.ios import icon
 
 DEMO = Path(__file__).parents[2] / "ios_demo"
@@ -27,6 +28,7 @@ def test_the_project_names_what_is_there() -> None:
     settings = target["settings"]["base"]
     assert (DEMO / settings["INFOPLIST_FILE"]).is_file()
     assert settings["PRODUCT_BUNDLE_IDENTIFIER"] == "org.mobilevitedge.app"
+    assert settings["MARKETING_VERSION"] == mobilevit_edge.__version__
 
 
 def test_the_camera_is_explained_and_nothing_is_collected() -> None:
