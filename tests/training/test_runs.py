@@ -439,4 +439,4 @@ def test_a_missing_package_is_named(
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     assert train(images, *QUICK, "--output", tmp_path / "run") == 3
-    assert "pip install 'mobilevit-edge[train]'" in capsys.readouterr().err
+    assert "pip install 'mobilevit-edge[report]'" in capsys.readouterr().err

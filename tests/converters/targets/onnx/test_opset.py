@@ -36,4 +36,4 @@ def test_an_opset_that_the_graph_does_not_fit_is_refused_with_the_reason(
 def test_the_opset_belongs_to_onnx(export: Command, checkpoint: Checkpoints) -> None:
     finished = export("--target", "coreml", "--weights", checkpoint("v1"), "--opset", "17")
     assert finished.code == 2
-    assert "--unit and --opset belong to --target onnx" in finished.err
+    assert "--unit, --soc and --opset belong to --target onnx" in finished.err
