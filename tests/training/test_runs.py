@@ -435,7 +435,7 @@ def test_a_missing_package_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name in ("session", "trainer", "figures"):
-        monkeypatch.delitem(sys.modules, f"mobilevit_edge.training.{name}")
+        monkeypatch.delitem(sys.modules, f"mobilevit_edge.training.{name}", raising=False)
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     assert train(images, *QUICK, "--output", tmp_path / "run") == 3
