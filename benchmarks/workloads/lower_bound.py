@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mobilevit_edge.models.blocks import MapBlock, TokenBlock
 from mobilevit_edge.models.layers import ConvNormAct, InvertedResidual
 from mobilevit_edge.models.network import MobileViT
-from mobilevit_edge.specs import HEADS, PATCH
+from mobilevit_edge.specs import HEADS, PATCH, PHASES
 
 
 def _plain_conv(module: ConvNormAct) -> nn.Module:
@@ -183,7 +183,7 @@ def lower_bound_inputs(model: MobileViT, image_size: int) -> tuple[Tensor, ...]:
         stride *= stage.stride
         if stage.block is not None and stage.block.layout == "tokens":
             tokens = (image_size // stride // PATCH) ** 2
-            flat, head_dim = PATCH * PATCH * HEADS, stage.block.dim // HEADS
+            flat, head_dim = PHASES * HEADS, stage.block.dim // HEADS
             shapes = ((tokens, head_dim), (head_dim, tokens), (tokens, head_dim))
             # Small values: products in a chain must not overflow.
             inputs += [0.1 * torch.rand(flat, *shape) for shape in shapes]

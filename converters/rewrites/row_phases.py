@@ -66,9 +66,8 @@ class RowFoldTokens(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         bp, n, d = x.shape
-        p = PHASES
         # [B * 4, N, d] -> [B, 4, N, d] -> [B, H, W, d] -> [B, d, H, W]
-        return join_phases(x.reshape(bp // p, p, n, d), size).permute(0, 3, 1, 2)
+        return join_phases(x.reshape(bp // PHASES, PHASES, n, d), size).permute(0, 3, 1, 2)
 
 
 _FORMS = (

@@ -134,9 +134,8 @@ class FoldTokens(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         bp, n, d = x.shape
-        p = PHASES
         # [B * P, N, d] -> [B, P, N, d] -> [B, d, P, N]
-        patches = x.reshape(bp // p, p, n, d).permute(0, 3, 1, 2)
+        patches = x.reshape(bp // PHASES, PHASES, n, d).permute(0, 3, 1, 2)
         return fold_patches(patches, PATCH, size)
 
 

@@ -36,9 +36,7 @@ class Refuses(Protocol):
 @pytest.fixture(scope="session")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good bundle; not to be changed."""
-    folder = tmp_path_factory.mktemp("good")
-    write_bundle(folder)
-    return folder
+    return write_bundle(tmp_path_factory.mktemp("good"))
 
 
 @pytest.fixture

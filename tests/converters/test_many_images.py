@@ -27,10 +27,7 @@ COLORS = ("red", "green", "blue", "maroon", "lime", "navy", "gold")
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A bundle in the place of an exported one."""
-    folder = tmp_path / "bundle"
-    folder.mkdir()
-    write_bundle(folder)
-    return folder
+    return write_bundle(tmp_path / "bundle")
 
 
 @pytest.fixture
@@ -95,9 +92,7 @@ def test_a_batch_is_filled_with_different_photos_and_answers_as_single_ones(
         batches.append(x)
         return np.asarray(np.mean(x, (2, 3)), np.float32)
 
-    folder = tmp_path / "three"
-    folder.mkdir()
-    write_bundle(folder, batch=3)
+    folder = write_bundle(tmp_path / "three", batch=3)
     three = Classifier(read_bundle(folder), LoadedModel(run, "test"))
     batches.clear()
     single = Classifier(read_bundle(bundle)).classify(photos[:count], 3)

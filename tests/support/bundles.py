@@ -27,11 +27,13 @@ SIDE: Final = 64
 LABELS: Final = ("red", "green", "blue")
 
 
-def write_bundle(folder: Path, batch: int = 1) -> None:
-    """Make the bundle, for ``batch`` images per call, in an empty folder."""
+def write_bundle(folder: Path, batch: int = 1) -> Path:
+    """Make the bundle, for ``batch`` images per call, in a folder that is empty or yet to be."""
+    folder.mkdir(exist_ok=True)
     (folder / "model.onnx").write_bytes(_model(batch).SerializeToString())
     (folder / "labels.txt").write_text("\n".join(LABELS) + "\n")
     (folder / "manifest.json").write_text(_manifest(folder, batch), encoding="utf-8")
+    return folder
 
 
 def rewrite(folder: Path, **changes: Any) -> None:

@@ -48,10 +48,7 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCompiler:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    folder = tmp_path / "bundle"
-    folder.mkdir()
-    write_bundle(folder)
-    return folder
+    return write_bundle(tmp_path / "bundle")
 
 
 @pytest.fixture
