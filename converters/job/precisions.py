@@ -59,7 +59,7 @@ class PrecisionSpec:
 
 _SAME_QUANTIZED_ARTIFACT: Final = 0.1
 """int8 kernels of two processors round ties and scales differently: up to 0.063 between x86 and ARM
-with random weights (docs/arm.md)."""
+with random weights (docs/measurements/arm.md)."""
 
 _NPU_PRECISIONS: Final[tuple[Precision, ...]] = ("w8a16", "w8a8", "mixed")
 

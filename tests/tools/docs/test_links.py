@@ -12,16 +12,17 @@ import pytest
 from tools.docs.links import relinked, targets
 from tools.docs.site import DOCS, ROOT, filled_in
 
-PAGES = sorted(
-    ROOT / line
-    for line in subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    if (ROOT / line).exists()
+
+def repository_files(*patterns: str) -> list[Path]:
+    """What git has of them, or will have."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return sorted(ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file())
+
+
+PAGES = repository_files("*.md")
+CODE = repository_files(
+    *(f"*.{kind}" for kind in ("py", "js", "kt", "kts", "swift", "toml", "yml"))
 )
 
 
@@ -43,6 +44,16 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert path.resolve().is_relative_to(ROOT), f"{target} leads out of the repository"
         if heading:
             assert heading in set(headings(path)), target
+
+
+def test_the_pages_that_code_names_are_there() -> None:
+    named = {
+        (page, path.relative_to(ROOT))
+        for path in CODE
+        for page in re.findall(r"\bdocs/[\w/]+\.md\b", path.read_text("utf-8"))
+    }
+    assert len(named) > 5
+    assert not [each for each in named if not (ROOT / each[0]).exists()]
 
 
 def test_every_page_is_in_the_contents() -> None:

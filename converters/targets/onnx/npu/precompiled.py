@@ -27,7 +27,7 @@ def allowed_difference(precision: str) -> float:
     """How far the emulated unit's outputs may be from the CPU's, as a share of the largest one.
 
     It computes in fp16 whatever the file says, and comes to 0.07 on photos; where fp16 goes into
-    integers, which it often rounds to a neighbor, to 0.14 (docs/npu.md).
+    integers, which it often rounds to a neighbor, to 0.14 (docs/howto/npu.md).
     """
     return 0.25 if PRECISIONS[precision].quantized else 0.1
 
