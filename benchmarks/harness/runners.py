@@ -47,7 +47,7 @@ def runtime_of(target: str) -> Runtime:
 
 
 def import_runtime(source: Source) -> None:
-    """Load the library that :func:`load_runner` needs, and cap its threads.
+    """Load the libraries that :func:`load_runner` needs, and cap their threads.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -63,6 +63,8 @@ def import_runtime(source: Source) -> None:
     if reason is not None:
         raise UsageError(reason)
     target.import_runtime()
+    # Loaded at its first use, for the noise: no part of a model's start.
+    importlib.import_module("numpy.random")
 
 
 def load_runner(source: Source) -> Runner:
