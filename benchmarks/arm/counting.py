@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.analysis.agreement import agreement
 from benchmarks.arm.emulation import emulate
 from benchmarks.arm.processors import Processor
-from benchmarks.arm.toolchain import EMULATED_TARGETS, EmulatedTarget, Toolchain
+from benchmarks.arm.runtimes import EMULATED_TARGETS, EmulatedTarget
+from benchmarks.arm.toolchain import Toolchain
 from benchmarks.harness.machine import new_run
 from benchmarks.harness.plan import FileSource
 from benchmarks.workloads.bundles import candidates_of, inputs_of

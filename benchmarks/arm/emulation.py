@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from benchmarks.arm.machine_code import Block, count_kinds, parse_blocks
 from benchmarks.arm.processors import Processor
-from benchmarks.arm.toolchain import EmulatedTarget, Toolchain
+from benchmarks.arm.runtimes import EmulatedTarget
+from benchmarks.arm.toolchain import Toolchain
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.processes import describe_ending, run_to_end
 

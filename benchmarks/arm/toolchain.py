@@ -7,6 +7,7 @@ here. apt and pip check what they fetch against their signed or hashed indices.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -18,36 +19,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from benchmarks.arm.debian import unpack_packages
 from benchmarks.arm.processors import PROCESSORS, Processor, cpuinfo
+from benchmarks.arm.runtimes import RUNTIMES, SITE, SYSROOT, EmulatedRuntime, EmulatedTarget
 from mobilevit_edge.errors import MissingPackageError, ToolchainError
 from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.processes import run_program
 
-EmulatedTarget: TypeAlias = Literal["onnx", "executorch"]
-EMULATED_TARGETS: Final[tuple[EmulatedTarget, ...]] = ("onnx", "executorch")
 QEMU: Final = "qemu-aarch64"
 _COMPILER: Final = "aarch64-linux-gnu-g++-12"
 _HOST_PACKAGES: Final = ("qemu-user", "g++-12-aarch64-linux-gnu", "gcc")
-_SYSROOT: Final = {
+_DEBIAN_PACKAGES: Final = {
     "bookworm": ("libc6", "libgcc-s1", "libstdc++6"),
     # Only headers: the oldest suite that has them.
     "trixie": ("libonnxruntime-dev",),
 }
-_RUNTIMES: Final = ("executorch", "onnxruntime")
 _WHEELS_OF: Final = "3.11"
-"""A version of Python that both have wheels for; what is used of them does not depend on it."""
+"""A version of Python that all have wheels for; what is used of them does not depend on it."""
 _PLATFORMS: Final = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")
-_EXECUTORCH_LIBRARIES: Final = (
-    "executorch",
-    "executorch_threadpool",
-    "executorch_kernels_optimized",
-    "executorch_kernels_quantized",
-    "executorch_backend_xnnpack",
-)
-_ONNX_LIBRARY: Final = "libonnxruntime.so.1"
 _STAMP: Final = "toolchain.json"
 
 
@@ -109,7 +100,7 @@ def set_up(folder: Path, show: Callable[[str], None]) -> Toolchain:
     _require_host_tools()
     with folder_transaction(folder, _is_toolchain) as fresh:
         show("fetching Debian's arm64 libraries")
-        unpack_packages(_SYSROOT, fresh / "sysroot", "arm64")
+        unpack_packages(_DEBIAN_PACKAGES, fresh / SYSROOT, "arm64")
         show("fetching the runtimes for aarch64")
         _unpack_wheels(fresh)
         show("building the counter and the runners")
@@ -127,19 +118,26 @@ def _is_toolchain(folder: Path) -> bool:
 
 def _parts() -> dict[str, str]:
     """What the folder is made from: when any of this changes, it is made again."""
-    versions = {name: _version(name) for name in _RUNTIMES}
+    versions = {runtime.package: version for runtime, version in _installed().items()}
     sources = [path for path in _native().iterdir() if path.is_file()]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(sources)))
-    processors = hashlib.sha256(repr(PROCESSORS).encode())
-    return {**versions, "native": digest.hexdigest(), "processors": processors.hexdigest()}
+    tables = hashlib.sha256(repr((PROCESSORS, RUNTIMES)).encode())
+    return {**versions, "native": digest.hexdigest(), "tables": tables.hexdigest()}
 
 
-def _version(name: str) -> str:
-    """Version of the package on this machine, whose ARM build is emulated."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise MissingPackageError(name) from error
+def _installed() -> dict[EmulatedRuntime, str]:
+    """The runtimes on this machine, whose ARM builds are emulated, with their versions.
+
+    Raises:
+        MissingPackageError: there is none.
+    """
+    found = {}
+    for runtime in RUNTIMES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[runtime] = importlib.metadata.version(runtime.package)
+    if not found:
+        raise MissingPackageError(RUNTIMES[0].package)
+    return found
 
 
 def _native() -> Path:
@@ -164,58 +162,34 @@ def _unpack_wheels(folder: Path) -> None:
     command += ["--only-binary=:all:", "--python-version", _WHEELS_OF]
     command += [part for platform in _PLATFORMS for part in ("--platform", platform)]
     command += ["--dest", str(wheels)]
-    command += [f"{name}=={_version(name)}" for name in _RUNTIMES]
+    command += [f"{runtime.package}=={version}" for runtime, version in _installed().items()]
     run_program(command, "cannot fetch the runtimes' aarch64 wheels")
     for wheel in sorted(wheels.iterdir()):
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder / "site")
+            archive.extractall(folder / SITE)
     shutil.rmtree(wheels)
 
 
 def _build(toolchain: Toolchain) -> None:
-    folder, native = toolchain.folder, _native()
     command: list[str | Path] = ["gcc", "-O2", "-Wall", "-shared", "-fPIC"]
-    run_program(
-        [*command, "-o", toolchain.counter, native / "blocks.c"], "cannot build the counter"
-    )
-    executorch = Path("site", "executorch")
-    include = folder / executorch / "include"
-    _build_runner(
-        toolchain,
-        "executorch",
-        executorch / "lib",
-        "-Wno-deprecated-declarations",
-        f"-I{include}",
-        f"-I{include}/executorch/runtime/core/portable_type/c10",
-        "-DC10_USING_CUSTOM_GENERATED_MACROS",
-        "-Wl,--no-as-needed",
-        *(f"-l{name}" for name in _EXECUTORCH_LIBRARIES),
-    )
-    onnxruntime = Path("site", "onnxruntime", "capi")
-    (library,) = (folder / onnxruntime).glob("libonnxruntime.so.*.*")
-    # The library's own name (soname), which a wheel does not contain.
-    (folder / onnxruntime / _ONNX_LIBRARY).symlink_to(library.name)
-    _build_runner(
-        toolchain,
-        "onnx",
-        onnxruntime,
-        f"-I{folder}/sysroot/usr/include/onnxruntime",
-        # The runner's clock replaces the C library's for ONNX Runtime too.
-        "-Wl,--export-dynamic-symbol=clock_gettime",
-        f"-l:{_ONNX_LIBRARY}",
-    )
+    command += ["-o", toolchain.counter, _native() / "blocks.c"]
+    run_program(command, "cannot build the counter")
+    for runtime in _installed():
+        _build_runner(toolchain, runtime)
 
 
-def _build_runner(
-    toolchain: Toolchain, target: EmulatedTarget, libraries: Path, *arguments: str
-) -> None:
-    """Build ``<target>_runner.cpp``; ``libraries`` is a folder relative to the toolchain's."""
+def _build_runner(toolchain: Toolchain, runtime: EmulatedRuntime) -> None:
+    libraries = toolchain.folder / runtime.libraries
+    for name, pattern in runtime.links:
+        (library,) = libraries.glob(pattern)
+        (libraries / name).symlink_to(library.name)
     command: list[str | Path] = [_COMPILER, "-O2", "-std=c++17", "-Wall"]
-    command += [_native() / f"{target}_runner.cpp", "-o", toolchain.runner(target)]
-    command += [f"-L{toolchain.folder / libraries}", *arguments]
+    command += [_native() / f"{runtime.target}_runner.cpp", "-o", toolchain.runner(runtime.target)]
+    command += [f"-L{runtime.libraries}", *runtime.arguments]
     # Symbols that the libraries do not define belong to torch, which a runner does not need.
-    command += ["-Wl,--allow-shlib-undefined", f"-Wl,-rpath,$ORIGIN/{libraries}"]
-    run_program(command, f"cannot build the {target} runner")
+    command += ["-Wl,--allow-shlib-undefined", f"-Wl,-rpath,$ORIGIN/{runtime.libraries}"]
+    failure = f"cannot build the {runtime.target} runner"
+    run_program(command, failure, folder=toolchain.folder)
 
 
 def _make_roots(folder: Path) -> None:
@@ -224,12 +198,13 @@ def _make_roots(folder: Path) -> None:
         (root / "proc").mkdir(parents=True)
         (root / "proc" / "cpuinfo").write_text(cpuinfo(processor))
         for name in ("usr", "lib", "etc"):
-            (root / name).symlink_to(Path("..", "..", "sysroot", name))
+            (root / name).symlink_to(Path("..", "..", SYSROOT, name))
 
 
 def _check_runners(toolchain: Toolchain) -> None:
-    for target in EMULATED_TARGETS:
+    for runtime in _installed():
+        runner = toolchain.runner(runtime.target)
         run_program(
-            [*toolchain.emulator(PROCESSORS["cortex-a76"]), toolchain.runner(target), "--version"],
-            f"the emulated {target} runner does not start",
+            [*toolchain.emulator(PROCESSORS["cortex-a76"]), runner, "--version"],
+            f"the emulated {runtime.target} runner does not start",
         )

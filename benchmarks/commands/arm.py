@@ -16,9 +16,9 @@ def register(subparsers: Any) -> None:
     parser: ArgumentParser = subparsers.add_parser(
         "arm",
         help="count ARM instructions under emulation",
-        description="Run ONNX and ExecuTorch bundles as 64-bit ARM code under QEMU: the answers "
-        "must match this machine's (else exit code 6), and the executed instructions of one "
-        "inference are counted. A count is not a latency. The first use gathers QEMU, Debian's "
+        description="Run ONNX, ExecuTorch and LiteRT bundles as 64-bit ARM code under QEMU: the "
+        "answers must match this machine's (else exit code 6), and the executed instructions of "
+        "one inference are counted. A count is not a latency. The first use gathers QEMU, Debian's "
         "arm64 libraries and the runtimes into a cache; without bundles that is all it does.",
         examples=("mobilevit-bench arm BUNDLE --images photos/",),
     )

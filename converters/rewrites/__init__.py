@@ -26,6 +26,7 @@ from converters.rewrites import (
     norm_from_poolings,
     phase_layout,
     pixel_layout,
+    pixel_pooling,
     preprocessing_fold,
     pyramid_matrices,
     row_phases,
@@ -73,6 +74,7 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
             linear_pair_merge,
             head_as_convolution,
             early_pooling,
+            pixel_pooling,
             image_pooling_as_bias,
             pyramid_matrices,
             bounded_softmax,
@@ -93,7 +95,7 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
 """Every rewrite by name. A target names those that it applies, in its own order."""
 
 
-_OF_POOLED_HEADS: Final = ("head_as_convolution", "early_pooling")
+_OF_POOLED_HEADS: Final = ("head_as_convolution", "early_pooling", "pixel_pooling")
 _OF_HEADS: Final[Mapping[HeadName, tuple[str, ...]]] = {
     "deeplabv3": ("image_pooling_as_bias",),
     "pspnet": ("pyramid_matrices",),

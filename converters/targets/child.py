@@ -6,6 +6,7 @@ Arrays travel as ``.npy`` streams over pipes, one request and one answer at a ti
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import io
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import IO, Final
 
 import numpy as np
 
-from converters.targets.loaded import Array, Run
+from converters.targets.loaded import Array, LoadedModel, Run
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.processes import reserve_stdout, wait_for_ending
 
@@ -57,6 +58,22 @@ def serve(open_file: Callable[[Path], Run]) -> None:
         except EOFError:
             return
         write_array(answers, run(x))
+
+
+def load_in_child(worker: str, path: Path, runtime: str, package: str) -> LoadedModel:
+    """An artifact that answers from a process of its own, by way of XNNPACK.
+
+    Args:
+        worker: the module that runs there, see :func:`serve`.
+        path: the artifact.
+        runtime: what runs it.
+        package: whose version is that of the runtime.
+
+    Raises:
+        ConversionError: the runtime refuses the file, or crashes.
+    """
+    version = importlib.metadata.version(package)
+    return LoadedModel(ChildRunner(worker, path).run, f"{runtime} {version}, XNNPACK")
 
 
 class ChildRunner:

@@ -30,7 +30,7 @@ MOVES = {
 }
 """Operators that compute nothing: they are not counted."""
 
-targets = pytest.mark.parametrize("target", ["onnx", "executorch", "coreml"])
+targets = pytest.mark.parametrize("target", ["onnx", "executorch", "coreml", "litert"])
 families = pytest.mark.parametrize("family", ["v1", "v2"])
 
 

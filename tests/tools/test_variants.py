@@ -10,6 +10,7 @@ import pytest
 from torch import nn
 
 from converters.targets.base import get_target
+from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.report import LatencyRow, read_report
 from tests.support.tools import MODEL, run_tool, table_row
 from tools.studies import arm_variants, variants, vs_baseline
@@ -34,8 +35,9 @@ def check_report(report: Path, precision: str, printed: str) -> None:
     rows = [row for row in run.rows if isinstance(row, LatencyRow)]
     assert tuple(row.subject.attributes["variant"] for row in rows) == VARIANTS[precision]
     assert all(row.series[0].samples_ns for row in rows)
-    cells = table_row(printed, MODEL)
-    assert len(cells) == len(rows) + len(variants.RATIOS[precision])
+    runtime, *cells = table_row(printed, MODEL)
+    assert runtime == "onnx"
+    assert len(cells) == len(rows) + 1 + len(variants.RATIOS[precision])
     assert all(float(cell.split()[0]) > 0 for cell in cells)
 
 
@@ -96,8 +98,8 @@ def test_variants_are_counted_under_emulation(
     )
     assert finished.code == 0, finished.err
     assert table_row(finished.out, MODEL) == [
-        *("2", "5", "-", "1", "-"),
-        *("2.50", "-", "2.00", "-"),
+        *("onnx", "2", "5", "-", "1", "-", "1"),
+        *("2.50", "-", "2.00", "2.00", "-"),
     ]
     assert set(map(tuple, called.values())) == {((1, 3, SIZE, SIZE),)}
     ours, stock = (
@@ -123,6 +125,53 @@ def test_the_lower_bound_of_tokens_gets_its_queries_keys_and_values(
     shapes = {name.rsplit("-", 1)[1]: shapes for name, shapes in called.items()}
     assert shapes["ours.onnx"] == [(1, 3, SIZE, SIZE)]
     assert len(shapes["lower_bound.onnx"]) == 1 + 3 * 3
+
+
+FIGURES: dict[variants.Key, float] = {
+    ("onnx", "ours"): 5,
+    ("onnx", "reference"): 7,
+    ("onnx", "transformers"): 6,
+    ("onnx", "lower bound"): 4,
+    ("litert", "ours"): 4,
+    ("litert", "reference"): 9,
+    ("litert", "lower bound"): 3,
+}
+
+
+def test_a_runtime_has_its_own_baseline_and_the_bound_of_the_best() -> None:
+    onnx, litert = (variants.of_runtime(FIGURES, runtime) for runtime in ("onnx", "litert"))
+    assert (onnx["baseline"], litert["baseline"]) == (
+        ("onnx", "transformers"),
+        ("litert", "reference"),
+    )
+    assert onnx["lower bound"] == ("onnx", "lower bound")
+    assert onnx["best bound"] == litert["best bound"] == ("litert", "lower bound")
+    assert "transformers" not in litert
+
+
+def test_the_fastest_are_chosen_from_all_runtimes() -> None:
+    assert variants.of_all_runtimes(FIGURES) == {
+        "ours": ("litert", "ours"),
+        "baseline": ("onnx", "transformers"),
+        "best bound": ("litert", "lower bound"),
+    }
+    assert variants.of_all_runtimes({}) == {}
+
+
+def test_what_a_converter_refuses_is_left_out_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(workload: Workload, variant: str, path: Path) -> bool:
+        if variant == "reference":
+            raise ConversionError("no such operator")
+        path.touch()
+        return True
+
+    monkeypatch.setattr(variants, "write_variant", write)
+    workload = Workload(MODEL, "onnx", "fp32", SIZE)
+    found = variants.convertible_candidates(workload, ("ours", "reference"), tmp_path)
+    assert [c.row.id for c in found] == [f"{MODEL} onnx ours"]
+    assert f"{MODEL} onnx reference: no such operator" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

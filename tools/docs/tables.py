@@ -25,7 +25,7 @@ from benchmarks.output.models import published_of
 from benchmarks.output.summaries import latency_rows, series_of
 from mobilevit_edge.console import run_command
 from mobilevit_edge.files import write_atomically
-from mobilevit_edge.formats.report import read_report
+from mobilevit_edge.formats.report import InstructionRow, read_report
 from tools.command import tool_parser
 from tools.docs.markdown import table
 from tools.docs.site import DOCS, ROOT
@@ -71,6 +71,35 @@ def arm_counts(path: Path) -> str:
     return table(("row, processor", *names), rows)
 
 
+def arm_models(path: Path) -> str:
+    """A report of ``mobilevit-bench arm``: millions of instructions, a row a model.
+
+    The fewest of a precision are bold.
+    """
+    cells: dict[str, dict[str, dict[str, int]]] = {}
+    columns: dict[tuple[str, str], None] = {}
+    for row in (row for run in read_report(path).runs for row in run.rows):
+        about = row.subject
+        if isinstance(row, InstructionRow) and row.counts and about.model and about.precision:
+            columns.setdefault((about.precision, row.runtime.name))
+            of_model = cells.setdefault(about.model, {})
+            of_model.setdefault(about.precision, {})[row.runtime.name] = row.counts["all"]
+    ordered = sorted(columns, key=lambda column: column[0])
+    rows = (
+        (model, *(_marked(found.get(precision, {}), runtime) for precision, runtime in ordered))
+        for model, found in cells.items()
+    )
+    return table(("model", *(f"{runtime} {precision}" for precision, runtime in ordered)), rows)
+
+
+def _marked(counts: Mapping[str, int], name: str) -> str:
+    """A count in millions, bold where no other is smaller."""
+    if name not in counts:
+        return "-"
+    text = f"{counts[name] / _MEGA:.0f}"
+    return f"**{text}**" if counts[name] == min(counts.values()) else text
+
+
 def training_log(path: Path) -> str:
     """``log.csv`` of ``mobilevit-train``."""
     rows = list(csv.reader(io.StringIO(path.read_text("utf-8"))))
@@ -102,7 +131,12 @@ def models(path: Path) -> str:
 
 
 KINDS: Final[Mapping[str, Callable[[Path], str]]] = MappingProxyType(
-    {"arm-counts": arm_counts, "models": models, "training-log": training_log}
+    {
+        "arm-counts": arm_counts,
+        "arm-models": arm_models,
+        "models": models,
+        "training-log": training_log,
+    }
 )
 
 

@@ -24,6 +24,7 @@ from benchmarks.commands.options import model_name
 from converters.bundling.pipeline import export_bundle
 from converters.job.options import ExportOptions
 from mobilevit_edge.console import run_command
+from mobilevit_edge.formats.bundle import TARGET_NAMES
 from mobilevit_edge.preprocess import parse_image_size
 from mobilevit_edge.specs import SPECS
 from tools.command import tool_parser
@@ -42,7 +43,7 @@ def parser() -> ArgumentParser:
         metavar="MODEL",
         help="default: all",
     )
-    parser.add_argument("--target", choices=("coreml", "onnx", "executorch"), required=True)
+    parser.add_argument("--target", choices=TARGET_NAMES, required=True)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="H[xW]")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")

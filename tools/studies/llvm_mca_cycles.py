@@ -24,7 +24,7 @@ from rich.progress import track
 from benchmarks.arm.emulation import emulate
 from benchmarks.arm.machine_code import Block
 from benchmarks.arm.processors import PROCESSORS
-from benchmarks.arm.toolchain import EmulatedTarget
+from benchmarks.arm.runtimes import EmulatedTarget
 from benchmarks.output.table import Table, print_table, wide_console
 from benchmarks.workloads.bundles import inputs_of
 from mobilevit_edge.console import run_command

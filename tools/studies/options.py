@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.arm.processors import PROCESSORS
@@ -16,6 +17,17 @@ from mobilevit_edge.specs import MIN_IMAGE_SIZE
 def add_models_argument(parser: ArgumentParser) -> None:
     """``MODEL...``."""
     parser.add_argument("models", nargs="+", type=model_name, metavar="MODEL")
+
+
+def add_runtimes_argument(parser: ArgumentParser, runtimes: Sequence[str]) -> None:
+    """``--runtime``, by the names of their targets."""
+    parser.add_argument(
+        "--runtime",
+        choices=runtimes,
+        nargs="+",
+        default=list(runtimes),
+        help=f"by their targets (default {' '.join(runtimes)})",
+    )
 
 
 def add_image_size_argument(parser: ArgumentParser) -> None:

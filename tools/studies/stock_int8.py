@@ -30,6 +30,24 @@ def executorch_stock_int8(model: nn.Module, image: Tensor) -> bytes:
     return lower(program, xnnpack())
 
 
+def litert_stock_int8(model: nn.Module, image: Tensor) -> bytes:
+    """A ``.tflite`` by LiteRT's own quantizer, one scale per channel, calibrated on ``image``.
+
+    Its input and output are numbers, as those of the other two.
+    """
+    from litert_torch.quantize import pt2e_quantizer
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    from converters.targets.litert.conversion import convert_module
+
+    config = pt2e_quantizer.get_symmetric_quantization_config(is_per_channel=True)
+    quantizer = pt2e_quantizer.PT2EQuantizer().set_global(config)
+    with torch.no_grad():
+        prepared = prepare_pt2e(torch.export.export(model, (image,)).module(), quantizer)
+        prepared(image)
+        return convert_module(convert_pt2e(prepared), (image,), quantized=True)
+
+
 def onnx_stock_int8(model: nn.Module, image: Tensor) -> bytes:
     """An ONNX file by ONNX Runtime's ``quantize_static``, calibrated on ``image``."""
     import onnx

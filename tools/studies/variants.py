@@ -4,16 +4,20 @@ In fp32, the baselines are the reference model without rewrites, and transformer
 same weights; the lower bound holds the same convolutions, products and activations alone. In int8,
 the baseline is the reference model through the runtime's stock quantizer; our own fp32 export
 stands beside it, and the lower bounds in both precisions show what int8 can gain on a processor.
+
+Runtimes compute the same lower bound at different speeds: what a machine can do is that of the best
+of them, so it stands beside each runtime's own.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +30,11 @@ from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inpu
 from benchmarks.workloads.reuse import make_once, recipe
 from converters.precision.range_groups import apply_range_groups
 from converters.targets.base import get_target
+from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.formats.report import LatencyRow, Subject
 from tools.studies.reference_implementations import transformers_implementation
-from tools.studies.stock_int8 import executorch_stock_int8, onnx_stock_int8
+from tools.studies.stock_int8 import executorch_stock_int8, litert_stock_int8, onnx_stock_int8
 
 EXPERIMENT: Final = "vs baseline"
 VARIANTS: Final = {
@@ -38,12 +43,15 @@ VARIANTS: Final = {
 }
 """By precision."""
 BASELINES: Final = ("reference", "transformers")
-"""The better one of a model is its ``baseline``."""
+"""The better one of a model in a runtime is its ``baseline``."""
+_LOWER_BOUND: Final = "lower bound"
+BEST_BOUND: Final = "best bound"
+"""The lowest of all runtimes' lower bounds."""
 RATIOS: Final = {
-    "fp32": (("baseline", "ours"), ("ours", "lower bound")),
+    "fp32": (("baseline", "ours"), ("ours", "lower bound"), ("ours", BEST_BOUND)),
     "int8": (
-        *(("baseline", "ours"), ("fp32", "ours")),
-        *(("ours", "lower bound"), ("fp32 lower bound", "lower bound")),
+        *(("baseline", "ours"), ("fp32", "ours"), ("ours", "lower bound"), ("ours", BEST_BOUND)),
+        ("fp32 lower bound", "lower bound"),
     ),
 }
 """By precision: which variants are divided."""
@@ -61,9 +69,41 @@ class Workload:
     image_size: int
 
 
+Key: TypeAlias = tuple[TargetName, str]
+"""Of what was measured of a model: the runtime and the variant."""
+
+
 def columns(precision: str) -> tuple[str, ...]:
-    """The headings of a table of models: their variants, then the ratios."""
-    return ("model", *VARIANTS[precision], *(f"{a} / {b}" for a, b in RATIOS[precision]))
+    """The headings of a table of models and runtimes: the variants, then the ratios."""
+    ratios = (f"{a} / {b}" for a, b in RATIOS[precision])
+    return ("model", "runtime", *VARIANTS[precision], BEST_BOUND, *ratios)
+
+
+def of_runtime(figures: Mapping[Key, float], runtime: TargetName) -> dict[str, Key]:
+    """What stands under each heading in a runtime's line, as far as the model has it."""
+    found = {variant: key for key in figures if key[0] == runtime for variant in key[1:]}
+    return (
+        found
+        | _lowest(figures, "baseline", [found[b] for b in BASELINES if b in found])
+        | (_lowest(figures, BEST_BOUND, [key for key in figures if key[1] == _LOWER_BOUND]))
+    )
+
+
+BEST_COLUMNS: Final = ("model", "ours", "baseline", "baseline / ours", BEST_BOUND, "ours / bound")
+"""The headings of a table of models, each by its fastest runtimes."""
+
+
+def of_all_runtimes(figures: Mapping[Key, float]) -> dict[str, Key]:
+    """Our fastest, the fastest baseline and the lowest bound, whatever runs them."""
+    wanted = {"ours": ("ours",), "baseline": BASELINES, BEST_BOUND: (_LOWER_BOUND,)}
+    found: dict[str, Key] = {}
+    for heading, variants in wanted.items():
+        found |= _lowest(figures, heading, [key for key in figures if key[1] in variants])
+    return found
+
+
+def _lowest(figures: Mapping[Key, float], heading: str, keys: Sequence[Key]) -> dict[str, Key]:
+    return {heading: min(keys, key=lambda key: figures[key])} if keys else {}
 
 
 def candidates(workload: Workload, variants: Sequence[str], folder: Path) -> tuple[Candidate, ...]:
@@ -91,7 +131,7 @@ def candidates(workload: Workload, variants: Sequence[str], folder: Path) -> tup
             image_size=(workload.image_size, workload.image_size),
             attributes={"variant": variant},
         )
-        row_id = f"{workload.model} {variant}"
+        row_id = f"{workload.model} {workload.runtime} {variant}"
         row = LatencyRow(
             id=row_id,
             experiment=EXPERIMENT,
@@ -99,6 +139,19 @@ def candidates(workload: Workload, variants: Sequence[str], folder: Path) -> tup
             runtime=runtime_of(workload.runtime),
         )
         found.append(Candidate(row, FileSource(workload.runtime, str(path.resolve()))))
+    return tuple(found)
+
+
+def convertible_candidates(
+    workload: Workload, variants: Sequence[str], folder: Path
+) -> tuple[Candidate, ...]:
+    """As :func:`candidates`, without what the runtime's converter refuses: that is printed."""
+    found: list[Candidate] = []
+    for variant in variants:
+        try:
+            found += candidates(workload, (variant,), folder)
+        except ConversionError as error:  # noqa: PERF203  a conversion takes seconds
+            print(f"{workload.model} {workload.runtime} {variant}: {error}", file=sys.stderr)
     return tuple(found)
 
 
@@ -139,8 +192,7 @@ def _int8_artifact(workload: Workload, variant: str) -> bytes | None:
     reference = random_network(workload.model)
     images = torch.rand(_CALIBRATION_IMAGES, 3, size, size).split(1)  # type: ignore[no-untyped-call]
     if variant == "reference":
-        quantize = onnx_stock_int8 if workload.runtime == "onnx" else executorch_stock_int8
-        return quantize(reference, images[0])
+        return _STOCK_INT8[workload.runtime](reference, images[0])
     model: nn.Module = reference
     batches: list[tuple[Tensor, ...]] = [(image,) for image in images]
     if variant == "lower bound":
@@ -153,8 +205,7 @@ def _int8_artifact(workload: Workload, variant: str) -> bytes | None:
     else:
         rewrite(reference, workload.runtime, (size, size), "int8")
         apply_range_groups(reference, images)
-    quantize_ours = _quantize_onnx if workload.runtime == "onnx" else _quantize_executorch
-    return quantize_ours(model, batches)
+    return _OUR_INT8[workload.runtime](model, batches)
 
 
 def _quantize_onnx(model: nn.Module, batches: Sequence[tuple[Tensor, ...]]) -> bytes:
@@ -172,3 +223,23 @@ def _quantize_executorch(model: nn.Module, batches: Sequence[tuple[Tensor, ...]]
     from converters.targets.executorch.lowering import lower
 
     return lower(quantize_program(model, batches, ()), xnnpack_int8())
+
+
+def _quantize_litert(model: nn.Module, batches: Sequence[tuple[Tensor, ...]]) -> bytes:
+    from converters.precision.pt2e import quantized_module
+    from converters.targets.litert.conversion import convert_module
+
+    return convert_module(quantized_module(model, batches, ()), batches[0], quantized=True)
+
+
+_STOCK_INT8: Final = {
+    "onnx": onnx_stock_int8,
+    "executorch": executorch_stock_int8,
+    "litert": litert_stock_int8,
+}
+_OUR_INT8: Final = {
+    "onnx": _quantize_onnx,
+    "executorch": _quantize_executorch,
+    "litert": _quantize_litert,
+}
+"""What makes int8, by runtime."""

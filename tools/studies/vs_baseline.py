@@ -1,18 +1,19 @@
 """Latency of our exports against the baselines and against the lower bound, in turn on one core.
 
-    python -m tools.studies.vs_baseline --runtime executorch --artifacts DIR --output FILE MODEL...
+    python -m tools.studies.vs_baseline --artifacts DIR --output FILE MODEL...
     python -m tools.studies.vs_baseline --precision int8 ...
 
-:mod:`tools.studies.variants` says what is compared.
+:mod:`tools.studies.variants` says what is compared. All runtimes' variants of a model take turns.
 """
 
 from __future__ import annotations
 
-import math
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
+from typing import cast
 
 from benchmarks.analysis.comparison import compare_in_run, summarize_row
 from benchmarks.commands.measuring import measure, plan_of
@@ -22,17 +23,33 @@ from benchmarks.output.summaries import print_tables
 from benchmarks.output.table import Table
 from benchmarks.workloads.targets import MODULE_TARGETS
 from mobilevit_edge.console import run_command
+from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.formats.report import LatencyRow, Run
 from tools.command import tool_parser
-from tools.studies.options import add_image_size_argument, add_models_argument
-from tools.studies.variants import BASELINES, RATIOS, VARIANTS, Workload, candidates, columns
+from tools.studies.options import (
+    add_image_size_argument,
+    add_models_argument,
+    add_runtimes_argument,
+)
+from tools.studies.variants import (
+    BEST_BOUND,
+    BEST_COLUMNS,
+    RATIOS,
+    VARIANTS,
+    Key,
+    Workload,
+    columns,
+    convertible_candidates,
+    of_all_runtimes,
+    of_runtime,
+)
 
 
 def parser() -> ArgumentParser:
     """The options."""
     parser = tool_parser(__doc__)
     add_models_argument(parser)
-    parser.add_argument("--runtime", choices=MODULE_TARGETS, required=True)
+    add_runtimes_argument(parser, MODULE_TARGETS)
     parser.add_argument("--precision", choices=tuple(VARIANTS), default="fp32")
     parser.add_argument("--artifacts", type=Path, required=True, metavar="DIR")
     add_image_size_argument(parser)
@@ -47,45 +64,60 @@ def command(arguments: Namespace) -> None:
     arguments.artifacts.mkdir(parents=True, exist_ok=True)
     groups = []
     for name in arguments.models:
-        workload = Workload(name, arguments.runtime, precision, size)
-        groups.append(Group(name, candidates(workload, VARIANTS[precision], arguments.artifacts)))
+        workloads = [Workload(name, runtime, precision, size) for runtime in arguments.runtime]
+        found = [
+            convertible_candidates(workload, VARIANTS[precision], arguments.artifacts)
+            for workload in workloads
+        ]
+        groups.append(Group(name, tuple(chain.from_iterable(found))))
     run = measure(plan_of(arguments, groups), arguments.output, resume=arguments.resume)
-    print_tables((variants_table(run, precision, size),), run, arguments.output)
+    print_tables(variants_tables(run, precision, size), run, arguments.output)
 
 
-def variants_table(run: Run, precision: str, image_size: int) -> Table:
-    """Medians, and ratios with their intervals."""
-    models: dict[str, dict[str, LatencyRow]] = {}
+def variants_tables(run: Run, precision: str, image_size: int) -> tuple[Table, Table]:
+    """Medians, and ratios with their intervals, by runtime; then each model's fastest."""
+    models: dict[str, dict[Key, LatencyRow]] = {}
     for row in run.rows:
         assert isinstance(row, LatencyRow)
-        models.setdefault(row.subject.model or "", {})[row.subject.attributes["variant"]] = row
-    lines = []
+        about = row.subject
+        key = (cast("TargetName", about.target), about.attributes["variant"])
+        models.setdefault(about.model or "", {})[key] = row
+    title = f"{precision}, {image_size}x{image_size}, one core, medians in ms"
+    lines, best = [], []
     for name, rows in models.items():
-        medians = (_median(rows.get(variant)) for variant in VARIANTS[precision])
-        known = {**rows, "baseline": _baseline(rows)}
-        ratios = (_ratio(known.get(a), known.get(b)) for a, b in RATIOS[precision])
-        lines.append((name, *medians, *ratios))
-    return Table(
-        title=f"{precision}, {image_size}x{image_size}, one core, medians in ms",
-        columns=columns(precision),
-        rows=tuple(lines),
+        medians = {key: s.median for key, row in rows.items() if (s := summarize_row(row))}
+        for runtime in dict.fromkeys(runtime for runtime, _ in rows):
+            known = of_runtime(medians, runtime)
+            figures = (_median(medians, known.get(v)) for v in (*VARIANTS[precision], BEST_BOUND))
+            ratios = (_ratio(rows, known.get(a), known.get(b)) for a, b in RATIOS[precision])
+            lines.append((name, runtime, *figures, *ratios))
+        known = of_all_runtimes(medians)
+        ours, baseline, bound = (known.get(v) for v in ("ours", "baseline", BEST_BOUND))
+        best.append(
+            (
+                name,
+                *(_named(medians, key) for key in (ours, baseline)),
+                _ratio(rows, baseline, ours),
+                _named(medians, bound),
+                _ratio(rows, ours, bound),
+            )
+        )
+    return (
+        Table(title=title, columns=columns(precision), rows=tuple(lines)),
+        Table(title="The fastest of all runtimes", columns=BEST_COLUMNS, rows=tuple(best)),
     )
 
 
-def _baseline(rows: Mapping[str, LatencyRow]) -> LatencyRow:
-    """The faster of the baselines."""
-    found = [rows[variant] for variant in BASELINES if variant in rows]
-    medians = {row.id: summary.median for row in found if (summary := summarize_row(row))}
-    return min(found, key=lambda row: medians.get(row.id, math.inf))
+def _median(medians: Mapping[Key, float], key: Key | None) -> str:
+    return f"{medians[key] / 1e6:.2f}" if key else "-"
 
 
-def _median(row: LatencyRow | None) -> str:
-    summary = summarize_row(row) if row else None
-    return f"{summary.median / 1e6:.2f}" if summary else "-"
+def _named(medians: Mapping[Key, float], key: Key | None) -> str:
+    return f"{_median(medians, key)} ({' '.join(key)})" if key else "-"
 
 
-def _ratio(a: LatencyRow | None, b: LatencyRow | None) -> str:
-    ratio = compare_in_run(a, b) if a and b else None
+def _ratio(rows: Mapping[Key, LatencyRow], a: Key | None, b: Key | None) -> str:
+    ratio = compare_in_run(rows[a], rows[b]) if a and b else None
     return f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" if ratio else "-"
 
 

@@ -15,6 +15,7 @@ from converters.targets.base import (
     Target,
     TargetInfo,
 )
+from converters.targets.child import load_in_child
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from mobilevit_edge.errors import UsageError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from converters.job.wrapping import ExportableModel
     from converters.precision.apply import PrecisionPlan
 
+_WORKER: Final = "converters.targets.executorch.worker"
 _XNNPACK: Final = "xnnpack"
 _UNRUN_PRECISIONS: Final = ("fp32", "fp16")
 """What delegates can be lowered for whose runtime exists only on devices."""
@@ -129,9 +131,7 @@ class ExecuTorchTarget(Target):
 
     def load(self, path: Path) -> LoadedModel:
         """A ``.pte`` file in a child process, since a native runtime may crash."""
-        from converters.targets.executorch.runtime import load
-
-        return load(path)
+        return load_in_child(_WORKER, path, "executorch", "executorch")
 
     def platforms(self, options: ExportOptions) -> tuple[Platform, ...]:
         """Not with the Core ML delegate: the Android app has no such thing."""

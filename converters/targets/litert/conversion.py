@@ -70,14 +70,23 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
     path.write_bytes(with_labels(pack(model), job))
 
 
-def convert_module(module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
+def convert_module(
+    module: nn.Module, inputs: tuple[Tensor, ...], *, quantized: bool = False
+) -> bytes:
     """Any module, in eval mode, with its arguments numbered.
+
+    Args:
+        module: its graph has quantizations in it where it is ``quantized``.
+        inputs: to trace it with.
+        quantized: whether the file computes in int8; it takes and gives numbers all the same.
 
     Raises:
         ConversionError: torch or litert_torch refuse the module.
     """
     named = {f"input_{index}": x for index, x in enumerate(inputs)}
-    return _convert(module, _MODULE_SIGNATURE, named, "output", quantized=False)
+    model = unpack(_convert(module, _MODULE_SIGNATURE, named, "output", quantized=quantized))
+    give_plain_types(model)
+    return pack(model)
 
 
 def _quantized(module: ExportableModel, plan: PrecisionPlan) -> nn.Module:

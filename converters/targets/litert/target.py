@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from converters.job.options import ExportOptions
 from converters.progress import Progress
 from converters.targets.base import Fp16By, Target, TargetInfo
+from converters.targets.child import load_in_child
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from mobilevit_edge.errors import UsageError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from converters.job.wrapping import ExportableModel
     from converters.precision.apply import PrecisionPlan
 
+_WORKER: Final = "converters.targets.litert.worker"
 _FOR_TOKENS: Final = (
     "batch_norm_fold",
     "norm_affine_fold",
@@ -37,6 +39,7 @@ _FOR_MAPS: Final = (
     "pixel_layout",
     "linear_pair_merge",
     "head_as_convolution",
+    "pixel_pooling",
 )
 
 
@@ -101,9 +104,7 @@ class LiteRTTarget(Target):
 
     def load(self, path: Path) -> LoadedModel:
         """A ``.tflite`` file in a child process, since a native runtime may crash."""
-        from converters.targets.litert.runtime import load
-
-        return load(path)
+        return load_in_child(_WORKER, path, "LiteRT", "ai-edge-litert")
 
     def import_runtime(self) -> None:
         """LiteRT's interpreter."""
@@ -116,8 +117,10 @@ class LiteRTTarget(Target):
         return LiteRTSession(path)
 
     def profile(self, path: Path, inferences: int) -> Profile:
-        """Nothing: LiteRT's Python package has no profiler, and says so."""
-        return Profile("LiteRT", 0, "LiteRT's Python package has no profiler by operator", ())
+        """LiteRT's own, by way of its C API."""
+        from converters.targets.litert.profiling import profile
+
+        return profile(path, inferences)
 
 
 TARGET: Final[Target] = LiteRTTarget()

@@ -31,6 +31,8 @@ if os.environ.get("ARM_RECORD"):
         ("mobilevit_xxs", "onnx"),
         ("mobilevit_xxs", "executorch"),
         ("mobilevitv2_050", "executorch"),
+        ("mobilevit_xxs", "litert"),
+        ("mobilevitv2_050", "litert"),
     )
 PROGRAM = """
 .global _start

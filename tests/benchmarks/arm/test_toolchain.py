@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
 from benchmarks.arm import toolchain
 from benchmarks.arm.processors import PROCESSORS, cpuinfo
-from mobilevit_edge.errors import ToolchainError
+from benchmarks.arm.runtimes import RUNTIMES
+from mobilevit_edge.errors import MissingPackageError, ToolchainError
 from mobilevit_edge.processes import run_program
 from tests.support.benchmarks import bench, ignore
 
@@ -65,3 +68,26 @@ def test_a_toolchain_of_other_parts_is_not_used(
     monkeypatch.setattr(shutil, "which", lambda name: None)
     stamp.write_text(json.dumps(toolchain._parts()))
     assert toolchain.find_toolchain(tmp_path) is None
+
+
+def test_it_holds_the_runtimes_that_are_installed_and_needs_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed = {"ai-edge-litert": "2.3.0"}
+
+    def version(name: str) -> str:
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert [runtime.target for runtime in toolchain._installed()] == ["litert"]
+    assert toolchain._parts().keys() == {"ai-edge-litert", "native", "tables"}
+    installed.clear()
+    with pytest.raises(MissingPackageError, match=r"onnxruntime.*mobilevit-edge\[onnx\]"):
+        toolchain._parts()
+
+
+def test_there_is_a_runner_for_every_runtime() -> None:
+    names = {path.name for path in toolchain._native().glob("*_runner.cpp")}
+    assert names == {f"{runtime.target}_runner.cpp" for runtime in RUNTIMES}

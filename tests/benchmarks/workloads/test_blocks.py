@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.output.blocks import TOLERANCE, blocks_of, blocks_tables, part_sums
+from benchmarks.output.blocks import (
+    TOLERANCE,
+    best_bounds,
+    blocks_of,
+    blocks_tables,
+    part_sums,
+)
 from benchmarks.workloads import artifacts, blocks
 from benchmarks.workloads.blocks import EXPERIMENT, network_parts, part_run
 from mobilevit_edge.formats.report import LatencyRow, Run, Runtime, Subject, read_report
@@ -89,8 +95,33 @@ def test_the_table_gives_speed_share_and_ratio_to_the_lower_bound() -> None:
     assert stem["GFLOP/s"] == "1.3"
     assert stem["bound (ms)"] == "1.500"
     assert stem["part / bound"].startswith("2.00")
+    assert stem["best bound (ms)"] == "1.500 onnx"
+    assert stem["part / best bound"] == stem["part / bound"]
     assert [row[0] for row in table.rows] == ["whole", "stem", "layer3.1", "· local", "· fusion"]
     assert sums.rows[0][-1] == "within tolerance"
+
+
+def test_the_best_bound_is_that_of_the_runtime_that_is_fastest_at_a_part() -> None:
+    """Both take as long for the network; the second is twice as fast at what the stem needs."""
+    rows = [
+        replace(
+            row_of("stem", None, lower_bound=bound),
+            id=f"{target} {'limit ' if bound else ''}stem",
+            subject=replace(row_of("stem", None, lower_bound=bound).subject, target=target),
+            limit_row=None if bound else f"{target} limit stem",
+        )
+        for target in ("onnx", "litert")
+        for bound in (True, False)
+    ]
+    times = {"onnx limit stem": 4, "onnx stem": 6, "litert limit stem": 2, "litert stem": 5}
+    run = run_of_rows(rows, {name: [ms * MS] * 5 for name, ms in times.items()})
+    assert {part: row.id for part, row in best_bounds(run).items()} == {"stem": "litert limit stem"}
+    onnx = blocks_tables(run)[0]
+    stem = dict(zip(onnx.columns, onnx.rows[0], strict=True))
+    assert stem["bound (ms)"] == "4.000"
+    assert stem["part / bound"].startswith("1.50")
+    assert stem["best bound (ms)"] == "2.000 litert"
+    assert stem["part / best bound"].startswith("3.00")
 
 
 @pytest.mark.parametrize("lower_bound", [False, True])

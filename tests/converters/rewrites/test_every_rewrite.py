@@ -83,6 +83,7 @@ FAMILIES_OF: dict[str, tuple[Family, ...]] = {
     "linear_pair_merge": FAMILIES,
     "head_as_convolution": FAMILIES,
     "early_pooling": MAPS,
+    "pixel_pooling": MAPS,
     "bounded_softmax": TOKENS,
     "tanh_silu": FAMILIES,
     "any_size": FAMILIES,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from converters.targets.executorch.profiling import executorch_operators
+from converters.targets.litert.profiling import litert_operators
 from converters.targets.onnx.profiling import onnx_operators
 from mobilevit_edge.formats.report import OperatorTime
 
@@ -56,5 +57,24 @@ def test_executorchs_events_become_operators_without_those_that_hold_others() ->
     )
 
 
+def test_litert_events_become_operators_and_what_they_leave_of_the_call() -> None:
+    events = [
+        ("LiteRT::Run[Buffer sync]", 1, 0, 9),
+        ("Invoke", 1, 0, 100),
+        ("Sigmoid (NC)", 8, 3, 40),
+        ("Sigmoid (NC)", 8, 4, 20),
+        ("RESHAPE", 2, 5, 10),
+        ("Sigmoid (NC)", 8, 3, 41),
+        ("Invoke", 1, 0, 50),
+        ("Invoke", 32, 99, 1 << 32),
+    ]
+    assert litert_operators(events) == (
+        OperatorTime("Sigmoid (NC)", "Sigmoid (NC) #3", "", 2, 81_000),
+        OperatorTime("rest of the delegate", "Invoke", "", 2, 39_000),
+        OperatorTime("Sigmoid (NC)", "Sigmoid (NC) #4", "", 1, 20_000),
+        OperatorTime("RESHAPE", "RESHAPE #5", "", 1, 10_000),
+    )
+
+
 def test_nothing_has_no_operators() -> None:
-    assert onnx_operators([], {}, skip=1) == executorch_operators([]) == ()
+    assert onnx_operators([], {}, skip=1) == executorch_operators([]) == litert_operators([]) == ()

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from mobilevit_edge.formats.report import LatencyRow, Report, Runtime, Subject, write_report
+from benchmarks.arm.counting import run_of as counts_of
+from mobilevit_edge.formats.report import (
+    InstructionRow,
+    LatencyRow,
+    Report,
+    Runtime,
+    Subject,
+    write_report,
+)
 from tests.support.benchmarks import run_of_rows
 from tools.docs import tables
 from tools.docs.site import DOCS
@@ -48,6 +56,33 @@ def test_models_have_a_column_for_whatever_ran_them(tmp_path: Path) -> None:
         "| --- | --- | --- | --- |",
         "| mobilevit_xxs | 69.0 | 10.0 ± 0.0 | 20.0 ± 0.0 |",
         "| mobilevit_xs | 74.8 | 30.0 ± 0.0 | - |",
+    ]
+
+
+def test_the_fewest_instructions_of_a_precision_are_bold(tmp_path: Path) -> None:
+    rows = [
+        InstructionRow(
+            id=f"{model} {name} {precision}",
+            experiment="arm",
+            subject=Subject(model=model, precision=precision),
+            runtime=Runtime(name, "1.0"),
+            source="made up",
+            counts={"all": millions * 10**6} if millions else {},
+        )
+        for model, name, precision, millions in (
+            ("mobilevit_xxs", "A", "int8", 20),
+            ("mobilevit_xxs", "A", "fp32", 30),
+            ("mobilevit_xxs", "B", "fp32", 29),
+            ("mobilevit_xs", "A", "fp32", 50),
+            ("mobilevit_xs", "B", "fp32", 0),
+        )
+    ]
+    write_report(Report(1, (counts_of(rows),)), tmp_path / "report.json")
+    assert tables.arm_models(tmp_path / "report.json").splitlines() == [
+        "| model | A fp32 | B fp32 | A int8 |",
+        "| --- | --- | --- | --- |",
+        "| mobilevit_xxs | 30 | **29** | **20** |",
+        "| mobilevit_xs | **50** | - | - |",
     ]
 
 

@@ -14,7 +14,8 @@ import torch
 
 from converters.job.precisions import PRECISIONS
 from converters.targets.base import FLAT_RANK
-from converters.targets.executorch import pte, runtime
+from converters.targets.executorch import pte
+from converters.targets.executorch.target import TARGET
 from converters.targets.loaded import Array
 from mobilevit_edge.errors import ConversionError
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
@@ -37,7 +38,7 @@ print("\\n" + json.dumps({name: v[0] if len(v) == 1 else list(v) for name, v in 
 
 
 def run(bundle: Path, x: Array) -> Array:
-    return runtime.load(bundle / "model.pte").run(x)
+    return TARGET.load(bundle / "model.pte").run(x)
 
 
 def softmax(logits: Array) -> Array:
@@ -274,10 +275,10 @@ def test_a_truncated_file_is_a_conversion_error(
     path.write_bytes((program("v1_fp16") / "model.pte").read_bytes()[:length])
     # The runtime reads a file's segments late, so a long enough piece may load and then fail.
     with pytest.raises(ConversionError, match=r"model\.pte"):
-        runtime.load(path).run(np.zeros((1, 3, 64, 64), np.float32))
+        TARGET.load(path).run(np.zeros((1, 3, 64, 64), np.float32))
 
 
 def test_an_input_of_another_shape_is_a_conversion_error(program: Bundles) -> None:
-    loaded = runtime.load(program("v1_fp16") / "model.pte")
+    loaded = TARGET.load(program("v1_fp16") / "model.pte")
     with pytest.raises(ConversionError, match=r"failed on model\.pte"):
         loaded.run(np.zeros((1, 3, 96, 96), np.float32))

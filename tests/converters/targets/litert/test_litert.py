@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from converters.job.precisions import Precision
-from converters.targets.litert import inspection, runtime
+from converters.targets.litert import inspection
 from converters.targets.litert.interpreter import LiteRTSession
+from converters.targets.litert.target import TARGET
 from converters.targets.litert.weights import shrink_weights
 from converters.targets.loaded import Array
 from mobilevit_edge.errors import ConversionError
@@ -38,7 +39,7 @@ print(json.dumps([interpreter.get_signature_list(), outputs["logits"].tolist()])
 
 
 def run(bundle: Path, x: Array) -> Array:
-    return runtime.load(bundle / "model.tflite").run(x)
+    return TARGET.load(bundle / "model.tflite").run(x)
 
 
 def channels_last(x: Array) -> Array:
@@ -211,6 +212,24 @@ def test_masks_and_boxes_are_refused(export: Command, place: Path) -> None:
     assert "cannot be exported with --target litert" in finished.err
 
 
+def test_a_profile_has_every_operator_of_every_inference(flatbuffer: Bundles) -> None:
+    path = flatbuffer("v1") / "model.tflite"
+    found = TARGET.profile(path, 3)
+    assert (found.source, found.inferences) == ("LiteRT's profiler", 3)
+    assert {operator.calls for operator in found.operators} == {3}
+    convolutions = [o for o in found.operators if o.kind.startswith("Convolution")]
+    graph = inspection.read_graph(path)
+    in_file = [o for o in graph.operators if o.kind in ("CONV_2D", "DEPTHWISE_CONV_2D")]
+    # XNNPACK makes 1x1 ones fully connected.
+    assert 0 < len(convolutions) <= len(in_file)
+
+
+def test_a_profile_of_what_is_no_model_is_a_conversion_error(tmp_path: Path) -> None:
+    (tmp_path / "model.tflite").write_bytes(b"no model")
+    with pytest.raises(ConversionError, match=r"model\.tflite"):
+        TARGET.profile(tmp_path / "model.tflite", 1)
+
+
 @pytest.mark.parametrize("length", [0, 100, 20_000])
 def test_a_truncated_file_is_a_conversion_error(
     flatbuffer: Bundles, tmp_path: Path, length: int
@@ -218,10 +237,10 @@ def test_a_truncated_file_is_a_conversion_error(
     path = tmp_path / "model.tflite"
     path.write_bytes((flatbuffer("v1") / "model.tflite").read_bytes()[:length])
     with pytest.raises(ConversionError, match=r"model\.tflite"):
-        runtime.load(path)
+        TARGET.load(path)
 
 
 def test_an_input_of_another_shape_is_a_conversion_error(flatbuffer: Bundles) -> None:
-    loaded = runtime.load(flatbuffer("v1") / "model.tflite")
+    loaded = TARGET.load(flatbuffer("v1") / "model.tflite")
     with pytest.raises(ConversionError, match=r"failed on model\.tflite"):
         loaded.run(np.zeros((1, 96, 96, 3), np.float32))
