@@ -1,23 +1,31 @@
-"""Other engines that read ONNX files: one inference each, with one thread, in fp32.
+"""Other engines that read ONNX files, where they are installed: with one thread, in fp32.
 
 Their packages are no dependencies of this project: ``pip install openvino MNN``.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
 
+from benchmarks.harness.plan import Candidate, FactorySource, FileSource
+from converters.targets.base import target_to_run
 from converters.targets.loaded import Array, TensorSpec, noise_inputs
 from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.formats.report import LatencyRow, Runtime
+
+MAX_DIFFERENCE: Final = 1e-3
+"""From ONNX Runtime's answer, of the largest output: another order of sums stays a hundred times
+below, and what computes in half precision is above."""
 
 Inference: TypeAlias = Callable[[], Array]
 
@@ -26,6 +34,7 @@ Inference: TypeAlias = Callable[[], Array]
 class OnnxReader:
     """An engine that reads ONNX files; ``open`` makes one inference on the harness's noise."""
 
+    name: str
     package: str
     open: Callable[..., Inference]
 
@@ -79,13 +88,55 @@ def mnn_inference(path: str, shape: Sequence[int]) -> Inference:
     return run
 
 
-READERS: Final[Mapping[str, OnnxReader]] = MappingProxyType(
-    {
-        "OpenVINO": OnnxReader("openvino", openvino_inference),
-        "MNN": OnnxReader("MNN", mnn_inference),
-    }
+READERS: Final = (
+    OnnxReader("OpenVINO", "openvino", openvino_inference),
+    OnnxReader("MNN", "MNN", mnn_inference),
 )
-"""By name."""
+
+
+def reader_candidates(onnx: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """ONNX files that take one image, in the engines that are installed.
+
+    Without what one refuses, or answers otherwise than ONNX Runtime: that is printed.
+    """
+    readers = [reader for reader in READERS if find_spec(reader.package)]
+    found = []
+    for candidate in onnx if readers else ():
+        assert isinstance(candidate.source, FileSource)
+        path = candidate.source.path
+        loaded = target_to_run("onnx").load(Path(path))
+        assert loaded.takes is not None
+        # An open batch is of one.
+        shape = [length or 1 for length in loaded.takes]
+        expected = loaded.run(noise_image(shape))
+        for reader in readers:
+            reason = _why_not(reader, path, shape, expected)
+            if reason is None:
+                source = FactorySource(reader.factory, {"path": path, "shape": shape})
+                found.append(Candidate(_row(candidate, reader), source))
+            else:
+                print(f"{candidate.row.id} in {reader.name}: {reason}", file=sys.stderr)
+    return tuple(found)
+
+
+def _row(candidate: Candidate, reader: OnnxReader) -> LatencyRow:
+    about = replace(candidate.row.subject, target=reader.name)
+    row_id = f"{about.model} {reader.name} {about.attributes['variant']}"
+    runtime = Runtime(reader.name, importlib.metadata.version(reader.package))
+    return replace(candidate.row, id=row_id, subject=about, runtime=runtime)
+
+
+def _why_not(reader: OnnxReader, path: str, shape: Sequence[int], expected: Array) -> str | None:
+    """Why it is not measured; ``None`` where it is."""
+    try:
+        answer = reader.open(path, shape)().reshape(expected.shape)
+    # Engines' own exception types are not public.
+    except Exception as error:
+        return str(error)
+    difference = np.abs(answer - expected).max() / np.abs(expected).max()
+    if difference <= MAX_DIFFERENCE:
+        return None
+    return f"differs by {difference:.1g} of the largest output"
 
 
 def _convert_to_mnn(path: Path, converted: Path) -> None:

@@ -42,6 +42,7 @@ VARIANTS: Final = {
     "int8": ("ours", "reference", "fp32", "lower bound", "fp32 lower bound"),
 }
 """By precision."""
+OURS: Final = "ours"
 BASELINES: Final = ("reference", "transformers")
 """The better one of a model in a runtime is its ``baseline``."""
 _LOWER_BOUND: Final = "lower bound"
@@ -69,7 +70,7 @@ class Workload:
     image_size: int
 
 
-Key: TypeAlias = tuple[TargetName, str]
+Key: TypeAlias = tuple[str, str]
 """Of what was measured of a model: the runtime and the variant."""
 
 
@@ -79,7 +80,7 @@ def columns(precision: str) -> tuple[str, ...]:
     return ("model", "runtime", *VARIANTS[precision], BEST_BOUND, *ratios)
 
 
-def of_runtime(figures: Mapping[Key, float], runtime: TargetName) -> dict[str, Key]:
+def of_runtime(figures: Mapping[Key, float], runtime: str) -> dict[str, Key]:
     """What stands under each heading in a runtime's line, as far as the model has it."""
     found = {variant: key for key in figures if key[0] == runtime for variant in key[1:]}
     return (

@@ -3,22 +3,22 @@
     python -m tools.studies.vs_baseline --artifacts DIR --output FILE MODEL...
     python -m tools.studies.vs_baseline --precision int8 ...
 
-:mod:`tools.studies.variants` says what is compared. All runtimes' variants of a model take turns.
+:mod:`tools.studies.variants` says what is compared. All runtimes' variants of a model take turns,
+and in fp32 those of other engines that are installed (``pip install openvino MNN``).
 """
 
 from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import cast
 
 from benchmarks.analysis.comparison import compare_in_run, summarize_row
 from benchmarks.commands.measuring import measure, plan_of
 from benchmarks.commands.options import add_measuring_arguments, add_report_arguments
-from benchmarks.harness.plan import Group
+from benchmarks.harness.plan import Candidate, Group
 from benchmarks.output.summaries import print_tables
 from benchmarks.output.table import Table
 from benchmarks.workloads.targets import MODULE_TARGETS
@@ -26,14 +26,17 @@ from mobilevit_edge.console import run_command
 from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.formats.report import LatencyRow, Run
 from tools.command import tool_parser
+from tools.studies.onnx_readers import reader_candidates
 from tools.studies.options import (
     add_image_size_argument,
     add_models_argument,
     add_runtimes_argument,
 )
 from tools.studies.variants import (
+    BASELINES,
     BEST_BOUND,
     BEST_COLUMNS,
+    OURS,
     RATIOS,
     VARIANTS,
     Key,
@@ -65,13 +68,23 @@ def command(arguments: Namespace) -> None:
     groups = []
     for name in arguments.models:
         workloads = [Workload(name, runtime, precision, size) for runtime in arguments.runtime]
-        found = [
-            convertible_candidates(workload, VARIANTS[precision], arguments.artifacts)
+        found = {
+            workload.runtime: convertible_candidates(
+                workload, VARIANTS[precision], arguments.artifacts
+            )
             for workload in workloads
-        ]
-        groups.append(Group(name, tuple(chain.from_iterable(found))))
+        }
+        others = () if precision != "fp32" else reader_candidates(_networks(found))
+        groups.append(Group(name, (*chain.from_iterable(found.values()), *others)))
     run = measure(plan_of(arguments, groups), arguments.output, resume=arguments.resume)
     print_tables(variants_tables(run, precision, size), run, arguments.output)
+
+
+def _networks(found: Mapping[TargetName, Sequence[Candidate]]) -> list[Candidate]:
+    """The ONNX files of whole networks."""
+    variants = (OURS, *BASELINES)
+    onnx = found.get("onnx", ())
+    return [one for one in onnx if one.row.subject.attributes["variant"] in variants]
 
 
 def variants_tables(run: Run, precision: str, image_size: int) -> tuple[Table, Table]:
@@ -80,7 +93,7 @@ def variants_tables(run: Run, precision: str, image_size: int) -> tuple[Table, T
     for row in run.rows:
         assert isinstance(row, LatencyRow)
         about = row.subject
-        key = (cast("TargetName", about.target), about.attributes["variant"])
+        key = (about.target or "", about.attributes["variant"])
         models.setdefault(about.model or "", {})[key] = row
     title = f"{precision}, {image_size}x{image_size}, one core, medians in ms"
     lines, best = [], []
