@@ -321,7 +321,7 @@ def load_bundle_model(bundle: Bundle) -> LoadedModel:
         loaded = target.load(bundle.model_path)
     except ConversionError as error:
         raise BundleError(f"{bundle.path}: its model cannot be loaded: {error}") from error
-    if loaded.takes not in (None, manifest.input.shape):
+    if not loaded.fits(manifest.input.shape):
         raise BundleError(
             f"{bundle.path}: its manifest does not fit its model, which takes {loaded.takes}; "
             f"export it again"

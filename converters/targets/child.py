@@ -8,21 +8,23 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import io
+import json
 import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Protocol
 
 import numpy as np
 
-from converters.targets.loaded import Array, LoadedModel, Run
+from converters.targets.loaded import Array, LoadedModel, TensorSpec
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.processes import reserve_stdout, wait_for_ending
 
-READY: Final = b"ready\n"
+READY: Final = b"ready "
+"""A worker's first words, followed by the shape of its input and the end of the line."""
 _LENGTH_BYTES: Final = 8
 
 
@@ -43,21 +45,32 @@ def read_array(stream: IO[bytes]) -> Array:
     return np.load(buffer, allow_pickle=False)  # type: ignore[no-any-return]
 
 
-def serve(open_file: Callable[[Path], Run]) -> None:
+class Opened(Protocol):
+    """A file in its runtime."""
+
+    @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """Its inputs, in order."""
+
+    def run(self, x: Array) -> Array:
+        """The first output of one inference."""
+
+
+def serve(open_file: Callable[[Path], Opened]) -> None:
     """What a worker's process does: answer arrays from stdin on stdout until stdin ends.
 
     ``open_file`` opens the file that the command line names; what it prints goes to stderr.
     """
     answers = reserve_stdout()
-    run = open_file(Path(sys.argv[1]))
-    answers.write(READY)
+    opened = open_file(Path(sys.argv[1]))
+    answers.write(READY + json.dumps(opened.inputs[0].shape).encode() + b"\n")
     answers.flush()
     while True:
         try:
             x = read_array(sys.stdin.buffer)
         except EOFError:
             return
-        write_array(answers, run(x))
+        write_array(answers, opened.run(x))
 
 
 def load_in_child(worker: str, path: Path, runtime: str, package: str) -> LoadedModel:
@@ -73,11 +86,14 @@ def load_in_child(worker: str, path: Path, runtime: str, package: str) -> Loaded
         ConversionError: the runtime refuses the file, or crashes.
     """
     version = importlib.metadata.version(package)
-    return LoadedModel(ChildRunner(worker, path).run, f"{runtime} {version}, XNNPACK")
+    runner = ChildRunner(worker, path)
+    # Neither runtime tells an open batch from a fixed one.
+    takes = (None, *runner.takes[1:])
+    return LoadedModel(runner.run, f"{runtime} {version}, XNNPACK", takes=takes)
 
 
 class ChildRunner:
-    """A worker module serving one artifact; it ends with this object."""
+    """A worker module serving one artifact, which ``takes`` this shape; both end together."""
 
     def __init__(self, worker: str, path: Path) -> None:
         self._path = path
@@ -90,8 +106,10 @@ class ChildRunner:
         )
         self._finalizer = weakref.finalize(self, _stop, self._process, self._stderr)
         assert self._process.stdout is not None
-        if self._process.stdout.readline() != READY:
+        line = self._process.stdout.readline()
+        if not (line.startswith(READY) and line.endswith(b"\n")):
             raise ConversionError(f"the runtime cannot load {path.name}: {self._reason()}")
+        self.takes: tuple[int, ...] = tuple(json.loads(line[len(READY) :]))
 
     def run(self, x: Array) -> Array:
         """One inference.

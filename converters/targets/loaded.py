@@ -25,13 +25,22 @@ class LoadedModel:
     """An artifact that answers; ``runtime`` names what runs it, with its version.
 
     ``is_reference``: it is evaluated here in place of a runtime that exists only on devices.
-    ``takes``: the shape of its input, ``None`` for a dynamic dimension, where the runtime says it.
+    ``takes``: the shape of its input, ``None`` for a dimension that is dynamic or not told, where
+    the runtime says it.
     """
 
     run: Run
     runtime: str
     is_reference: bool = False
     takes: tuple[int | None, ...] | None = None
+
+    def fits(self, shape: Sequence[int | None]) -> bool:
+        """Whether its input can be of this shape, as far as it is known."""
+        if self.takes is None:
+            return True
+        return len(self.takes) == len(shape) and all(
+            own in (None, length) for own, length in zip(self.takes, shape, strict=True)
+        )
 
 
 @dataclass(frozen=True)

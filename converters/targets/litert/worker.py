@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converters.targets.child import serve
-from converters.targets.loaded import Run
+from converters.targets.child import Opened, serve
 
 
-def _open(path: Path) -> Run:
+def _open(path: Path) -> Opened:
     from converters.targets.litert.interpreter import LiteRTSession
 
-    return LiteRTSession(path).run
+    return LiteRTSession(path)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from pathlib import Path
 from converters.targets.child import READY, read_array, write_array
 out = sys.stdout.buffer
 def ready():
-    out.write(READY)
+    out.write(READY + b"[3, 4]\\n")
     out.flush()
 def inputs():
     while True:
@@ -72,6 +72,7 @@ X = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 def test_a_worker_answers_every_request(worker: Worker) -> None:
     runner = worker(ECHO)
+    assert runner.takes == X.shape
     for x in (X, X.astype(np.uint8), X[:0], np.float32(3)):
         answer = runner.run(np.asarray(x))
         assert answer.dtype == np.asarray(x).dtype
@@ -99,6 +100,7 @@ def test_an_array_that_is_not_contiguous_arrives_as_it_is(worker: Worker) -> Non
         ("raise RuntimeError('no such operator')", r"exit code 1 \(RuntimeError: no such op"),
         ("pass", r"exit code 0 \(no message\)"),
         ("print('not what was agreed')", r"exit code 0 \(no message\)"),
+        ("out.write(READY + b'[3,')", r"exit code 0 \(no message\)"),
         ("sys.stderr.buffer.write(b'\\xff bad'); sys.exit(2)", r"exit code 2 \(. bad\)"),
     ],
 )
@@ -218,9 +220,16 @@ def _unsafe_reset_threadpool(count):
     threads.append(count)
 def _threadpool_get_thread_count():
     return threads[-1]
+class Tensor:
+    def sizes(self):
+        return [3, 4]
+    def dtype(self):
+        return 6
 class Meta:
     def num_inputs(self):
-        return 0
+        return 1
+    def input_tensor_meta(self, index):
+        return Tensor()
 class Module:
     def method_meta(self, name):
         return Meta()
@@ -246,6 +255,7 @@ def test_native_noise_on_stdout_does_not_corrupt_answers(
     artifact.write_bytes(b"model")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
     runner = ChildRunner("converters.targets.executorch.worker", artifact)
+    assert runner.takes == X.shape
     for x in (X, X + 5):
         np.testing.assert_array_equal(runner.run(x), x * 2 + 1)
 

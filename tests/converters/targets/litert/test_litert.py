@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ import pytest
 import torch
 
 from converters.job.precisions import Precision
+from converters.targets.base import load_bundle_model
 from converters.targets.litert import inspection
 from converters.targets.litert.interpreter import LiteRTSession
 from converters.targets.litert.target import TARGET
 from converters.targets.litert.weights import shrink_weights
 from converters.targets.loaded import Array
-from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.errors import BundleError, ConversionError
+from mobilevit_edge.formats.bundle import read_bundle
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
 from tests.support.images import as_float, noise, normalized, relative_error, save_smooth
 
@@ -244,3 +247,12 @@ def test_an_input_of_another_shape_is_a_conversion_error(flatbuffer: Bundles) ->
     loaded = TARGET.load(flatbuffer("v1") / "model.tflite")
     with pytest.raises(ConversionError, match=r"failed on model\.tflite"):
         loaded.run(np.zeros((1, 96, 96, 3), np.float32))
+
+
+def test_a_manifest_of_another_size_does_not_fit(flatbuffer: Bundles) -> None:
+    bundle = read_bundle(flatbuffer("v1"))
+    manifest = bundle.manifest
+    assert load_bundle_model(bundle).takes == (None, *manifest.input.shape[1:])
+    other = replace(manifest, input=replace(manifest.input, shape=(1, 96, 96, 3)))
+    with pytest.raises(BundleError, match="does not fit its model"):
+        load_bundle_model(replace(bundle, manifest=other))
