@@ -67,10 +67,17 @@ class LiteRTTarget(Target):
             raise UsageError("--raw-input takes NHWC pixels: leave out --layout")
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
-        """By measurement: ``docs/measurements/latency.md``."""
+        """By measurement: ``docs/measurements/latency.md``.
+
+        Token layouts in fp32: ``docs/measurements/arm.md``.
+        """
         names = _FOR_TOKENS if spec.layout == "tokens" else _FOR_MAPS
-        # As a sigmoid and a product, each of which gets a scale of its own.
-        return (*names, "explicit_silu") if options.precision == "int8" else names
+        if options.precision == "int8":
+            # As a sigmoid and a product, each of which gets a scale of its own.
+            return (*names, "explicit_silu")
+        if (options.precision, spec.layout) == ("fp32", "tokens"):
+            return (*names, "tanh_silu")
+        return names
 
     def fp16_by(self, options: ExportOptions) -> Fp16By | None:
         """Nobody: the file holds weights in fp16, and what runs it chooses how to compute."""
