@@ -7,7 +7,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from xdist.remote import Producer
 
-from converters.garbage import RARE
+from converters.tracing import RARE, shared_provenance
 from mobilevit_edge.counting import Complexity, complexity
 from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
 from mobilevit_edge.specs import Attention, ModelSpec, with_attention
+from tests.support.scheduling import ByImports
 
 torch.set_num_threads(1)
 # As in an export: looking through all objects at every turn takes a tenth of the time.
@@ -87,21 +89,47 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("backend")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def translations_to_onnx_read_once(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let exports to ONNX share the parsed library of translations.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByImports:
+    """Hand out tests by file and by what they import; the option --dist has no say."""
+    return ByImports(config, log)
 
-    torch parses its five hundred functions anew for every export, a seventh of a tiny one's time.
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_exports(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the exports of a run share what torch works out anew for each of them.
+
+    Its translations to ONNX, five hundred functions to be parsed, are a seventh of a tiny export's
+    time; the list of the operators that the dispatcher knows, asked for again by every namespace,
+    a twentieth. Exports trace quickly by themselves, but single steps of them are tested as well.
     """
     if not any(item.get_closest_marker("backend") for item in request.session.items):
         yield
         return
+    from torch._export import utils
     from torch.onnx._internal.exporter import _registration as registration
 
     library: Any = vars(registration)["onnxscript_apis"]
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, shared_provenance():
         patch.setattr(library, "get_torchlib_ops", lru_cache(library.get_torchlib_ops))
+        patch.setattr(utils, "_materialize_cpp_cia_ops", _when_there_are_more(utils))
         yield
+
+
+def _when_there_are_more(utils: Any) -> Callable[[], None]:
+    """``_materialize_cpp_cia_ops``, which does its work only when operators have come."""
+    materialize = utils._materialize_cpp_cia_ops
+    known: set[int] = set()
+
+    def once() -> None:
+        found = len(
+            torch._C._dispatch_get_registrations_for_dispatch_key("CompositeImplicitAutograd")
+        )
+        if found not in known:
+            materialize()
+            known.add(found)
+
+    return once
 
 
 def deterministic_state(keys: dict[str, list[int]], gain: float = 1.5) -> dict[str, torch.Tensor]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from converters.cli import export_main, predict_main
+from converters.job.job import ExportJob
+from converters.job.wrapping import ExportableModel
+from converters.precision.apply import PrecisionPlan
+from converters.progress import Progress
 from tests.tools.docs.test_commands import command_lines
 
 ROOT = Path(__file__).parents[1]
@@ -33,21 +37,49 @@ def code(page: Path, language: str) -> str:
     return "\n".join(blocks)
 
 
-@pytest.mark.backend
-def test_the_python_runs_from_top_to_bottom(tmp_path: Path) -> None:
-    page = ROOT / "docs" / "howto" / "python.md"
-    (tmp_path / "page.py").write_text(code(README, "python") + code(page, "python"))
-    Image.new("RGB", (100, 80), (90, 140, 60)).save(tmp_path / "photo.png")
-    finished = subprocess.run(
-        [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert finished.returncode == 0, finished.stderr
-    assert "mobilevitv2_050 2e-05" in finished.stdout
-    assert finished.stdout.startswith("photo.png [('")
-    assert "palette-4bit" in finished.stdout.splitlines()[-1]
+@pytest.fixture(scope="module")
+def converted_once() -> Iterator[None]:
+    """Conversions with the same options share their result: the pages export one model often."""
+    from converters.targets.onnx import conversion
+
+    kept: dict[str, tuple[PrecisionPlan, bytes]] = {}
+    convert = conversion.convert
+
+    def once(
+        module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: Path, progress: Progress
+    ) -> PrecisionPlan:
+        options = repr(replace(job.options, output=None))
+        if options in kept:
+            plan, content = kept[options]
+            path.write_bytes(content)
+            return plan
+        plan = convert(module, job, plan, path, progress)
+        kept[options] = plan, path.read_bytes()
+        return plan
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversion, "convert", once)
+        yield
 
 
 @pytest.mark.backend
+@pytest.mark.usefixtures("converted_once")
+def test_the_python_runs_from_top_to_bottom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (100, 80), (90, 140, 60)).save("photo.png")
+    pages = (README, ROOT / "docs" / "howto" / "python.md")
+    # As a script of its own, without the names of this one.
+    exec("".join(code(page, "python") for page in pages), {"__name__": "__main__"})  # noqa: S102
+    shown = capsys.readouterr().out
+    assert "mobilevitv2_050 2e-05" in shown
+    assert shown.startswith("photo.png [('")
+    assert "palette-4bit" in shown.splitlines()[-1]
+
+
+@pytest.mark.backend
+@pytest.mark.usefixtures("converted_once")
 def test_the_first_commands_of_the_readme_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

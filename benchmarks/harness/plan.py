@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeAlias
-
-import cattrs
 
 from benchmarks.harness.code import code_digest
 from mobilevit_edge.formats.bundle import TargetName
@@ -89,6 +87,8 @@ def plan_digest(plan: MeasurementPlan) -> str:
 
     Where its files lie does not.
     """
+    import cattrs
+
     groups = tuple(
         replace(group, candidates=tuple(_without_path(c) for c in group.candidates))
         for group in plan.groups
@@ -105,11 +105,9 @@ def _without_path(candidate: Candidate) -> Candidate:
 
 def source_to_json(source: Source) -> dict[str, Any]:
     """A source as plain data."""
-    return dict(cattrs.unstructure(source))
+    return asdict(source)
 
 
 def source_from_json(content: Mapping[str, Any]) -> Source:
     """A source from :func:`source_to_json`."""
-    if "format" in content:
-        return cattrs.structure(content, FileSource)
-    return cattrs.structure(content, FactorySource)
+    return FileSource(**content) if "format" in content else FactorySource(**content)

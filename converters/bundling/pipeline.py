@@ -22,7 +22,6 @@ from converters.checks.diagnosis import Diagnosis, check_preprocessing
 from converters.checks.graph_contract import check_contract, contract_for
 from converters.checks.numerics import Reference, verify
 from converters.checks.self_test import make_golden
-from converters.garbage import rare_collections
 from converters.job.job import ExportJob
 from converters.job.options import ExportOptions, check_options
 from converters.job.source import SourceModel, load_source
@@ -30,6 +29,7 @@ from converters.job.wrapping import wrap_for_export
 from converters.precision.apply import apply_precision
 from converters.progress import Progress, no_progress
 from converters.targets.base import Target, make_job, package_versions, target_to_export
+from converters.tracing import quick_tracing
 from mobilevit_edge.counting import complexity
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.files import folder_transaction
@@ -102,7 +102,7 @@ def export_source(
         calibration = Calibration(images.images, len(images.unreadable))
     cases = list(verification_cases(job))
 
-    with folder_transaction(output, holds_only_a_bundle) as folder, rare_collections():
+    with folder_transaction(output, holds_only_a_bundle) as folder, quick_tracing():
         wrapped = wrap_for_export(job, target.rewrites(source.spec, options))
         inputs = [torch.from_numpy(job.module_input.repeated(case.pixels)) for case in cases]
         fp16_by = target.fp16_by(options)

@@ -8,26 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib import resources
-from itertools import islice
-from typing import Any, Final, Generic, TypeVar
-
-import cattrs
-import jsonschema
-from jsonschema.protocols import Validator
+from typing import Any, Generic, TypeVar
 
 from mobilevit_edge.errors import MobileViTEdgeError
 
 Content = TypeVar("Content")
-
-_MAX_MESSAGE: Final = 300
-_MAX_PROBLEMS: Final = 50
-"""Of a document, and of each list in it: a million wrong entries are as wrong as these."""
-_STANDARD: Final = jsonschema.Draft202012Validator
-_OBJECT_KEYWORDS: Final = ("additionalProperties", "propertyNames")
 
 
 @dataclass(frozen=True)
@@ -52,6 +39,8 @@ class JsonFormat(Generic[Content]):
         Raises:
             MobileViTEdgeError: ``error``, if the schema does not allow the content.
         """
+        import cattrs
+
         plain = cattrs.unstructure(content)
         text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False)
         # Tuples become lists on the way through JSON; the schema judges the JSON form.
@@ -79,6 +68,8 @@ class JsonFormat(Generic[Content]):
                 f"{self.remedy}, or update mobilevit-edge"
             )
         self._check(plain, origin)
+        import cattrs
+
         try:
             return cattrs.structure(plain, self.content)
         # A schema's numbers have no end, and Python's have one.
@@ -86,15 +77,12 @@ class JsonFormat(Generic[Content]):
             raise self.error(f"{origin} holds a number that is too large for one") from error
 
     def _check(self, plain: object, origin: str) -> None:
-        problems = islice(_validator(self.schema).iter_errors(plain), _MAX_PROBLEMS)
-        problem = jsonschema.exceptions.best_match(problems)
+        # Here, not above: a process that measures reads no document, and starts sooner without.
+        from mobilevit_edge.formats.schema_check import problem_in
+
+        problem = problem_in(plain, self.schema)
         if problem is not None:
-            where = "/".join(str(part) for part in problem.absolute_path) or "the top level"
-            message = problem.message
-            # It quotes the value, which may be the whole file.
-            if len(message) > _MAX_MESSAGE:
-                message = f"{message[:_MAX_MESSAGE]}..."
-            raise self.error(f"{origin} is not valid at {where}: {message}")
+            raise self.error(f"{origin} is not valid at {problem}")
 
 
 def _refuse_constant(name: str) -> float:
@@ -107,46 +95,3 @@ def _number(digits: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{digits:.20} is too large for a number")
     return value
-
-
-@lru_cache
-def _validator(schema: str) -> Any:
-    text = (resources.files("mobilevit_edge") / "schemas" / schema).read_text("utf-8")
-    keywords = {"items": _items, **{name: _of_object(name) for name in _OBJECT_KEYWORDS}}
-    class_ = jsonschema.validators.extend(_STANDARD, keywords)  # type: ignore[no-untyped-call]
-    return class_(json.loads(text))
-
-
-def _items(
-    validator: Validator, items: Mapping[str, Any], instance: Any, schema: Mapping[str, Any]
-) -> Iterator[jsonschema.ValidationError]:
-    """The keyword ``items``: nothing of a list that is too long, and fast for whole numbers.
-
-    A report holds up to millions of samples, for each of which jsonschema would walk through the
-    schema; that takes longer than measuring them did.
-    """
-    if not isinstance(instance, list) or len(instance) > schema.get("maxItems", len(instance)):
-        return
-    whole = items.get("type") == "integer" and items.keys() == {"type", "minimum", "maximum"}
-    if whole:
-        least, most = items["minimum"], items["maximum"]
-        if all(type(value) is int and least <= value <= most for value in instance):
-            return
-    # Everything else is judged, and worded, by jsonschema itself.
-    found = _STANDARD.VALIDATORS["items"](validator, items, instance, schema)
-    yield from islice(found, _MAX_PROBLEMS)
-
-
-def _of_object(keyword: str) -> Callable[..., Iterator[jsonschema.ValidationError]]:
-    """A keyword about an object's entries: nothing of an object that has too many."""
-
-    def judge(
-        validator: Validator, value: Any, instance: Any, schema: Mapping[str, Any]
-    ) -> Iterator[jsonschema.ValidationError]:
-        if not isinstance(instance, dict):
-            return
-        if len(instance) <= schema.get("maxProperties", len(instance)):
-            found = _STANDARD.VALIDATORS[keyword](validator, value, instance, schema)
-            yield from islice(found, _MAX_PROBLEMS)
-
-    return judge

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from mobilevit_edge.errors import BundleError, MobileViTEdgeError, ReportError
 from mobilevit_edge.formats.bundle import manifest_from_json, manifest_to_json
-from mobilevit_edge.formats.json_format import _validator
 from mobilevit_edge.formats.report import report_from_json, report_to_json
+from mobilevit_edge.formats.schema_check import _validator
 from tests.formats.schemas import read_schema
 from tests.formats.test_bundle import manifest
 from tests.formats.test_report import REPORT, run

@@ -8,6 +8,7 @@ comes last. The last map has stride 8.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
@@ -17,9 +18,11 @@ from torch import nn
 
 from converters.job.source import calibrate_batch_norm_statistics
 from converters.rewrites.base import parts_of
+from mobilevit_edge.models import network
 from mobilevit_edge.models.layers import InvertedResidual
 from mobilevit_edge.models.network import MobileViT, create_model
 from mobilevit_edge.specs import SPECS, ModelSpec, StageSpec
+from mobilevit_edge.weights import loading
 
 Family: TypeAlias = Literal["v1", "v2", "v3_tokens", "v3_maps"]
 
@@ -46,9 +49,30 @@ def tiny_spec(family: Family) -> ModelSpec:
     return shrink(SPECS[_REAL[family]])
 
 
+def lean_spec(family: Family) -> ModelSpec:
+    """One inverted residual that adds its input, one with stride, one block.
+
+    Lowering takes seconds for every block, and a converter all of its time for operators.
+    """
+    spec = tiny_spec(family)
+    first, second, _ = spec.stages  # type: ignore[misc]  # three of them
+    stages = (first, replace(second, repeats=1))
+    return replace(spec, name=f"lean_{spec.name}", stages=stages)  # type: ignore[arg-type]
+
+
 def tiny_model(family: Family, *, num_classes: int = CLASSES) -> MobileViT:
     """The tiny network of a family as :func:`calibrated_model` makes it: a fresh copy."""
     return calibrated_model(tiny_spec(family), num_classes=num_classes)
+
+
+def tiny_instead(replace_in: Callable[[object, str, object], None]) -> None:
+    """Let ``mobilevit_xxs`` be a tiny network by that name, where models are made and recognized.
+
+    ``replace_in`` is ``setattr``, or that of a :class:`pytest.MonkeyPatch`.
+    """
+    tiny = replace(tiny_spec("v1"), name="mobilevit_xxs")
+    for module in (network, loading):
+        replace_in(module, "SPECS", {**SPECS, tiny.name: tiny})
 
 
 def shrink(spec: ModelSpec) -> ModelSpec:

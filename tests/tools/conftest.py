@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from benchmarks.arm.emulation import Array, Emulated
 from benchmarks.arm.machine_code import Block
@@ -16,17 +17,30 @@ from benchmarks.arm.toolchain import Toolchain
 from benchmarks.workloads import artifacts
 from mobilevit_edge.models.network import create_model
 from tests.benchmarks.conftest import exported as exported
-from tests.support.networks import tiny_spec
+from tests.support.networks import lean_spec
+from tests.support.tools import run_tool
+from tools import make_vectors
 from tools.studies import options
 
 NOP = 0xD503201F
 Shapes: TypeAlias = list[tuple[int, ...]]
 
 
+@pytest.fixture(scope="session")
+def vectors(run_folder: Path) -> Path:
+    """What ``tools.make_vectors`` writes; the processes of a run share it."""
+    folder = run_folder / "vectors"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            finished = run_tool(make_vectors, folder)
+            assert finished.code == 0, finished.err
+    return folder
+
+
 @pytest.fixture
 def tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Studies export networks that take seconds instead of minutes."""
-    monkeypatch.setattr(artifacts, "create_model", lambda name: create_model(tiny_spec("v3_maps")))
+    monkeypatch.setattr(artifacts, "create_model", lambda name: create_model(lean_spec("v3_maps")))
 
 
 @pytest.fixture

@@ -13,17 +13,8 @@ import pytest
 
 from mobilevit_edge.formats.bundle import read_bundle
 from mobilevit_edge.head_specs import MASK_RESIZES
-from tests.support.tools import run_tool
 from tools import make_vectors
 from tools.dense_vectors import UNSURE
-
-
-@pytest.fixture(scope="module")
-def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("vectors")
-    finished = run_tool(make_vectors, folder)
-    assert finished.code == 0, finished.err
-    return folder
 
 
 def read(folder: Path, name: str) -> Any:

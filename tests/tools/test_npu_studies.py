@@ -15,7 +15,7 @@ from mobilevit_edge.models import network
 from mobilevit_edge.weights import loading
 from tests.support.images import save_smooth
 from tests.support.jobs import job_of
-from tests.support.networks import tiny_spec
+from tests.support.networks import lean_spec
 from tests.support.tools import run_tool, table_row, table_rows
 from tools.studies import npu_attention, npu_rewrites, npu_scales
 
@@ -69,7 +69,7 @@ def test_every_way_to_scale_channels_has_a_row(
 ) -> None:
     for index in range(4):
         save_smooth(tmp_path / f"{index}.png", seed=index)
-    spec = tiny_spec("v1")
+    spec = lean_spec("v1")
     for module in (network, loading):
         monkeypatch.setattr(module, "SPECS", {spec.name: spec})
     source = job_of(model=spec.name).source

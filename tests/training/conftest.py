@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from mobilevit_edge.training import cli
+from tests.support.networks import tiny_instead
 
 # Networks this small gain nothing from threads, and lose much where cores are shared.
 torch.set_num_threads(1)
@@ -44,6 +45,14 @@ def write_images(root: Path, counts: dict[str, int], seed: int = 0) -> Path:
             pixels = np.clip(np.array(color) + noise, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / name / f"{number:02d}.png")
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_network() -> Iterator[None]:
+    """What these tests train is tiny: nothing here depends on how many layers a network has."""
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_instead(patch.setattr)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mobilevit_edge.models.network import create_model
+from mobilevit_edge.specs import SPECS
 from mobilevit_edge.training.evaluate import evaluate
 from mobilevit_edge.training.learner import Learner, half_precision
 from mobilevit_edge.training.optimize import make_average, make_optimizer, rate_at
@@ -79,7 +80,7 @@ def test_the_average_follows_weights_and_statistics() -> None:
 def test_steps_learn_and_evaluation_uses_the_average() -> None:
     torch.manual_seed(0)
     recipe = Recipe(learning_rate=0.003, warmup=0.0, label_smoothing=0.0)
-    learner = Learner(create_model("mobilevit_xxs", num_classes=3), recipe, 20, ALONE)
+    learner = Learner(create_model(SPECS["mobilevit_xxs"], num_classes=3), recipe, 20, ALONE)
     losses = [learner.step(*batch(), 4) / 4 for _ in range(12)]
     assert losses[-1] < 0.6 * losses[0]
     assert not learner.averaged.training
@@ -92,7 +93,7 @@ def test_steps_learn_and_evaluation_uses_the_average() -> None:
 def test_a_state_that_an_earlier_version_saved_is_continued() -> None:
     def learner() -> Learner:
         torch.manual_seed(0)
-        return Learner(create_model("mobilevit_xxs", num_classes=3), Recipe(), 5, ALONE)
+        return Learner(create_model(SPECS["mobilevit_xxs"], num_classes=3), Recipe(), 5, ALONE)
 
     first, second = learner(), learner()
     first.step(*batch(), 4)
@@ -113,7 +114,7 @@ def test_gradients_are_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch.optim.AdamW, "step", spy)
     recipe = Recipe(gradient_norm=0.01)
-    learner = Learner(create_model("mobilevit_xxs", num_classes=3), recipe, 5, ALONE)
+    learner = Learner(create_model(SPECS["mobilevit_xxs"], num_classes=3), recipe, 5, ALONE)
     learner.step(*batch(), 4)
     assert seen == [pytest.approx(0.01, rel=1e-3)]
 

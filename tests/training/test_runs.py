@@ -37,7 +37,7 @@ from tests.training.conftest import (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def uninterrupted(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole quick run with its figures; not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
@@ -46,7 +46,7 @@ def uninterrupted(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stopped(
     images: Path, uninterrupted: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:

@@ -17,6 +17,7 @@ from mobilevit_edge.training.learner import Learner
 from mobilevit_edge.training.ranks import Ranks, joined_ranks
 from mobilevit_edge.training.recipe import Recipe
 from mobilevit_edge.training.sampler import RankSampler, Schedule, shuffled
+from tests.support.networks import tiny_instead
 from tests.training.conftest import training_command
 
 torch.set_num_threads(1)
@@ -47,6 +48,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 def main() -> None:
     """Draw an epoch and learn from a batch, each rank its part; then run the command."""
+    tiny_instead(setattr)
     with joined_ranks() as ranks:
         rank, world_size = ranks.rank, ranks.world_size
         schedule = Schedule(101, 8, ((32, 32), (64, 64)), "multi-scale", 5, world_size)

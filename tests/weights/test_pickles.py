@@ -147,13 +147,19 @@ def old_file(content: object, path: Path) -> None:
 WRITERS = [zip_file, zip_file_of_protocol_4, old_file]
 
 
+@functools.lru_cache
+def original() -> me.MobileViT:
+    return filled_model("mobilevit_xxs", num_classes=3)
+
+
 def timm_weights() -> State:
-    return named_weights(filled_model("mobilevit_xxs", num_classes=3), "timm")
+    return named_weights(original(), "timm")
 
 
 def is_original(checkpoint: me.Checkpoint) -> bool:
-    expected = filled_model("mobilevit_xxs", num_classes=3).state_dict()
-    state = me.load_model(checkpoint).state_dict()
+    expected = original().state_dict()
+    # Named: to recognize a network takes longer than to read it.
+    state = me.load_model(checkpoint, model="mobilevit_xxs").state_dict()
     return all(torch.equal(expected[key], value) for key, value in state.items())
 
 

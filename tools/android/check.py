@@ -58,16 +58,20 @@ def command(arguments: Namespace) -> None:
         toolchain = gather(arguments.cache.resolve(), show_step)
         with tempfile.TemporaryDirectory() as folder:
             build = Build(toolchain, Path(folder))
-            check(build)
+            show_step("computing the vectors in Python")
+            vectors = build.folder / "vectors"
+            run_module("tools.make_vectors", vectors)
+            check(build, vectors)
             if arguments.pictures is not None:
                 keep_pictures(pictures_of(build), arguments.pictures)
 
 
-def check(build: Build) -> None:
-    """Compile everything, and run the tests on the JVM against what Python computes."""
-    vectors, reports = build.folder / "vectors", build.folder / "reports"
-    show_step("computing the vectors in Python")
-    run_module("tools.make_vectors", vectors)
+def check(build: Build, vectors: Path) -> None:
+    """Compile everything, and run the tests on the JVM against what Python computes.
+
+    ``vectors`` is what ``tools.make_vectors`` has written.
+    """
+    reports = build.folder / "reports"
     bundled = build.folder / "assets" / "bundles" / "demo.zip"
     bundled.parent.mkdir(parents=True)
     shutil.make_archive(str(bundled.with_suffix("")), "zip", vectors / "bundle")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
 from converters.progress import Progress
-from converters.rewrites import for_head
 from converters.targets.base import FLAT_RANK, Fp16By, ManifestExtras, Target, TargetInfo
 from converters.targets.coreml.systems import (
     check_deployment_target,
@@ -84,6 +83,9 @@ class CoreMLTarget(Target):
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
         """The same ones for every export, but for heads."""
+        # Here: it loads torch, which running a file does not need.
+        from converters.rewrites import for_head
+
         return for_head(_REWRITES, spec)
 
     def fp16_by(self, options: ExportOptions) -> Fp16By | None:

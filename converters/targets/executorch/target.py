@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
 from converters.progress import Progress
-from converters.rewrites import for_head
 from converters.targets.base import (
     Fp16By,
     ManifestExtras,
@@ -86,6 +85,9 @@ class ExecuTorchTarget(Target):
 
         Token layouts in fp32: ``docs/measurements/arm.md``.
         """
+        # Here: it loads torch, which running a file does not need.
+        from converters.rewrites import for_head
+
         if (options.backend, options.precision, spec.layout) == (_XNNPACK, "fp32", "tokens"):
             return for_head((*_REWRITES, "bounded_softmax", "tanh_silu"), spec)
         return for_head((*_REWRITES, "explicit_silu"), spec)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from torch import nn
 
-from converters.garbage import rare_collections
 from converters.job.job import ExportJob
 from converters.job.wrapping import ExportableModel, example_input
 from converters.precision.apply import PrecisionPlan
@@ -17,6 +16,7 @@ from converters.targets.litert.flatbuffer import pack, unpack
 from converters.targets.litert.interface import give_plain_types
 from converters.targets.litert.metadata import describe, with_labels
 from converters.targets.litert.weights import shrink_weights
+from converters.tracing import quick_tracing
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Task
 
@@ -111,7 +111,7 @@ def _convert(
 ) -> bytes:
     import torch
 
-    with native_quiet(), rare_collections(), torch.no_grad():
+    with native_quiet(), quick_tracing(), torch.no_grad():
         try:
             import litert_torch
 

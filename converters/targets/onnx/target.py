@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
 from converters.progress import Progress
-from converters.rewrites import for_head
 from converters.targets.base import Fp16By, Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
@@ -70,6 +69,9 @@ class OnnxTarget(Target):
         """A list for each unit, and one more rewrite for images of any size."""
         if options.unit == "npu":
             return REWRITES
+        # Here: it loads torch, which running a file does not need.
+        from converters.rewrites import for_head
+
         names = for_head(_REWRITES, spec)
         return (*names, "any_size") if options.dynamic_size else names
 

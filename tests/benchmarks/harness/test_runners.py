@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
 import sys
 from pathlib import Path
 
@@ -68,6 +69,22 @@ def test_a_module_runs_without_gradients() -> None:
     result = eager(module, torch.rand(1, 3, 8, 8))()
     assert isinstance(result, torch.Tensor)
     assert not result.requires_grad
+
+
+def test_what_runs_a_file_of_onnx_loads_no_torch() -> None:
+    """Which takes seconds, and memory that a cold start would count."""
+    code = (
+        "import sys, benchmarks.harness.worker, converters.classifier, converters.cli\n"
+        "from benchmarks.harness import runners, sampling\n"
+        "from benchmarks.harness.plan import FileSource\n"
+        "from converters.targets.base import TARGET_NAMES, get_target\n"
+        "print([get_target(name).info.name for name in TARGET_NAMES])\n"
+        "runners.import_runtime(FileSource('onnx', 'model.onnx'))\n"
+        "assert 'onnxruntime' in sys.modules\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_missing_file_is_refused() -> None:

@@ -13,9 +13,15 @@ from benchmarks.workloads.parts import Part, split_network
 from mobilevit_edge.counting import complexity
 from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.models.network import MobileViT, create_model
+from mobilevit_edge.specs import SPECS
+from tests.support.networks import FAMILIES, Family, tiny_model, tiny_spec
 
 SIZE = 64
-MODELS = ("mobilevit_xxs", "mobilevitv2_050", "mobilevitv3_xxs", "mobilevitv3_050")
+# A real one, whose blocks have several layers each, and the other families' blocks.
+MODELS = {
+    "mobilevit_xxs": SPECS["mobilevit_xxs"],
+    **{family: tiny_spec(family) for family in FAMILIES if family != "v1"},
+}
 
 
 def image() -> tuple[torch.Tensor, ...]:
@@ -25,7 +31,7 @@ def image() -> tuple[torch.Tensor, ...]:
 
 @lru_cache
 def reference(name: str) -> tuple[MobileViT, tuple[Part, ...]]:
-    model = create_model(name)
+    model = create_model(MODELS[name])
     return model, split_network(model, image())
 
 
@@ -50,8 +56,14 @@ def test_parts_of_the_reference_have_the_models_blocks_and_counts(name: str) -> 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_pieces_of_a_block_are_its_local_part_its_layers_and_its_fusion(name: str) -> None:
-    _, parts = reference(name)
-    for owner, depth in (("layer3.1", 2), ("layer4.1", 4), ("layer5.1", 3)):
+    model, parts = reference(name)
+    owners = [
+        (f"layer{number}.{stage.repeats}", stage.block.depth)
+        for number, stage in enumerate(model.spec.stages, 1)
+        if stage.block is not None
+    ]
+    assert len(owners) > 1
+    for owner, depth in owners:
         pieces = [part for part in parts if part.within == owner]
         layers = [
             f"{owner}.layers.{i}.{kind}" for i in range(depth) for kind in ("attention", "ffn")
@@ -63,11 +75,11 @@ def test_the_pieces_of_a_block_are_its_local_part_its_layers_and_its_fusion(name
 
 
 @pytest.mark.parametrize("target", ["onnx", "executorch"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_parts_run_one_after_the_other_give_the_networks_output(
-    name: str, target: TargetName
+    family: Family, target: TargetName
 ) -> None:
-    model = create_model(name)
+    model = tiny_model(family)
     rewrite(model, target, (SIZE, SIZE))
     inputs = image()
     x = inputs[0]
