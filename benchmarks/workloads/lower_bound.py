@@ -129,8 +129,9 @@ class LowerBoundNetwork(nn.Module):
             self.add_module(name, nn.ModuleList(_lower_bound_of(part) for part in parts))
         # Heads for masks and boxes have none.
         pre_head = getattr(model, "pre_head", None)
-        is_conv = isinstance(pre_head, ConvNormAct)
-        self.pre_head = plain_conv(pre_head) if is_conv else nn.Identity()
+        self.pre_head: nn.Module = nn.Identity()
+        if isinstance(pre_head, ConvNormAct):
+            self.pre_head = plain_conv(pre_head)
         self.head = lower_bound_of_head(model.head)
 
     def forward(self, x: Tensor, *attention: Tensor) -> list[Tensor]:

@@ -10,9 +10,14 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mobilevit_edge.models.detection import LevelHead, SSDLiteHead
+from mobilevit_edge.models.detection import LevelHead, SeparableConv, SSDLiteHead
 from mobilevit_edge.models.layers import ConvNormAct
-from mobilevit_edge.models.segmentation import DeepLabV3Head, ImagePooling, PSPNetHead
+from mobilevit_edge.models.segmentation import (
+    DeepLabV3Head,
+    ImagePooling,
+    PSPNetHead,
+    PyramidPooling,
+)
 
 
 def plain_conv(module: ConvNormAct) -> nn.Module:
@@ -71,9 +76,10 @@ class LowerBoundPSP(nn.Module):
     def __init__(self, head: PSPNetHead) -> None:
         super().__init__()
         fusion = head.fusion.conv
-        self.sizes = [branch.size for branch in head.branches]
-        self.branches = nn.ModuleList(plain_conv(branch.project) for branch in head.branches)
-        channels = head.branches[0].project.conv.in_channels
+        branches = [branch for branch in head.branches if isinstance(branch, PyramidPooling)]
+        self.sizes = [branch.size for branch in branches]
+        self.branches = nn.ModuleList(plain_conv(branch.project) for branch in branches)
+        channels = branches[0].project.conv.in_channels
         self.joined = min(fusion.in_channels - channels, channels)
         self.fuse_map = nn.Conv2d(channels, fusion.out_channels, 3, padding=1)
         self.fuse_branches = nn.Conv2d(self.joined, fusion.out_channels, 3, padding=1)
@@ -94,6 +100,7 @@ class LowerBoundSSD(nn.Module):
         self.extra = nn.ModuleList(
             nn.Sequential(plain_conv(extra.depthwise), plain_conv(extra.pointwise))
             for extra in head.extra
+            if isinstance(extra, SeparableConv)
         )
         project = head.pooled.project
         self.pooled = nn.Conv2d(project.in_channels, project.out_channels, 1)
