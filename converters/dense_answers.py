@@ -15,7 +15,7 @@ import numpy as np
 from converters.targets.loaded import Array
 from mobilevit_edge import boxes, masks
 from mobilevit_edge.errors import BundleError
-from mobilevit_edge.formats.bundle import BoxInfo, Bundle, HeadInfo
+from mobilevit_edge.formats.bundle import AnswerForm, BoxInfo, Bundle, HeadInfo
 from mobilevit_edge.head_specs import SSDLiteSpec
 from mobilevit_edge.input_contract import InputContract
 
@@ -105,15 +105,7 @@ def boxes_of(
     """The objects in a photo of ``photo`` (height, width) pixels, the surest first."""
     head = _head(bundle)
     assert head.boxes is not None
-    rules = boxes.DetectionRules(
-        head.boxes.score, head.boxes.candidates, head.boxes.overlap, head.boxes.detections
-    )
-    corners, scores = outputs[:, : boxes.BOX_VALUES], outputs[:, boxes.BOX_VALUES :]
-    if head.answer == "raw":
-        spec = _anchors_of(head.boxes)
-        corners = boxes.decode(corners, boxes.anchors(spec, head.boxes.maps), spec)
-        scores = boxes.probabilities(scores)
-    found = boxes.detect(corners, scores, rules)
+    found = _found(head.answer, head.boxes, outputs)
     left, top, right, bottom = contract.seen(photo)
     sides = np.array([right - left, bottom - top] * 2)
     places = found.boxes * sides + np.array([left, top] * 2)
@@ -124,6 +116,20 @@ def boxes_of(
             found.labels, found.scores, np.clip(places, 0, limits), strict=True
         )
     )
+
+
+def _found(form: AnswerForm, info: BoxInfo, outputs: Array) -> boxes.Detections:
+    if form == "nms":
+        return boxes.from_rows(outputs)
+    corners, scores = outputs[:, : boxes.BOX_VALUES], outputs[:, boxes.BOX_VALUES :]
+    if form == "raw":
+        spec = _anchors_of(info)
+        corners = boxes.decode(corners, boxes.anchors(spec, info.maps), spec)
+        scores = boxes.probabilities(scores)
+    rules = boxes.DetectionRules(
+        info.score, info.candidates, info.overlap, info.detections, info.one_class
+    )
+    return boxes.detect(corners, scores, rules)
 
 
 def _corners(place: Array) -> tuple[float, float, float, float]:

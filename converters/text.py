@@ -33,6 +33,7 @@ _ANSWERS = {
     "labels": "the class of each pixel",
     "raw": "each anchor's offsets and logits",
     "decoded": "each anchor's box and probabilities",
+    "nms": "the boxes that remain, the surest first",
 }
 
 

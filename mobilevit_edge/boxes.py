@@ -20,6 +20,10 @@ Array: TypeAlias = npt.NDArray[Any]
 
 BOX_VALUES: Final = 4
 BACKGROUND: Final = 0
+DETECTION_VALUES: Final = BOX_VALUES + 2
+"""Numbers of a detection in an artifact's answer: box, score and label."""
+MOST: Final = 100_000
+"""Boxes of a class that a manifest may let compare."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,14 @@ class DetectionRules:
         overlap: the intersection over union from which the less probable of two boxes of a class
             is left out.
         detections: the most that remain, of all classes, best first.
+        one_class: whether a box stands for its most probable class alone, as in Core ML.
     """
 
     score: float = 0.01
     candidates: int = 400
     overlap: float = 0.5
     detections: int = 200
+    one_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ def detect(boxes: Array, scores: Array, rules: DetectionRules | None = None) -> 
     The result's boxes are as given: whoever draws them clips them to the image.
     """
     rules = rules or DetectionRules()
+    scores = counted(scores, rules)
     found: list[tuple[Array, Array, Array]] = []
     for label in range(BACKGROUND + 1, scores.shape[1]):
         own = scores[:, label]
@@ -113,23 +120,57 @@ def detect(boxes: Array, scores: Array, rules: DetectionRules | None = None) -> 
     return Detections(labels[order], values[order], kept[order])
 
 
+def counted(scores: Array, rules: DetectionRules) -> Array:
+    """The probabilities ``[N, C]`` that may make a detection; others are zero."""
+    if not rules.one_class:
+        return scores
+    objects = scores[:, BACKGROUND + 1 :]
+    best = objects.argmax(axis=1) + BACKGROUND + 1
+    alone = np.zeros_like(scores)
+    np.put_along_axis(alone, best[:, None], objects.max(axis=1)[:, None], axis=1)
+    return alone
+
+
+def as_rows(found: Detections, count: int) -> Array:
+    """Detections as an artifact with suppression inside answers them. ``[count, 6]``.
+
+    A row is x1, y1, x2, y2, score, label; rows of zeros follow the last detection.
+    """
+    rows = np.zeros((count, DETECTION_VALUES), found.boxes.dtype)
+    parts = (found.boxes, found.scores[:, None], found.labels[:, None])
+    rows[: len(found.labels)] = np.concatenate(parts, axis=1)[:count]
+    return rows
+
+
+def from_rows(rows: Array) -> Detections:
+    """The detections of :func:`as_rows`."""
+    found = rows[rows[:, BOX_VALUES] > 0]
+    labels = found[:, BOX_VALUES + 1].astype(np.int64)
+    return Detections(labels, found[:, BOX_VALUES], found[:, :BOX_VALUES])
+
+
+def overlaps(box: Array, others: Array) -> Array:
+    """Intersection over union of a box with others, in float64. ``[4], [N, 4] -> [N]``."""
+    x1, y1, x2, y2 = others.astype(np.float64).T
+    left, top, right, bottom = box.astype(np.float64)
+    width = np.minimum(right, x2) - np.maximum(left, x1)
+    height = np.minimum(bottom, y2) - np.maximum(top, y1)
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    union = (right - left) * (bottom - top) + (x2 - x1) * (y2 - y1) - shared
+    # A pair without area has no overlap, as it has none in CVNets.
+    shares: Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return shares
+
+
 def _apart(boxes: Array, overlap: float) -> Array:
     """Which boxes, best first, overlap no better one that is kept by more than ``overlap``.
 
     Greedy non-maximum suppression, a row of overlaps at a time. ``[N, 4] -> [kept]`` indices.
     """
-    x1, y1, x2, y2 = boxes.astype(np.float64).T
-    areas = (x2 - x1) * (y2 - y1)
     open_rows = np.arange(len(boxes))
     kept = []
     while len(open_rows):
         first, rest = open_rows[0], open_rows[1:]
         kept.append(first)
-        width = np.minimum(x2[first], x2[rest]) - np.maximum(x1[first], x1[rest])
-        height = np.minimum(y2[first], y2[rest]) - np.maximum(y1[first], y1[rest])
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
-        union = areas[first] + areas[rest] - shared
-        # A pair without area has no overlap, as it has none in CVNets.
-        ratio = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-        open_rows = rest[ratio <= overlap]
+        open_rows = rest[overlaps(boxes[first], boxes[rest]) <= overlap]
     return np.array(kept, np.int64)

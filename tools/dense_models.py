@@ -72,7 +72,7 @@ def box_head(answer: AnswerForm, boxes: BoxInfo, classes: int = len(CLASSES)) ->
     return HeadInfo("ssdlite", answer, None, (), None, boxes, class_colors(labels), "made up")
 
 
-BOXES: Final = BoxInfo(MAPS, (0.1, 0.9), RATIOS, 0.1, 0.2, 0.01, 400, 0.5, 200)
+BOXES: Final = BoxInfo(MAPS, (0.1, 0.9), RATIOS, 0.1, 0.2, 0.01, 400, 0.5, 200, one_class=False)
 ROWS: Final = sum(h * w * (2 + 2 * len(r)) for (h, w), r in zip(MAPS, RATIOS, strict=True))
 
 

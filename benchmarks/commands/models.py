@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from benchmarks.commands.measuring import measure, plan_of, print_run
 from benchmarks.commands.options import (
@@ -18,6 +18,8 @@ from benchmarks.workloads.targets import MODEL_TARGETS
 from converters.job.precisions import PRECISIONS
 from mobilevit_edge.arguments import image_size, number, whole_number
 from mobilevit_edge.console import add_common_arguments, progress
+from mobilevit_edge.formats.bundle import MaskForm
+from mobilevit_edge.head_specs import OUTPUT_STRIDES
 
 _MAX_BATCH: Final = 64
 
@@ -33,6 +35,7 @@ def register(subparsers: Any) -> None:
         examples=(
             "mobilevit-bench models --model mobilevit_xxs mobilevitv2_050 --target onnx",
             "mobilevit-bench models --target onnx executorch --precision fp32 int8 --budget-ms 20",
+            "mobilevit-bench models --model deeplabv3_mobilevit_xxs --image-size 512 --mask logits",
         ),
     )
     parser.add_argument(
@@ -40,7 +43,8 @@ def register(subparsers: Any) -> None:
         type=model_name,
         nargs="+",
         metavar="NAME",
-        help="models (default: all; mobilevit-export --list shows them)",
+        help="models (default: all classifiers; mobilevit-export --list shows them); with "
+        "deeplabv3_, pspnet_ or ssdlite_ before it one with that head",
     )
     parser.add_argument("--target", choices=MODEL_TARGETS, nargs="+", default=["onnx"])
     parser.add_argument("--precision", choices=tuple(PRECISIONS), nargs="+", default=["fp32"])
@@ -49,6 +53,19 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--batch", type=whole_number(1, _MAX_BATCH), nargs="+", default=[1], metavar="N"
+    )
+    parser.add_argument(
+        "--output-stride",
+        type=int,
+        choices=OUTPUT_STRIDES,
+        nargs="+",
+        help="of heads for masks (default: 16)",
+    )
+    parser.add_argument(
+        "--mask",
+        choices=get_args(MaskForm),
+        nargs="+",
+        help="what artifacts with a head for masks answer (default: the target's own)",
     )
     parser.add_argument(
         "--calibration",
@@ -80,6 +97,8 @@ def _models(arguments: Namespace) -> None:
         arguments.precision,
         arguments.image_size,
         arguments.batch,
+        output_strides=arguments.output_stride or (None,),
+        masks=arguments.mask or (None,),
     )
     with progress() as show:
         candidates = model_candidates(wanted, arguments.artifacts, arguments.calibration, show)

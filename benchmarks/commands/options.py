@@ -103,8 +103,13 @@ def check_outputs(arguments: Namespace) -> None:
 
 def model_name(text: str) -> str:
     """The type of ``--model``."""
-    from mobilevit_edge.specs import SPECS
+    from mobilevit_edge.head_specs import HEADS
+    from mobilevit_edge.specs import SPECS, split_name
 
-    if text not in SPECS:
-        raise ArgumentTypeError(f"{text!r} is not a model; choose from {', '.join(SPECS)}")
+    if split_name(text)[1] not in SPECS:
+        heads = ", ".join(f"{head}_" for head in HEADS)
+        raise ArgumentTypeError(
+            f"{text!r} is not a model; choose from {', '.join(SPECS)}, with {heads} before it for "
+            f"one with a head"
+        )
     return text

@@ -24,6 +24,8 @@ from mobilevit_edge.specs import SPECS, Published
 
 _MEGA: Final = 1e6
 _PUBLISHED_SIZE: Final = (256, 256)
+_OF_HEADS: Final = ("output stride", "mask")
+"""Attributes of rows with a head for masks, which tell them apart."""
 PUBLISHED: Final = "published"
 MEASURED: Final = "measured"
 _MODEL_COLUMNS: Final = (
@@ -148,7 +150,10 @@ def scalings(rows: Sequence[LatencyRow]) -> tuple[Scaling, ...]:
                 continue
             pixels = about.image_size[0] * about.image_size[1]
             x, fixed = (pixels, about.batch) if axis == "pixels" else (about.batch, pixels)
-            key = (about.model, about.target, about.precision, fixed)
+            head = (
+                f"{name} {about.attributes[name]}" for name in _OF_HEADS if name in about.attributes
+            )
+            key = (about.model, *head, about.target, about.precision, fixed)
             series.setdefault(key, []).append((x, summary))
         for (*names, fixed_value), points in series.items():
             if len(points) > 1:

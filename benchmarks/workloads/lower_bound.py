@@ -12,24 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.workloads.lower_bound_heads import lower_bound_of_head, plain_conv
 from mobilevit_edge.models.blocks import MapBlock, TokenBlock
 from mobilevit_edge.models.layers import ConvNormAct, InvertedResidual
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.specs import HEADS, PATCH, PHASES
-
-
-def _plain_conv(module: ConvNormAct) -> nn.Module:
-    """The convolution with a bias in place of its batch norm, and the activation."""
-    old = module.conv
-    conv = nn.Conv2d(
-        old.in_channels,
-        old.out_channels,
-        (old.kernel_size[0], old.kernel_size[1]),
-        stride=old.stride[0],
-        padding=int(old.padding[0]),
-        groups=old.groups,
-    )
-    return nn.Sequential(conv, module.act)
 
 
 class LowerBoundLayer(nn.Module):
@@ -75,7 +62,7 @@ class LowerBoundMapBlock(nn.Module):
     def __init__(self, block: MapBlock) -> None:
         super().__init__()
         d, channels = block.spec.dim, block.projection.conv.out_channels
-        self.spatial = _plain_conv(block.local.spatial)
+        self.spatial = plain_conv(block.local.spatial)
         self.pointwise = block.local.pointwise
         self.layers = nn.ModuleList(
             LowerBoundMapLayer(d, block.spec.ffn_dim, query_dim=1) for _ in block.layers
@@ -107,7 +94,7 @@ class LowerBoundTokenBlock(nn.Module):
         d, channels = block.spec.dim, block.projection.conv.out_channels
         kernel = block.spec.fusion.kernel_size
         self.fuses_local = block.spec.fusion.features == "local"
-        self.spatial = _plain_conv(block.local.spatial)
+        self.spatial = plain_conv(block.local.spatial)
         self.pointwise = block.local.pointwise
         self.layers = nn.ModuleList(
             LowerBoundTokenLayer(d, block.spec.ffn_dim, query_dim=d) for _ in block.layers
@@ -135,38 +122,41 @@ class LowerBoundNetwork(nn.Module):
 
     def __init__(self, model: MobileViT) -> None:
         super().__init__()
-        self.stem = _plain_conv(model.stem)
+        self.stem = plain_conv(model.stem)
         self.stages = [name for name, _ in model.stages() if name != "stem"]
         for name in self.stages:
             parts = model.get_submodule(name).children()
             self.add_module(name, nn.ModuleList(_lower_bound_of(part) for part in parts))
-        pre_head = model.pre_head
-        self.pre_head = _plain_conv(pre_head) if isinstance(pre_head, ConvNormAct) else pre_head
-        assert isinstance(model.head, nn.Linear)
-        self.head = nn.Conv2d(model.head.in_features, model.head.out_features, 1)
+        # Heads for masks and boxes have none.
+        pre_head = getattr(model, "pre_head", None)
+        self.pre_head: nn.Module = nn.Identity()
+        if isinstance(pre_head, ConvNormAct):
+            self.pre_head = plain_conv(pre_head)
+        self.head = lower_bound_of_head(model.head)
 
     def forward(self, x: Tensor, *attention: Tensor) -> list[Tensor]:
         # Everything computed is an output: a runtime drops what nobody reads.
         outputs: list[Tensor] = []
-        x = self.stem(x)
-        for part in (part for name in self.stages for part in self.get_submodule(name).children()):
-            if isinstance(part, LowerBoundTokenBlock):
-                x, side = part(x, *attention[:3])
-                attention = attention[3:]
-                outputs += side
-            elif isinstance(part, LowerBoundMapBlock):
-                x, side = part(x)
-                outputs += side
-            else:
-                x = part(x)
-        x = self.pre_head(x).mean((2, 3), keepdim=True)
-        return [self.head(x).flatten(1), *outputs]
+        before = x = self.stem(x)
+        for name in self.stages:
+            before = x
+            for part in self.get_submodule(name).children():
+                if isinstance(part, LowerBoundTokenBlock):
+                    x, side = part(x, *attention[:3])
+                    attention = attention[3:]
+                    outputs += side
+                elif isinstance(part, LowerBoundMapBlock):
+                    x, side = part(x)
+                    outputs += side
+                else:
+                    x = part(x)
+        return [*self.head(before, self.pre_head(x)), *outputs]
 
 
 def _lower_bound_of(part: nn.Module) -> nn.Module:
     match part:
         case InvertedResidual():
-            return nn.Sequential(*map(_plain_conv, (part.expand, part.depthwise, part.project)))
+            return nn.Sequential(*map(plain_conv, (part.expand, part.depthwise, part.project)))
         case MapBlock():
             return LowerBoundMapBlock(part)
         case TokenBlock():

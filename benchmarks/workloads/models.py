@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -23,25 +23,31 @@ from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, Precision
 from converters.targets.base import get_target
 from mobilevit_edge.errors import ConversionError, MissingPackageError, UsageError
-from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.bundle import Bundle, MaskForm, read_bundle
 from mobilevit_edge.formats.report import LatencyRow, Subject
+from mobilevit_edge.head_specs import OutputStride
+from mobilevit_edge.specs import split_name
 
 EXPERIMENT: Final = "models"
 _NOISE_IMAGES: Final = 8
 """The fewest images that calibration accepts."""
-_CLASSES: Final = 1000
 _MAX_REASON: Final = 200
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the report. ``image_size`` is (height, width)."""
+    """One row of the report. ``image_size`` is (height, width).
+
+    ``output_stride`` and ``mask`` are those of a head for masks; ``None`` for the defaults.
+    """
 
     model: str
     target: ModelTarget
     precision: Precision
     image_size: tuple[int, int]
     batch: int
+    output_stride: OutputStride | None = None
+    mask: MaskForm | None = None
 
     @property
     def name(self) -> str:
@@ -49,7 +55,9 @@ class Variant:
         height, width = self.image_size
         size = str(height) if height == width else f"{height}x{width}"
         batch = "" if self.batch == 1 else f"-batch{self.batch}"
-        return f"{self.model}-{self.target}-{self.precision}-{size}{batch}"
+        stride = "" if self.output_stride is None else f"-stride{self.output_stride}"
+        mask = "" if self.mask is None else f"-{self.mask}"
+        return f"{self.model}{stride}-{self.target}-{self.precision}-{size}{batch}{mask}"
 
 
 def variants(
@@ -58,15 +66,27 @@ def variants(
     precisions: Sequence[Precision],
     image_sizes: Sequence[tuple[int, int]],
     batches: Sequence[int],
+    *,
+    output_strides: Sequence[OutputStride | None] = (None,),
+    masks: Sequence[MaskForm | None] = (None,),
 ) -> tuple[Variant, ...]:
-    """Every combination, each once, model by model."""
+    """Every combination, each once, model by model; the last two are of heads for masks alone."""
     found = (
-        Variant(model, target, precision, size, batch)
-        for model, size, batch, target, precision in product(
-            models, image_sizes, batches, targets, precisions
+        Variant(model, target, precision, size, batch, *_of_head(model, target, stride, mask))
+        for model, stride, size, batch, mask, target, precision in product(
+            models, output_strides, image_sizes, batches, masks, targets, precisions
         )
     )
     return tuple(dict.fromkeys(found))
+
+
+def _of_head(
+    model: str, target: ModelTarget, stride: OutputStride | None, mask: MaskForm | None
+) -> tuple[OutputStride | None, MaskForm | None]:
+    """What of these the model and the target have; PyTorch runs networks, which answer logits."""
+    if split_name(model)[0] not in ("deeplabv3", "pspnet"):
+        return None, None
+    return stride, None if target == "torch" else mask
 
 
 def model_candidates(
@@ -94,14 +114,18 @@ def model_candidates(
     return tuple(candidates)
 
 
-def reference_run(model: str, height: int, width: int, batch: int) -> Callable[[], object]:
+def reference_run(
+    model: str, height: int, width: int, batch: int, output_stride: OutputStride | None = None
+) -> Callable[[], object]:
     """One inference of a reference model; the factory of PyTorch's candidates."""
     import torch
 
     from mobilevit_edge.models.network import create_model
 
     torch.manual_seed(0)
-    return eager(create_model(model), torch.rand(batch, 3, height, width))
+    head, backbone = split_name(model)
+    network = create_model(backbone, head=head, output_stride=output_stride)
+    return eager(network, torch.rand(batch, 3, height, width))
 
 
 def _candidate(variant: Variant, artifacts: Path, calibration: Path) -> Candidate:
@@ -117,20 +141,28 @@ def _candidate(variant: Variant, artifacts: Path, calibration: Path) -> Candidat
     except (ConversionError, MissingPackageError, UsageError) as error:
         return _candidate_of(variant, _subject(variant), missing, str(error))
     source = FileSource(variant.target, str(bundle.model_path.resolve()))
-    return _candidate_of(variant, subject_of(bundle), source)
+    subject = subject_of(bundle)
+    subject = replace(subject, attributes={**subject.attributes, **_attributes(variant)})
+    return _candidate_of(variant, subject, source)
 
 
 def _torch_candidate(variant: Variant) -> Candidate:
-    from mobilevit_edge.counting import complexity
-    from mobilevit_edge.models.network import create_meta_model, find_spec
+    import torch
 
-    counts = complexity(create_meta_model(find_spec(variant.model), _CLASSES), variant.image_size)
+    from mobilevit_edge.counting import complexity
+    from mobilevit_edge.models.network import create_model
+
+    head, backbone = split_name(variant.model)
+    with torch.device("meta"):
+        network = create_model(backbone, head=head, output_stride=variant.output_stride)
+    counts = complexity(network, variant.image_size)
     height, width = variant.image_size
     arguments: dict[str, Any] = {
         "model": variant.model,
         "height": height,
         "width": width,
         "batch": variant.batch,
+        "output_stride": variant.output_stride,
     }
     return _candidate_of(
         variant,
@@ -149,9 +181,16 @@ def _subject(
         precision=variant.precision,
         image_size=variant.image_size,
         batch=variant.batch,
+        attributes=_attributes(variant),
         parameters=parameters,
         macs=macs,
     )
+
+
+def _attributes(variant: Variant) -> dict[str, str]:
+    """What else tells a row of a head apart."""
+    of_head = {"output stride": variant.output_stride, "mask": variant.mask}
+    return {name: str(value) for name, value in of_head.items() if value is not None}
 
 
 def _candidate_of(
@@ -187,6 +226,8 @@ def _bundle(variant: Variant, folder: Path, calibration: Path) -> Bundle:
         image_size=variant.image_size,
         batch=variant.batch,
         calibration=calibration if calibrated else None,
+        output_stride=variant.output_stride,
+        mask=variant.mask,
     )
     made_of = recipe(
         variant.target,

@@ -10,7 +10,6 @@ from converters.job.job import ExportJob
 from converters.precision.apply import PrecisionPlan
 from converters.rewrites.base import Outcome
 from converters.targets.base import INPUT_NAME, ManifestExtras, output_name
-from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.colors import class_colors
 from mobilevit_edge.counting import Complexity
 from mobilevit_edge.formats.bundle import (
@@ -119,7 +118,7 @@ def _head_info(job: ExportJob) -> HeadInfo | None:
 
 
 def _box_info(job: ExportJob, head: SSDLiteSpec) -> BoxInfo:
-    rules = DetectionRules()
+    rules = job.rules
     return BoxInfo(
         maps=tuple(job.source.model.head_maps(job.source.image_size)),
         scales=head.scales,
@@ -130,4 +129,5 @@ def _box_info(job: ExportJob, head: SSDLiteSpec) -> BoxInfo:
         candidates=rules.candidates,
         overlap=rules.overlap,
         detections=rules.detections,
+        one_class=rules.one_class,
     )

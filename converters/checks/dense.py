@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from converters.checks.detections import compare_detections
+from converters.checks.scale import largest_logit, largest_of
 from converters.targets.loaded import Array
-from mobilevit_edge.boxes import BOX_VALUES
+from mobilevit_edge.boxes import BOX_VALUES, DetectionRules
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.bundle import AnswerForm, Expected, VerificationCase
 
@@ -24,16 +26,15 @@ _POSITIONS: Final = 24
 _ROWS: Final = 4
 _LABEL_TOLERANCE: Final = 0.5
 _SUREST: Final = 0.9
-_SMALLEST: Final = 1e-6
-
-
-def largest_of(values: Array) -> float:
-    """The largest absolute value, which errors are related to."""
-    return max(float(np.abs(values).max()), _SMALLEST)
 
 
 def compare_dense(
-    form: AnswerForm, name: str, actual: Array, expected: Array, threshold: float
+    form: AnswerForm,
+    name: str,
+    actual: Array,
+    expected: Array,
+    threshold: float,
+    rules: DetectionRules | None = None,
 ) -> VerificationCase:
     """Errors of one image's answer.
 
@@ -41,8 +42,10 @@ def compare_dense(
         form: what ``actual`` is.
         name: of the case.
         actual: the artifact's answer.
-        expected: the reference's in float64; for ``labels`` its logits at their size.
+        expected: the reference's in float64; for ``labels`` its logits at their size, for ``nms``
+            its boxes and probabilities before suppression.
         threshold: the allowed error, as a share of the largest output.
+        rules: which boxes remain, for ``nms``.
 
     Raises:
         VerificationError: labels of classes that do not exist.
@@ -54,6 +57,8 @@ def compare_dense(
             return _compare_logits(name, actual, expected, threshold)
         case "raw" | "decoded":
             return _compare_rows(name, actual, expected, threshold, decoded=form == "decoded")
+        case "nms":
+            return compare_detections(name, actual, expected, threshold, rules or DetectionRules())
 
 
 def _compare_labels(
@@ -97,19 +102,13 @@ def _compare_rows(
         absolute = max(absolute, error)
         largest = largest_of(expected[:, part])
         if decoded and part.start == BOX_VALUES:
-            largest = max(largest, _largest_logit(expected[:, part]))
+            largest = max(largest, largest_logit(expected[:, part]))
         relative = max(relative, error / largest)
     scores = expected[:, BOX_VALUES:].T
     best = actual[:, BOX_VALUES:].argmax(1)
     same = bool((best == scores.argmax(0)).all())
     exchanged = same or _compare_labels(name, best, scores, threshold).relative_error <= threshold
     return VerificationCase(name, relative, absolute, same, not same and exchanged)
-
-
-def _largest_logit(probabilities: Array) -> float:
-    """The least that the largest logit behind these rows of probabilities can be."""
-    logarithms = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
-    return float(np.ptp(logarithms, axis=1).max()) / 2
 
 
 def dense_expectations(job: ExportJob, outputs: Array) -> tuple[tuple[Expected, ...], float]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from converters.job.job import ExportJob
-from converters.targets.graph import BATCH, SIDES, UNKNOWN, Graph, Operator
+from converters.targets.graph import BATCH, SIDES, SUPPRESSION, UNKNOWN, Graph, Operator
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Audit, OperatorCount
 from mobilevit_edge.specs import PATCH, ModelSpec
@@ -25,7 +25,7 @@ _RESIZES_A_BLOCK: Final = 2
 _RESIZES_A_MASK: Final = 2
 """For images whose sides are no multiples of the output stride; one for all others."""
 _AS_THEY_ARE: Final = (None, "logits", "raw")
-_NOT_RESIZED: Final = (None, "logits", "raw", "decoded")
+_NOT_RESIZED: Final = (None, "logits", "raw", "decoded", "nms")
 _FUNCTIONS: Final = frozenset({"Mod", "Min", "Max"})
 """That may stand in the expression of a dynamic dimension."""
 
@@ -169,7 +169,7 @@ def _is_in_head(operator: Operator) -> bool:
 
 def _nothing_gathers(graph: Graph) -> Iterator[str]:
     for operator in graph.operators:
-        if operator.kind in graph.gathers:
+        if operator.kind in graph.gathers and operator.module != SUPPRESSION:
             yield f"{_describe(operator)}: moves single elements, which no mobile runtime does fast"
 
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from converters.checks.dense import clear_pixels, dense_expectations, largest_of
+from converters.checks.dense import clear_pixels, dense_expectations
+from converters.checks.detections import detection_expectations
+from converters.checks.scale import largest_of
 from converters.targets.loaded import Array, LoadedModel
+from mobilevit_edge.boxes import BOX_VALUES, as_rows, detect
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.bundle import (
     Bundle,
@@ -48,6 +51,12 @@ def make_golden(
         labels = outputs if job.precision.quantized else None
         logits = reference(enlarged) if job.precision.quantized else outputs
         expected, tolerance = clear_pixels(job, logits, labels)
+    elif job.answer == "nms":
+        rows = outputs
+        if not job.precision.quantized:
+            found = detect(outputs[:, :BOX_VALUES], outputs[:, BOX_VALUES:], job.rules)
+            rows = as_rows(found, job.output.sides[0])
+        expected, tolerance = detection_expectations(job, rows)
     elif job.answer is not None:
         expected, tolerance = dense_expectations(job, outputs)
     else:

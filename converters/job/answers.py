@@ -83,7 +83,7 @@ class BoxAnswer(nn.Module):
 
 
 def make_answer(model: MobileViT, form: AnswerForm | None, image_size: Size) -> nn.Module:
-    """What follows the network in the artifact."""
+    """What follows the network in the artifact, up to the suppression of boxes."""
     head = model.spec.head
     if head is None or form is None or form == "raw":
         return nn.Identity()
@@ -106,9 +106,12 @@ def output_shape(
             return OutputShape("float32", (outputs, *image_size))
         case "logits":
             return OutputShape("float32", (outputs, *model.mask_size(image_size)))
-        case "raw" | "decoded":
+        case "raw" | "decoded" | "nms":
             maps = model.head_maps(image_size)
             assert isinstance(model.spec.head, SSDLiteSpec)
             cells = model.spec.head.anchors_per_cell
             rows = sum(h * w * each for (h, w), each in zip(maps, cells, strict=True))
+            if form == "nms":
+                most = min(boxes.DetectionRules().detections, rows * (outputs - 1))
+                return OutputShape("float32", (most, boxes.DETECTION_VALUES))
             return OutputShape("float32", (rows, boxes.BOX_VALUES + outputs))

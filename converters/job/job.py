@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from converters.job.answers import OutputShape, output_shape
 from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.source import SourceModel
+from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.formats.bundle import Activation, AnswerForm, Layout, Task
 from mobilevit_edge.input_contract import InputContract
 
@@ -26,6 +27,7 @@ class ExportJob:
         activation: what the artifact's output makes of the logits.
         float_layout: the axes of its input, where that is not bytes.
         answer: what it makes of a head for masks or boxes; ``None`` where it classifies.
+        rules: which boxes remain, in the artifact or after it.
     """
 
     options: ExportOptions
@@ -34,6 +36,7 @@ class ExportJob:
     activation: Activation
     float_layout: Layout = "NCHW"
     answer: AnswerForm | None = None
+    rules: DetectionRules = field(default_factory=DetectionRules)
 
     @property
     def precision(self) -> PrecisionSpec:

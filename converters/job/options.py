@@ -119,8 +119,8 @@ class ExportOptions:
     weights: str | Path = field(
         metadata=_shown(
             "checkpoint of CVNets, MobileViTv3, timm, transformers or OpenMMLab: a .pt, .pth, .bin "
-            "or .safetensors file, a Hugging Face folder, or a repository on the hub; demo is the "
-            "checkpoint in this package",
+            "or .safetensors file, a Hugging Face folder, or a repository on the hub; demo and "
+            "demo-segmentation are checkpoints in this package",
             metavar="PATH|ORG/REPO[@REVISION]|demo|random",
             group=_INPUT,
         )
@@ -339,8 +339,8 @@ class ExportOptions:
     boxes: BoxForm | None = field(
         default=None,
         metadata=_shown(
-            "what the artifact answers for each anchor: the head's own numbers, or a box and "
-            "probabilities (default decoded)",
+            "what the artifact answers: of each anchor the head's own numbers, or a box and "
+            "probabilities, or the boxes that remain after suppression (onnx; default decoded)",
             group="head",
             choices=get_args(BoxForm),
         ),

@@ -13,7 +13,7 @@ from torch import nn
 from converters.job.options import ExportOptions
 from mobilevit_edge.errors import CheckpointError, UsageError
 from mobilevit_edge.formats.bundle import SourceInfo, Task
-from mobilevit_edge.head_specs import HeadName
+from mobilevit_edge.head_specs import HeadName, SSDLiteSpec
 from mobilevit_edge.input_contract import InputContract, network_input
 from mobilevit_edge.labels import IMAGENET, resolve_labels
 from mobilevit_edge.models.network import MobileViT, create_model, find_spec
@@ -244,13 +244,17 @@ def _with_settings(spec: ModelSpec, settings: HeadSettings) -> ModelSpec:
 def calibrate_batch_norm_statistics(model: MobileViT) -> None:
     """Give batch norms the statistics of noise images.
 
-    Without them activations shrink from layer to layer, below what fp16 holds.
+    Without them activations shrink from layer to layer, below what fp16 holds. A head for boxes
+    goes on halving its maps: in small images all of theirs are one pixel, hardly different from
+    image to image, and what is divided by that grows beyond all numbers in larger ones.
     """
+    has_boxes = isinstance(model.spec.head, SSDLiteSpec)
+    side = BOXES_SIZE[0] if has_boxes else _CALIBRATION_SIZE
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = None  # a plain average instead of a moving one
     with torch.no_grad():
-        model.train()(torch.rand(8, model.spec.in_channels, _CALIBRATION_SIZE, _CALIBRATION_SIZE))
+        model.train()(torch.rand(8, model.spec.in_channels, side, side))
     for norm in norms:
         norm.momentum = 0.1
     model.eval()

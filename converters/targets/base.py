@@ -14,6 +14,7 @@ from converters.job.options import ExportOptions
 from converters.progress import Progress
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
+from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.errors import (
     BundleError,
     ConversionError,
@@ -88,6 +89,8 @@ class TargetInfo:
             last are always red first: nobody there knows another order.
         mask: what its artifacts answer of a head for masks, unless asked otherwise; ``None`` where
             it takes classifiers alone.
+        suppression: by which rules its format can leave out boxes that overlap better ones;
+            ``None`` where it cannot.
     """
 
     name: TargetName
@@ -104,6 +107,7 @@ class TargetInfo:
     needs_temporary_folder: bool = True
     float_layout: Layout = "NCHW"
     mask: MaskForm | None = "labels"
+    suppression: DetectionRules | None = None
 
 
 @dataclass(frozen=True)
@@ -259,13 +263,15 @@ def make_job(options: ExportOptions, source: SourceModel) -> ExportJob:
             f"{options.weights} takes images of {channels} channels, and those of {info.name} have "
             f"{possible}: choose another target"
         )
+    answer = _answer_form(options, source, info)
     return ExportJob(
         options,
         source,
         takes_pixels=options.raw_input or info.takes_pixels,
         activation="none" if info.gives_probabilities else options.activation,
         float_layout=options.layout or info.float_layout,
-        answer=_answer_form(options, source, info),
+        answer=answer,
+        rules=(info.suppression if answer == "nms" else None) or DetectionRules(),
     )
 
 
@@ -288,6 +294,12 @@ def _answer_form(
     for what, asked in refused.items():
         if asked:
             raise UsageError(f"{source.spec.name} cannot be exported with {what}")
+    if options.boxes == "nms" and info.suppression is None:
+        raise UsageError(
+            f"{info.name} has no operator that suppresses boxes as the checkpoint's code does: "
+            f"export with --boxes decoded, and apply head.boxes of the manifest in the app, as the "
+            f"sample apps do"
+        )
     return (options.boxes or "decoded") if source.task == "detection" else options.mask or info.mask
 
 

@@ -9,6 +9,8 @@ BATCH: Final = "batch"
 SIDES: Final = ("height", "width")
 """Names of the dimensions that an artifact may leave open."""
 UNKNOWN: Final = "?"
+SUPPRESSION: Final = "suppression"
+"""The module of what follows a head for boxes: it moves single rows, as many as remain."""
 
 
 @dataclass(frozen=True)

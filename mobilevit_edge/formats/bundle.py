@@ -36,7 +36,7 @@ Activation: TypeAlias = Literal["none", "softmax", "sigmoid"]
 Task: TypeAlias = Literal["classification", "multilabel", "embedding", "segmentation", "detection"]
 """What the outputs mean: one class of many, each output by itself, features, masks, or boxes."""
 MaskForm: TypeAlias = Literal["logits", "full-logits", "labels"]
-BoxForm: TypeAlias = Literal["raw", "decoded"]
+BoxForm: TypeAlias = Literal["raw", "decoded", "nms"]
 AnswerForm: TypeAlias = MaskForm | BoxForm
 """What an artifact makes of a head for masks or boxes."""
 Unit: TypeAlias = Literal["cpu", "npu"]
@@ -113,12 +113,13 @@ class BoxInfo:
     candidates: int
     overlap: float
     detections: int
+    one_class: bool
 
 
 @dataclass(frozen=True)
 class HeadInfo:
     name: HeadName
-    answer: Literal["logits", "full-logits", "labels", "raw", "decoded"]
+    answer: Literal["logits", "full-logits", "labels", "raw", "decoded", "nms"]
     output_stride: int | None
     rates: tuple[int, ...]
     mask_resize: MaskResize | None

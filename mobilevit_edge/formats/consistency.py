@@ -20,6 +20,8 @@ MAX_INPUT_ELEMENTS: Final = 2**28
 MAX_OUTPUT_ELEMENTS: Final = 2**28
 _GOLDEN_CHANNELS: Final = 3
 _MAP_AXES, _ROW_AXES, _BOX_VALUES = 4, 3, 4
+_DETECTION_VALUES: Final = 6
+_BOX_FORMS: Final = ("raw", "decoded", "nms")
 _MAX_COVER: Final = 4
 """Times the image size that an image may cover before its center is cut out."""
 _SCALES: Final = {"float32": 1 / 255, "uint8": 1.0}
@@ -90,6 +92,8 @@ def _is_output_shape(manifest: Manifest) -> bool:
             return shape[1:] == (outputs, *size)
         case "logits":
             return len(shape) == _MAP_AXES and shape[1] == outputs
+        case "nms":
+            return len(shape) == _ROW_AXES and shape[2] == _DETECTION_VALUES
         case _:
             return len(shape) == _ROW_AXES and shape[2] == outputs + _BOX_VALUES
 
@@ -102,14 +106,17 @@ def _is_head(manifest: Manifest) -> bool:
     is_boxes = head.name == "ssdlite"
     if is_boxes != (task == "detection") or (not is_boxes) != (task == "segmentation"):
         return False
-    if is_boxes != (head.answer in ("raw", "decoded")) or is_boxes != (head.boxes is not None):
+    if is_boxes != (head.answer in _BOX_FORMS) or is_boxes != (head.boxes is not None):
         return False
     if is_boxes == (head.output_stride is not None and head.mask_resize is not None):
         return False
     if head.boxes is not None:
         cells = zip(head.boxes.maps, head.boxes.ratios, strict=False)
         rows = sum(h * w * (2 + 2 * len(ratios)) for (h, w), ratios in cells)
-        if len(head.boxes.maps) != len(head.boxes.ratios) or manifest.output.shape[1] != rows:
+        answered = manifest.output.shape[1]
+        if head.answer == "nms":
+            rows = min(head.boxes.detections, rows * (manifest.model.outputs - 1))
+        if len(head.boxes.maps) != len(head.boxes.ratios) or answered != rows:
             return False
     return len(head.colors) == manifest.model.outputs
 

@@ -32,4 +32,8 @@ def _verification_from_version_1(content: dict[str, Any]) -> dict[str, Any]:
 
 def with_later_fields(manifest: dict[str, Any]) -> dict[str, Any]:
     """A manifest of version 2 as it is now: the first ones speak of no heads and no contexts."""
+    head = manifest.get("head")
+    if isinstance(head, dict) and isinstance(head.get("boxes"), dict):
+        # Until Core ML's own suppression came, a box stood for any of its classes.
+        manifest["head"] = {**head, "boxes": {"one_class": False, **head["boxes"]}}
     return {"head": None, "contexts": [], **manifest}

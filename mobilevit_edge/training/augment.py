@@ -7,13 +7,16 @@ interruptions cannot change what an image looks like in an epoch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 from mobilevit_edge.training.recipe import Recipe
+
+Operation: TypeAlias = Callable[[Image.Image, float], Image.Image]
+"""Of a strength from -1 to 1."""
 
 _STREAM: Final = 3
 _ATTEMPTS: Final = 10
@@ -50,6 +53,29 @@ def augment(
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flips else image
 
 
+def augment_pair(
+    image: Image.Image,
+    mask: Image.Image,
+    size: tuple[int, int],
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> tuple[Image.Image, Image.Image]:
+    """The same random view, at ``size`` (height, width), of an image and its mask of indices.
+
+    Operations are those that leave every pixel at its place.
+    """
+    box = crop_box(image.size, recipe.crop_scale, recipe.crop_ratio, rng)
+    flips = recipe.flip and rng.random() < 0.5
+    side = (size[1], size[0])
+    image = image.resize(side, _BILINEAR, box=box)
+    image = apply_operations(image, recipe.operations, recipe.magnitude, rng, _IN_PLACE)
+    mask = mask.resize(side, Image.Resampling.NEAREST, box=box)
+    if flips:
+        turn = Image.Transpose.FLIP_LEFT_RIGHT
+        return image.transpose(turn), mask.transpose(turn)
+    return image, mask
+
+
 def crop_box(
     size: tuple[int, int],
     scale: tuple[float, float],
@@ -77,15 +103,20 @@ def crop_box(
 
 
 def apply_operations(
-    image: Image.Image, operations: int, magnitude: float, rng: np.random.Generator
+    image: Image.Image,
+    operations: int,
+    magnitude: float,
+    rng: np.random.Generator,
+    choices: Sequence[Operation] | None = None,
 ) -> Image.Image:
-    """``operations`` random operations in sequence, each at most ``magnitude`` strong.
+    """``operations`` random ones of ``choices`` in sequence, each at most ``magnitude`` strong.
 
     RandAugment (Cubuk et al. 2019, arXiv:1909.13719, section 3) with strengths drawn uniformly up
     to ``magnitude`` and with either sign.
     """
+    among = _OPERATIONS if choices is None else choices
     for _ in range(operations):
-        operation = _OPERATIONS[int(rng.integers(len(_OPERATIONS)))]
+        operation = among[int(rng.integers(len(among)))]
         image = operation(image, magnitude * rng.uniform(-1.0, 1.0))
     return image
 
@@ -156,13 +187,8 @@ def _autocontrast(image: Image.Image, strength: float) -> Image.Image:
     return ImageOps.autocontrast(image)
 
 
-_OPERATIONS: Final[tuple[Callable[[Image.Image, float], Image.Image], ...]] = (
-    _identity,
-    _shift_x,
-    _shift_y,
-    _shear_x,
-    _shear_y,
-    _rotate,
+_MOVING: Final[tuple[Operation, ...]] = (_shift_x, _shift_y, _shear_x, _shear_y, _rotate)
+_RECOLORING: Final[tuple[Operation, ...]] = (
     _brightness,
     _contrast,
     _color,
@@ -172,3 +198,5 @@ _OPERATIONS: Final[tuple[Callable[[Image.Image, float], Image.Image], ...]] = (
     _equalize,
     _autocontrast,
 )
+_OPERATIONS: Final = (_identity, *_MOVING, *_RECOLORING)
+_IN_PLACE: Final = (_identity, *_RECOLORING)

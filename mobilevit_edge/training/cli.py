@@ -16,9 +16,11 @@ from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.command_parser import CommandParser
 from mobilevit_edge.console import add_common_arguments, run_command
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.specs import SPECS
+from mobilevit_edge.head_specs import OUTPUT_STRIDES
+from mobilevit_edge.specs import SPECS, split_name
+from mobilevit_edge.training.heads import HeadOptions
 from mobilevit_edge.training.options import Machine, NewRun, ResumedRun
-from mobilevit_edge.training.recipe import SAMPLINGS, Recipe, make_recipe
+from mobilevit_edge.training.recipe import SAMPLINGS, SCHEDULES, Recipe, make_recipe
 
 _RECIPE_NAMES: Final = frozenset(field.name for field in fields(Recipe))
 
@@ -39,11 +41,13 @@ def train_parser() -> ArgumentParser:
     """The options of ``mobilevit-train``."""
     parser = CommandParser(
         prog="mobilevit-train",
-        description="Fine-tune a MobileViT on a folder of class folders, or train it from "
-        "scratch. RUN_DIR/checkpoint is what mobilevit-export --weights takes.",
+        description="Fine-tune a MobileViT on a folder of class folders, or one with a head for "
+        "masks on images and masks, or train it from scratch. RUN_DIR/checkpoint is what "
+        "mobilevit-export --weights takes.",
         examples=(
             "mobilevit-train leaves/ --model mobilevitv2_050 --weights ORG/REPO --output run",
             "mobilevit-train leaves/ --validation held-out/ --model mobilevit_xxs --output run",
+            "mobilevit-train street/ --model deeplabv3_mobilevitv2_050 --weights demo --output run",
             "mobilevit-train --resume run",
             "mobilevit-export --target onnx --weights run/checkpoint",
         ),
@@ -51,8 +55,19 @@ def train_parser() -> ArgumentParser:
         "130 interrupted (the state is saved)",
     )
     run = parser.add_argument_group("run")
-    run.add_argument("data", nargs="?", type=Path, metavar="DATA_DIR", help="class folders")
-    run.add_argument("--model", metavar="NAME", help=f"one of {', '.join(SPECS)}")
+    run.add_argument(
+        "data",
+        nargs="?",
+        type=Path,
+        metavar="DATA_DIR",
+        help="class folders; for masks images/, masks/ (PNG of class indices, 255 for none) and "
+        "labels.txt, or the folders of PASCAL VOC",
+    )
+    run.add_argument(
+        "--model",
+        metavar="NAME",
+        help=f"one of {', '.join(SPECS)}; for masks with deeplabv3_ or pspnet_ before it",
+    )
     run.add_argument("--output", type=Path, metavar="RUN_DIR", help="folder for a new run")
     run.add_argument(
         "--resume",
@@ -99,6 +114,12 @@ def train_parser() -> ArgumentParser:
             f"--{name}", type=type_, metavar="N", help=f"{text} (default: {default})"
         )
     recipe.add_argument(
+        "--schedule",
+        choices=SCHEDULES,
+        help="how the learning rate falls: along half a cosine (default), or by the power 0.9 of "
+        "what is left",
+    )
+    recipe.add_argument(
         "--scales",
         type=_scales,
         metavar="N,N,...",
@@ -123,6 +144,19 @@ def train_parser() -> ArgumentParser:
         "--class-balanced", action="store_true", help="draw every class equally often"
     )
     recipe.add_argument("--freeze-backbone", action="store_true", help="train only the classifier")
+    head = parser.add_argument_group("head for masks")
+    head.add_argument(
+        "--output-stride",
+        type=int,
+        choices=OUTPUT_STRIDES,
+        help="pixels of the image to one of the head's logits (default: 16)",
+    )
+    head.add_argument(
+        "--head-width",
+        type=int,
+        metavar="N",
+        help="channels of the head (default: the authors', 256 or 512)",
+    )
     machine = parser.add_argument_group("machine")
     machine.add_argument(
         "--workers",
@@ -150,10 +184,13 @@ def _train(arguments: Namespace) -> None:
     if trained is None:
         return
     if arguments.json:
-        print(json.dumps(asdict(trained)))
+        result = asdict(trained)
+        scores = result.pop("scores")
+        print(json.dumps(result | scores))
     else:
-        top5 = "" if trained.top5 is None else f", top-5 {trained.top5:.2%}"
-        print(f"{trained.checkpoint}: top-1 {trained.top1:.2%}{top5} (epoch {trained.epoch})")
+        from mobilevit_edge.training.display import shown_scores
+
+        print(f"{trained.checkpoint}: {shown_scores(trained.scores)} (epoch {trained.epoch})")
 
 
 def _request(given: Mapping[str, Any]) -> NewRun | ResumedRun:
@@ -166,9 +203,11 @@ def _request(given: Mapping[str, Any]) -> NewRun | ResumedRun:
         if name in _RECIPE_NAMES
     }
     start = {name: given[name] for name in ("data", "model", "validation", "weights")}
+    start["head"] = HeadOptions(given["output_stride"], given["head_width"])
     if given["resume"] is not None:
         return ResumedRun(given["resume"], **start, recipe=recipe)
     for name, option in (("data", "DATA_DIR"), ("model", "--model NAME")):
         if given[name] is None:
             raise UsageError(f"a new run needs {option}")
-    return NewRun(given["output"], **start, recipe=make_recipe(recipe))
+    for_masks = split_name(given["model"])[0] is not None
+    return NewRun(given["output"], **start, recipe=make_recipe(recipe, for_masks=for_masks))

@@ -39,13 +39,15 @@ class DataError(InputError):
 class Images:
     """Readable images of a folder, in the order of their paths, relative with ``/``.
 
-    ``targets`` are indices into ``classes``, ``[count]``.
+    ``targets`` are indices into ``classes``, ``[count]``; where classes are those of pixels,
+    ``masks`` are the paths of theirs, and ``targets`` are zero.
     """
 
     root: Path
     classes: tuple[str, ...]
     paths: tuple[str, ...]
     targets: Indices
+    masks: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -53,7 +55,8 @@ class Images:
     def subset(self, indices: Indices) -> Images:
         """The images at ``indices``, in that order."""
         paths = tuple(self.paths[index] for index in indices)
-        return Images(self.root, self.classes, paths, self.targets[indices])
+        masks = None if self.masks is None else tuple(self.masks[index] for index in indices)
+        return Images(self.root, self.classes, paths, self.targets[indices], masks)
 
     def load(self, index: int) -> Image.Image:
         """Image ``index``, upright 8-bit RGB."""
@@ -181,16 +184,21 @@ def _problem(root: Path, path: str) -> str | None:
 def split(images: Images, share: float, seed: int) -> tuple[Images, Images]:
     """Training and held-out images: ``share`` of every class, at least one image of it.
 
+    Where classes are those of pixels, it is a share of all images.
+
     Raises:
         DataError: a class has a single image.
     """
     trained: list[Indices] = []
     held_out: list[Indices] = []
-    for class_, name in enumerate(images.classes):
+    groups = [f"class {name!r}" for name in images.classes]
+    if images.masks is not None:
+        groups = [str(images.root)]
+    for class_, name in enumerate(groups):
         members = np.flatnonzero(images.targets == class_)
         if len(members) < 2:
             raise DataError(
-                f"class {name!r} has one image: it needs one to train on and one to hold out; "
+                f"{name} has one image: it needs one to train on and one to hold out; "
                 f"add images, or pass held-out ones with --validation"
             )
         # A random stream for each class: adding images to one leaves the split of the others.
@@ -203,7 +211,7 @@ def split(images: Images, share: float, seed: int) -> tuple[Images, Images]:
 
 
 def require_same_classes(train: Images, validation: Images) -> None:
-    """Raises :class:`DataError` if the two sets' class folders differ."""
+    """Raises :class:`DataError` if the two sets' classes differ."""
     if train.classes == validation.classes:
         return
     different = sorted(set(train.classes) ^ set(validation.classes))
@@ -218,7 +226,8 @@ def fingerprint(sets: Sequence[Images]) -> str:
     """SHA-256 of the sets' relative paths: the same images in the same roles."""
     digest = hashlib.sha256()
     for images in sets:
-        digest.update("\0".join((*images.classes, "", *images.paths, "", "")).encode())
+        names = (*images.classes, "", *images.paths, "", "", *(images.masks or ()))
+        digest.update("\0".join(names).encode())
     return digest.hexdigest()
 
 

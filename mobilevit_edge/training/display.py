@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from rich.progress import (
     BarColumn,
@@ -17,6 +18,19 @@ from rich.progress import (
 
 from mobilevit_edge.printable import printable
 from mobilevit_edge.terminal import PlainConsole
+
+_NAMES: Final[Mapping[str, str]] = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "miou": "mean IoU",
+    "accuracy": "pixels",
+}
+
+
+def shown_scores(scores: Mapping[str, float | None]) -> str:
+    """Scores for people: ``top-1 81.20%, top-5 98.68%``."""
+    known = {name: score for name, score in scores.items() if score is not None}
+    return ", ".join(f"{_NAMES[name]} {score:.2%}" for name, score in known.items())
 
 
 class Display:

@@ -1,9 +1,10 @@
-"""How well a network classifies held-out images."""
+"""How well a network classifies held-out images, or their pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mobilevit_edge.models.network import MobileViT
+from mobilevit_edge.training.losses import enlarged, loss_of
+from mobilevit_edge.training.masks import IGNORED
+
 TOP_K = 5
+SCORES: Final = ("top1", "top5", "miou", "accuracy")
+"""Of every kind; a run has its own two, of which the first decides which epoch is the best."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,67 @@ class Evaluation:
     top1: float
     top5: float | None
     confusion: npt.NDArray[np.int64]
+
+    @property
+    def scores(self) -> Mapping[str, float | None]:
+        """What the log shows; the first one decides which epoch is the best."""
+        return {"top1": self.top1, "top5": self.top5}
+
+
+@dataclass(frozen=True)
+class MaskEvaluation:
+    """Result over a whole set: ``loss`` is the mean over pixels, ``confusion`` counts them."""
+
+    loss: float
+    confusion: npt.NDArray[np.int64]
+
+    @property
+    def ious(self) -> npt.NDArray[np.float64]:
+        """Intersection over union of each class, NaN where it is nowhere, ``[C]``."""
+        found = self.confusion.diagonal().astype(np.float64)
+        union = self.confusion.sum(0) + self.confusion.sum(1) - found
+        with np.errstate(invalid="ignore"):
+            return np.asarray(found / union)
+
+    @property
+    def scores(self) -> Mapping[str, float | None]:
+        """Mean IoU over the classes that are anywhere, and the share of pixels that are right."""
+        pixels = max(int(self.confusion.sum()), 1)
+        known = self.ious[~np.isnan(self.ious)]
+        return {
+            "miou": float(known.mean()) if len(known) else 0.0,
+            "accuracy": int(self.confusion.trace()) / pixels,
+        }
+
+
+Evaluated: TypeAlias = Evaluation | MaskEvaluation
+
+
+@torch.no_grad()
+def evaluate_masks(
+    network: MobileViT,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    num_classes: int,
+    device: torch.device,
+    after_batch: Callable[[int], None],
+) -> MaskEvaluation:
+    """Run ``network`` over ``(images [B, 3, H, W], classes of pixels [B, H, W])``, at that size."""
+    confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    loss, seen = 0.0, 0
+    for images, targets in batches:
+        inputs = images.to(device).contiguous(memory_format=torch.channels_last)
+        logits = network(inputs).float().cpu()
+        full = enlarged(network.spec, logits, (targets.shape[1], targets.shape[2]))
+        counted = targets != IGNORED
+        loss += loss_of(network.spec, logits, targets, 0.0).item() * int(counted.sum())
+        # Of the pixels that count: [n]
+        actual, found = targets[counted], full.argmax(1)[counted]
+        cells = torch.bincount(actual * num_classes + found, minlength=num_classes**2)
+        # [C * C] -> [C, C]
+        confusion += cells.reshape(num_classes, num_classes)
+        seen += len(targets)
+        after_batch(seen)
+    return MaskEvaluation(loss / max(int(confusion.sum()), 1), confusion.numpy())
 
 
 @torch.no_grad()

@@ -15,10 +15,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mobilevit_edge.files import write_atomically
+from mobilevit_edge.training.evaluate import SCORES
 
 LOG: Final = "log.csv"
 CURVES: Final = "curves.png"
 CONFUSION: Final = "confusion.png"
+IOUS: Final = "iou.csv"
 _MAX_NAMED_CLASSES: Final = 40
 _MAX_NUMBERED_CLASSES: Final = 20
 
@@ -41,11 +43,11 @@ def write_curves(folder: Path, rows: Sequence[Row]) -> None:
     epochs = [row["epoch"] for row in rows]
     for axes, names, title in (
         (losses, ("train_loss", "validation_loss"), "loss (nats)"),
-        (accuracy, ("top1", "top5"), "held-out accuracy"),
+        (accuracy, SCORES, "held-out scores"),
         (rate, ("learning_rate",), "learning rate"),
     ):
         for name in names:
-            if rows[-1][name] is not None:
+            if rows[-1].get(name) is not None:
                 axes.plot(epochs, [row[name] for row in rows], marker=".", label=name)
         axes.set_title(title)
         axes.set_xlabel("epoch")
@@ -72,6 +74,16 @@ def write_confusion(folder: Path, confusion: npt.NDArray[np.int64], classes: Seq
             text = f"{100 * share:.0f}"
             axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
     _write_png(folder / CONFUSION, figure)
+
+
+def write_ious(folder: Path, ious: npt.NDArray[np.float64], classes: Sequence[str]) -> None:
+    """Write intersection over union of each class; nothing where a class is nowhere."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("class", "iou"))
+    for name, iou in zip(classes, ious, strict=True):
+        writer.writerow((name, "" if np.isnan(iou) else round(float(iou), 4)))
+    write_atomically(folder / IOUS, lambda path: path.write_text(text.getvalue(), "utf-8"))
 
 
 def _write_png(path: Path, figure: Figure) -> None:

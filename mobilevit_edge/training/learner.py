@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobilevit_edge.models.network import MobileViT
+from mobilevit_edge.training.losses import loss_of
 from mobilevit_edge.training.optimize import make_average, make_optimizer, make_scheduler
 from mobilevit_edge.training.ranks import Ranks
 from mobilevit_edge.training.recipe import Recipe
@@ -44,6 +44,7 @@ class Learner:
             self._network.head.requires_grad_(True)
         # A frozen backbone keeps its batch statistics too.
         self._network.train(not recipe.freeze_backbone)
+        self._network.head.train()
         self._average = make_average(self._network, recipe)
         self._optimizer = make_optimizer(self._network, recipe)
         self._scheduler = make_scheduler(self._optimizer, total_steps, recipe)
@@ -61,7 +62,12 @@ class Learner:
         return float(self._scheduler.get_last_lr()[0])
 
     def step(self, images: Tensor, targets: Tensor, global_images: int) -> float:
-        """Learn from this rank's part ``[B, 3, H, W]``, ``[B]`` of a batch of ``global_images``.
+        """Learn from this rank's part of a batch of ``global_images``.
+
+        Args:
+            images: ``[B, 3, H, W]``.
+            targets: classes ``[B]``, or of pixels ``[B, H, W]``.
+            global_images: images of all ranks together.
 
         Returns:
             The sum of the images' losses.
@@ -70,8 +76,8 @@ class Learner:
         inputs = images.to(device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, self._half, enabled=self._half is not None):
             logits = self._wrapped(inputs)
-        loss = F.cross_entropy(
-            logits.float(), targets.to(device), label_smoothing=self._recipe.label_smoothing
+        loss = loss_of(
+            self._network.spec, logits.float(), targets.to(device), self._recipe.label_smoothing
         )
         # The ranks' gradients are averaged with equal weights, so an uneven part is weighted by its
         # images: the result is the gradient of the whole batch's mean.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mobilevit_edge.training.recipe import Recipe
+
+_POWER: Final = 0.9
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
@@ -29,14 +32,19 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
 def rate_at(step: int, total: int, recipe: Recipe) -> float:
     """The learning rate of iteration ``step`` of ``total``, as a share of its peak.
 
-    Linear warm-up, then half a cosine down to ``final_rate`` (Loshchilov & Hutter 2016,
-    arXiv:1608.03983, equation 5, without restarts).
+    Linear warm-up, then down to ``final_rate``: half a cosine (Loshchilov & Hutter 2016,
+    arXiv:1608.03983, equation 5, without restarts), or by a power of what is left (DeepLab, Chen et
+    al. 2016, arXiv:1606.00915, section 4.1.1).
     """
     warmup = round(recipe.warmup * total)
     if step < warmup:
         return (step + 1) / (warmup + 1)
     progress = min((step - warmup) / max(total - warmup - 1, 1), 1.0)
-    return recipe.final_rate + (1 - recipe.final_rate) * (1 + math.cos(math.pi * progress)) / 2
+    if recipe.schedule == "poly":
+        left = math.pow(1 - progress, _POWER)
+    else:
+        left = (1 + math.cos(math.pi * progress)) / 2
+    return recipe.final_rate + (1 - recipe.final_rate) * left
 
 
 def make_scheduler(optimizer: torch.optim.Optimizer, total: int, recipe: Recipe) -> LambdaLR:

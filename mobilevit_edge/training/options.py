@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.specs import SPECS
+from mobilevit_edge.training.heads import HeadOptions, mask_head
 from mobilevit_edge.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run to start in ``folder`` on the class folders of ``data``.
+    """A run to start in ``folder`` on the class folders of ``data``, or on its images and masks.
 
     Without ``weights`` (see :func:`mobilevit_edge.weights.checkpoint.read_checkpoint`) the network
     starts from scratch; without ``validation`` a share of each class is held out.
@@ -26,10 +26,11 @@ class NewRun:
     recipe: Recipe
     validation: Path | None = None
     weights: str | None = None
+    head: HeadOptions = field(default_factory=HeadOptions)
 
     def __post_init__(self) -> None:
-        if self.model not in SPECS:
-            raise UsageError(f"unknown model {self.model!r}; choose one of: {', '.join(SPECS)}")
+        if mask_head(self.model, self.head) is not None and self.recipe.class_balanced:
+            raise UsageError("--class-balanced draws the classes of images: a mask has several")
         if self.recipe.freeze_backbone and self.weights is None:
             raise UsageError("--freeze-backbone trains only the classifier: it needs --weights")
 
@@ -40,6 +41,7 @@ class ResumedRun:
 
     ``data`` and ``validation`` say where its images are now, if they were moved. All else that is
     given must be what the run was started with; ``recipe`` holds hyper-parameters by name.
+    ``head`` is what is set of a head for masks.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class ResumedRun:
     validation: Path | None = None
     weights: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    head: HeadOptions = field(default_factory=HeadOptions)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from mobilevit_edge.specs import MIN_IMAGE_SIZE
 
 Sampling: TypeAlias = Literal["multi-scale", "fixed", "switching"]
 SAMPLINGS: Final[tuple[Sampling, ...]] = ("multi-scale", "fixed", "switching")
+ScheduleName: TypeAlias = Literal["cosine", "poly"]
+SCHEDULES: Final[tuple[ScheduleName, ...]] = ("cosine", "poly")
 
 _PAPER_IMAGE_SIZE: Final = 256
 _PAPER_SCALES: Final = (160, 192, 256, 288, 320)
@@ -38,7 +40,7 @@ class Recipe:
 
     Image sizes are sides of squares in pixels. ``batch_size`` holds at the largest of ``scales``
     and counts the images of all ranks together. ``learning_rate`` is the peak that ``warmup``
-    (a share of all iterations) climbs to; the cosine ends at ``final_rate`` times that peak.
+    (a share of all iterations) climbs to; ``schedule`` ends at ``final_rate`` times that peak.
     ``magnitude`` (0 to 1) is the strength of the ``operations`` that an image gets;
     ``crop_scale`` and ``crop_ratio`` bound a random crop's share of the area and its aspect.
     ``gradient_norm`` is what gradients are clipped to.
@@ -53,6 +55,7 @@ class Recipe:
     learning_rate: float = 0.002
     weight_decay: float = 0.01
     warmup: float = 0.05
+    schedule: ScheduleName = "cosine"
     final_rate: float = 0.01
     label_smoothing: float = 0.1
     ema_decay: float = 0.9995
@@ -105,6 +108,8 @@ class Recipe:
             UsageError: unknown or missing hyper-parameters, or values out of range.
         """
         names = {field.name for field in fields(cls)}
+        # Runs from before there was a choice had the default.
+        values = {name: getattr(cls, name) for name in _LATER} | dict(values)
         if values.keys() != names:
             different = ", ".join(sorted(values.keys() ^ names))
             raise UsageError(
@@ -118,7 +123,19 @@ class Recipe:
         return cls(**plain)
 
 
-def make_recipe(given: Mapping[str, Any]) -> Recipe:
+MASKS: Final[Mapping[str, Any]] = {
+    "epochs": 50,
+    "batch_size": 16,
+    "image_size": 512,
+    "learning_rate": 0.0005,
+    "weight_decay": 0.05,
+    "label_smoothing": 0.0,
+}
+"""Defaults for masks that differ from those for classes: CVNets' for PASCAL VOC."""
+_LATER: Final = ("schedule",)
+
+
+def make_recipe(given: Mapping[str, Any], *, for_masks: bool = False) -> Recipe:
     """The recipe of a new run: ``given`` hyper-parameters, and defaults for the others.
 
     The default of ``scales`` follows ``image_size``.
@@ -126,7 +143,7 @@ def make_recipe(given: Mapping[str, Any]) -> Recipe:
     Raises:
         UsageError: a value is out of range.
     """
-    recipe = Recipe(**given)
+    recipe = Recipe(**{**(MASKS if for_masks else {}), **given})
     return recipe if "scales" in given else replace(recipe, scales=scales_for(recipe.image_size))
 
 

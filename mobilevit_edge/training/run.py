@@ -13,9 +13,12 @@ import torch
 
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import write_atomically
+from mobilevit_edge.head_specs import DeepLabV3Spec, MaskSpec, PSPNetSpec
 from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.preprocess import ChannelOrder, Preprocessing
 from mobilevit_edge.reading import open_regular
+from mobilevit_edge.specs import ModelSpec
+from mobilevit_edge.training.heads import trained_spec
 from mobilevit_edge.training.recipe import Recipe
 
 _FORMAT: Final = 1
@@ -42,17 +45,24 @@ class TrainingRun:
     fingerprint: str
     world_size: int
     normalization: Normalization = NOT_NORMALIZED
+    head: MaskSpec | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The architecture for images in color."""
+        return trained_spec(self.model, self.head)
 
     @property
     def preprocessing(self) -> Preprocessing:
         """How evaluation, and every export of the checkpoint, prepares an image.
 
         It takes the whole center square: small images, such as CIFAR's, have no border to spare.
+        For masks it is the whole image, stretched, as in CVNets.
         """
         side = self.recipe.image_size
         return Preprocessing(
             channel_order=self.channel_order,
-            resize="crop",
+            resize="crop" if self.head is None else "stretch",
             interpolation="bilinear",
             crop_fraction=1.0,
             image_size=(side, side),
@@ -75,7 +85,16 @@ class TrainingRun:
         if "normalization" in values:
             mean, std = (tuple(values["normalization"][name]) for name in ("mean", "std"))
             changed["normalization"] = Normalization(mean, std)
+        if values.get("head") is not None:
+            changed["head"] = _head_from_json(values["head"])
         return cls(**{**values, **changed})
+
+
+def _head_from_json(values: Mapping[str, Any]) -> MaskSpec:
+    plain: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return DeepLabV3Spec(**plain) if plain["name"] == "deeplabv3" else PSPNetSpec(**plain)
 
 
 @dataclass(frozen=True)

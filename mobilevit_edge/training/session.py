@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +12,9 @@ import torch
 
 from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import write_atomically
+from mobilevit_edge.head_specs import MaskSpec
 from mobilevit_edge.locks import only_writer
-from mobilevit_edge.models.network import MobileViT, create_model, find_spec
+from mobilevit_edge.models.network import MobileViT, create_model
 from mobilevit_edge.places import check_folder_place, refuse_inputs
 from mobilevit_edge.preprocess import CHANNELS
 from mobilevit_edge.specs import with_in_channels
@@ -27,7 +28,10 @@ from mobilevit_edge.training.data import (
     split,
 )
 from mobilevit_edge.training.display import Display
+from mobilevit_edge.training.evaluate import SCORES
+from mobilevit_edge.training.heads import HeadOptions, mask_head, trained_spec
 from mobilevit_edge.training.learner import Learner
+from mobilevit_edge.training.masks import Part, is_divided, scan_masks
 from mobilevit_edge.training.options import Machine, NewRun, ResumedRun
 from mobilevit_edge.training.ranks import Ranks, joined_ranks
 from mobilevit_edge.training.recipe import Recipe
@@ -47,13 +51,15 @@ UNREADABLE: Final = "unreadable.txt"
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of a finished run: its checkpoint, and the held-out accuracy of that, 0 to 1."""
+    """The result of a finished run: its checkpoint, and the held-out scores of that, 0 to 1.
+
+    Of a classifier these are ``top1`` and ``top5``, of a model for masks ``miou`` and ``accuracy``.
+    """
 
     checkpoint: str
     model: str
     epoch: int
-    top1: float
-    top5: float | None
+    scores: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -124,8 +130,7 @@ def run_session(request: NewRun | ResumedRun, machine: Machine) -> Trained | Non
             checkpoint=str(folder / FOLDER),
             model=run.model,
             epoch=best["epoch"],
-            top1=best["top1"],
-            top5=best["top5"],
+            scores={name: best[name] for name in SCORES if name in best},
         )
 
 
@@ -154,11 +159,13 @@ def _new(request: NewRun, machine: Machine, ranks: Ranks, display: Display) -> _
     recipe, weights = request.recipe, request.weights
     # Before the images are read, which can take long.
     checkpoint = None if weights is None else read_start(request.model, weights)
+    head = mask_head(request.model, request.head)
     train, validation, scans = _read_data(
-        request.data, request.validation, recipe, machine.workers, display
+        request.data, request.validation, recipe, head, machine.workers, display
     )
     torch.manual_seed(recipe.seed)
-    network, start = starting_network(request.model, train.classes, checkpoint, display.line)
+    spec = trained_spec(request.model, head)
+    network, start = starting_network(spec, train.classes, checkpoint, display.line)
     run = TrainingRun(
         model=request.model,
         recipe=recipe,
@@ -170,6 +177,7 @@ def _new(request: NewRun, machine: Machine, ranks: Ranks, display: Display) -> _
         fingerprint=fingerprint((train, validation)),
         world_size=ranks.world_size,
         normalization=start.normalization,
+        head=head,
     )
     return _Setup(run, network, train, validation, scans)
 
@@ -185,6 +193,7 @@ def _resumed(
             *((name, value, wanted[name]) for name, value in run.recipe.as_json().items()),
             ("model", run.model, request.model or run.model),
             ("weights", run.weights, request.weights or run.weights),
+            *_head_settings(run.head, request.head),
             ("processes", run.world_size, ranks.world_size),
         )
         if before != now
@@ -196,28 +205,54 @@ def _resumed(
         )
     data = request.data or Path(run.data)
     held_out = request.validation or (None if run.validation is None else Path(run.validation))
-    train, validation, scans = _read_data(data, held_out, run.recipe, machine.workers, display)
+    train, validation, scans = _read_data(
+        data, held_out, run.recipe, run.head, machine.workers, display
+    )
     if fingerprint((train, validation)) != run.fingerprint:
         raise UsageError(
             f"the images of {data} are not those that the run in {folder} was started with: "
             f"restore them, or start a new run with --output"
         )
-    spec = with_in_channels(find_spec(run.model), CHANNELS[run.channel_order])
+    spec = with_in_channels(run.spec, CHANNELS[run.channel_order])
     network = create_model(spec, num_classes=len(run.classes))
     return _Setup(run, network, train, validation, scans)
 
 
+def _head_settings(
+    head: MaskSpec | None, given: HeadOptions
+) -> list[tuple[str, int | None, int | None]]:
+    """What is set of a head, with what it is in the run and what was given now."""
+    stride, width = (None, None) if head is None else (head.output_stride, head.width)
+    return [
+        ("output stride", stride, given.output_stride or stride),
+        ("head width", width, given.width or width),
+    ]
+
+
 def _read_data(
-    data: Path, held_out: Path | None, recipe: Recipe, workers: int, display: Display
+    data: Path,
+    held_out: Path | None,
+    recipe: Recipe,
+    head: MaskSpec | None,
+    workers: int,
+    display: Display,
 ) -> tuple[Images, Images, tuple[Scan, ...]]:
     """Training and held-out images, and the scans of the folders they come from."""
+    places: list[tuple[Path, Part | None]] = [(data, None)]
+    if held_out is not None:
+        places.append((held_out, "val" if is_divided(held_out) else None))
+    elif head is not None and is_divided(data):
+        places = [(data, "train"), (data, "val")]
     scans = []
-    for folder in (data,) if held_out is None else (data, held_out):
+    for folder, part in places:
         with display.bar(f"reading {folder}", 1) as bar:
-            found = scan(folder, workers=workers, progress=bar.update)
+            if head is None:
+                found = scan(folder, workers=workers, progress=bar.update)
+            else:
+                found = scan_masks(folder, part=part, progress=bar.update)
         display.line(found.summary())
         scans.append(found)
-    if held_out is None:
+    if len(scans) == 1:
         train, validation = split(scans[0].images, recipe.validation_share, recipe.seed)
     else:
         train, validation = scans[0].images, scans[1].images

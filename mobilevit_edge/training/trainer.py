@@ -9,15 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import torch
 from torch.utils.data import DataLoader
 
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.training.checkpoint import write_checkpoint
 from mobilevit_edge.training.data import EvaluationSet, Images, TrainingSet
-from mobilevit_edge.training.display import Display
-from mobilevit_edge.training.evaluate import Evaluation, evaluate
-from mobilevit_edge.training.figures import write_confusion, write_curves, write_log
+from mobilevit_edge.training.display import Display, shown_scores
+from mobilevit_edge.training.evaluate import (
+    SCORES,
+    Evaluated,
+    MaskEvaluation,
+    evaluate,
+    evaluate_masks,
+)
+from mobilevit_edge.training.figures import write_confusion, write_curves, write_ious, write_log
 from mobilevit_edge.training.learner import Learner
+from mobilevit_edge.training.masks import MaskEvaluationSet, MaskTrainingSet
 from mobilevit_edge.training.ranks import Ranks
 from mobilevit_edge.training.run import Position, State, TrainingRun, save_state
 from mobilevit_edge.training.sampler import (
@@ -30,6 +39,7 @@ from mobilevit_edge.training.sampler import (
 from mobilevit_edge.training.stopping import StoppedError, StopRequest, leave_signals_to_parent
 
 _SAVE_SECONDS: Final = 300.0
+_STEP_STREAM: Final = 5
 
 
 class _EvaluationStoppedError(Exception):
@@ -54,6 +64,11 @@ def make_schedule(run: TrainingRun, images: int) -> Schedule:
         )
     except ValueError as error:
         raise UsageError(f"{error}; add images or raise --batch-size") from error
+
+
+def _quality(row: Mapping[str, Any]) -> float:
+    """What decides which epoch is the best: the first of its scores."""
+    return float(next(row[name] for name in SCORES if name in row))
 
 
 class Trainer:
@@ -128,7 +143,7 @@ class Trainer:
                 self._record(evaluation, len(steps))
             self._position = Position(epoch=self._position.epoch + 1)
             self._save()
-        return max(self._history, key=lambda row: row["top1"], default={})
+        return max(self._history, key=_quality, default={})
 
     def _loader(self, steps: tuple[Step, ...]) -> DataLoader[Any]:
         recipe, epoch = self._run.recipe, self._position.epoch
@@ -137,6 +152,7 @@ class Trainer:
             if recipe.class_balanced
             else shuffled(len(self._train), recipe.seed, epoch)
         )
+        kind = TrainingSet if self._run.head is None else MaskTrainingSet
         sampler = RankSampler(
             steps,
             order,
@@ -145,7 +161,7 @@ class Trainer:
             first_step=self._position.step,
         )
         return DataLoader(
-            TrainingSet(self._train, recipe, epoch, self._run.preprocessing),
+            kind(self._train, recipe, epoch, self._run.preprocessing),
             batch_sampler=sampler,
             num_workers=self._workers,
             pin_memory=self._ranks.device.type == "cuda",
@@ -159,6 +175,7 @@ class Trainer:
         last = time.perf_counter()
         with self._display.bar(title, len(steps), self._position.step) as bar:
             for step, (images, targets) in zip(rest, self._loader(steps), strict=True):
+                self._seed_step()
                 loss = self._learner.step(images, targets, step.images)
                 stops, loss = self._ranks.sums((float(self._stop.signal > 0), loss))
                 now = time.perf_counter()
@@ -179,6 +196,12 @@ class Trainer:
                 if time.monotonic() - self._saved_at > _SAVE_SECONDS:
                     self._save()
 
+    def _seed_step(self) -> None:
+        """What a step draws, as heads with dropout do, is the same after an interruption."""
+        at = self._position
+        entropy = (self._run.recipe.seed, _STEP_STREAM, at.epoch, at.step, self._ranks.rank)
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+
     def _check_loss(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise UsageError(
@@ -187,11 +210,14 @@ class Trainer:
                 f"longer --warmup"
             )
 
-    def _evaluate(self) -> Evaluation | None:
+    def _evaluate(self) -> Evaluated | None:
         """Evaluate the averaged network on the held-out images; ``None`` if asked to stop."""
         preprocessing = self._run.preprocessing
-        loader = DataLoader(
-            EvaluationSet(self._validation, preprocessing),
+        is_classifier = self._run.head is None
+        kind = EvaluationSet if is_classifier else MaskEvaluationSet
+        judge = evaluate if is_classifier else evaluate_masks
+        loader: DataLoader[Any] = DataLoader(
+            kind(self._validation, preprocessing),
             # At an image size far above every training resolution: single images.
             batch_size=max(self._schedule.batch_at(preprocessing.image_size), 1),
             num_workers=self._workers,
@@ -206,7 +232,7 @@ class Trainer:
 
         try:
             with self._display.bar("held-out images", len(self._validation)) as bar:
-                return evaluate(
+                return judge(
                     self._learner.averaged,
                     loader,
                     len(self._run.classes),
@@ -216,10 +242,10 @@ class Trainer:
         except _EvaluationStoppedError:
             return None
 
-    def _record(self, evaluation: Evaluation, steps: int) -> None:
+    def _record(self, evaluation: Evaluated, steps: int) -> None:
         """Write the log, the figures, and the checkpoint if it is the best so far."""
         at = self._position
-        best = max((row["top1"] for row in self._history), default=-1.0)
+        best = max(map(_quality, self._history), default=-1.0)
         row = {
             "epoch": at.epoch + 1,
             "step": steps,
@@ -228,21 +254,22 @@ class Trainer:
             "learning_rate": self._learner.learning_rate,
             "train_loss": at.loss_sum / at.images,
             "validation_loss": evaluation.loss,
-            "top1": evaluation.top1,
-            "top5": evaluation.top5,
+            **evaluation.scores,
         }
         self._history = (*self._history, row)
-        if evaluation.top1 > best:
+        is_best = _quality(row) > best
+        if is_best:
             write_checkpoint(self._folder, self._learner.averaged, self._run)
             write_confusion(self._folder, evaluation.confusion, self._run.classes)
+            if isinstance(evaluation, MaskEvaluation):
+                write_ious(self._folder, evaluation.ious, self._run.classes)
         write_log(self._folder, self._history)
         write_curves(self._folder, self._history)
-        top5 = "" if evaluation.top5 is None else f", top-5 {evaluation.top5:.2%}"
         self._display.line(
             f"epoch {at.epoch + 1}/{self._run.recipe.epochs}: "
             f"train loss {row['train_loss']:.4f}, held-out loss {evaluation.loss:.4f}, "
-            f"top-1 {evaluation.top1:.2%}{top5}, {at.images / max(at.seconds, 1e-9):.1f} images/s"
-            f"{', best so far' if evaluation.top1 > best else ''}"
+            f"{shown_scores(evaluation.scores)}, {at.images / max(at.seconds, 1e-9):.1f} images/s"
+            f"{', best so far' if is_best else ''}"
         )
 
     def _stop_if_asked(self) -> None:

@@ -122,12 +122,10 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         ),
         "v2_labels": ("v2_deeplab", (*_V2_MASKS, "--image-size", "64", "--raw-input")),
         "v2_psp": ("v2_psp", ("--image-size", "96x64", "--mask", "full-logits")),
-        "v2_boxes": (
+        "v2_boxes": ("v2_boxes", ("--image-size", "96")),
+        "v2_nms": (
             "v2_boxes",
-            (
-                "--image-size",
-                "96",
-            ),
+            ("--image-size", "96", "--boxes", "nms", "--batch", "dynamic"),
         ),
         "opset_17": ("v1_lean", ("--image-size", "64", "--opset", "17")),
         "opset_21": ("v2_lean", ("--image-size", "64", "--opset", "21")),
@@ -177,6 +175,7 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "real_v2": ("real_v2", ("--image-size", "64")),
         "v1_labels": ("v1_deeplab", (*_RATES, "--image-size", "64")),
         "v2_boxes": ("v2_boxes", ("--image-size", "64")),
+        "v2_nms": ("v2_boxes", ("--image-size", "64", "--boxes", "nms")),
     },
 }
 """Bundles by target and name. 72, 104 and 56 lead to odd maps; 64x96 and the like are not square.

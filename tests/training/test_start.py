@@ -11,6 +11,7 @@ import torch
 
 import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.models.network import find_spec
 from mobilevit_edge.training.checkpoint import read_start, starting_network
 from mobilevit_edge.weights.checkpoint import read_checkpoint
 from mobilevit_edge.weights.provenance import preprocessing_of
@@ -36,7 +37,7 @@ def folder_of(path: Path, *, classes: int, config: object, model: str = "mobilev
 
 def start(path: Path, told: list[str]) -> me.MobileViT:
     checkpoint = read_start("mobilevit_xxs", str(path))
-    return starting_network("mobilevit_xxs", CLASSES, checkpoint, told.append)[0]
+    return starting_network(find_spec("mobilevit_xxs"), CLASSES, checkpoint, told.append)[0]
 
 
 @pytest.mark.parametrize("config", [{}, {"label_names": list(CLASSES)}])

@@ -28,10 +28,11 @@ from converters.quiet import quiet
 from converters.rewrites.base import parts_of
 from converters.targets.base import INPUT_NAME, PROBABILITIES, output_name
 from converters.targets.coreml.compute import float_precision
+from converters.targets.coreml.suppression import PROGRAM_OUTPUTS, with_suppression
 from converters.targets.coreml.systems import compute_advice, ios_of
+from mobilevit_edge.boxes import BOX_VALUES
 from mobilevit_edge.colors import class_colors
 from mobilevit_edge.errors import ConversionError, UsageError
-from mobilevit_edge.formats.bundle import Task
 from mobilevit_edge.models.layers import InvertedResidual
 
 LABEL: Final = "classLabel"
@@ -56,17 +57,20 @@ class _Program(ExportableModel):
     A classifier gives its probabilities as well.
     """
 
-    def __init__(self, module: ExportableModel, task: Task) -> None:
+    def __init__(self, module: ExportableModel, job: ExportJob) -> None:
         super().__init__(
             module.model,
             module.preparation,
             activation=module.activation,
             answer=module.answer,
         )
-        self.task = task
+        self.task = job.task
+        self.suppresses = job.answer == "nms"
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
         logits = super().forward(image)
+        if self.suppresses:
+            return _for_suppression(logits)
         match self.task:
             case "classification":
                 return logits, torch.softmax(logits, dim=-1)
@@ -76,8 +80,19 @@ class _Program(ExportableModel):
                 return (logits,)
 
 
+def _for_suppression(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """``[1, N, 4 + C]`` -> confidences ``[N, C - 1]``, and boxes ``[N, 4]`` by center and size."""
+    # [1, N, 4 + C] -> [N, 4 + C]
+    boxes = rows[0]
+    low, high = boxes[:, :2], boxes[:, 2:BOX_VALUES]
+    # The background's column comes first.
+    return boxes[:, BOX_VALUES + 1 :], torch.cat(((low + high) / 2, high - low), dim=1)
+
+
 def _output_names(job: ExportJob) -> tuple[str, ...]:
     """Of what :class:`_Program` gives."""
+    if job.answer == "nms":
+        return PROGRAM_OUTPUTS
     name = output_name(job.task, answer=job.answer)
     return (name, PROBABILITIES) if job.task in ("classification", "multilabel") else (name,)
 
@@ -99,7 +114,7 @@ def make_program(module: ExportableModel, sizes: Sizes, job: ExportJob, plan: Pr
     """
     with quiet():
         try:
-            program = _capture(_Program(module, job.task).eval(), sizes, job, plan)
+            program = _capture(_Program(module, job).eval(), sizes, job, plan)
             name_by_module(program, _output_names(job))
             # Their channels' ranges differ up to a thousandfold, and they hold few of the weights.
             uncompressed = ("stem", *(name for name, _ in parts_of(module.model, InvertedResidual)))
@@ -110,7 +125,7 @@ def make_program(module: ExportableModel, sizes: Sizes, job: ExportJob, plan: Pr
         except Exception as error:
             raise ConversionError(f"coremltools could not convert the model: {error}") from error
     _describe(model, job)
-    return model
+    return with_suppression(model, job) if job.answer == "nms" else model
 
 
 def _capture(
@@ -278,7 +293,8 @@ def _describe(model: Any, job: ExportJob) -> None:
         f"({contract.resize}). Any pixel buffer will do: colors ({contract.channel_order}) and "
         f"scale are converted."
     )
-    model.output_description[output_name(job.task, answer=job.answer)] = _described_output(job)
+    if job.answer != "nms":
+        model.output_description[output_name(job.task, answer=job.answer)] = _described_output(job)
     if job.task == "multilabel":
         model.output_description[PROBABILITIES] = "The probability of each class by itself."
     if job.task == "classification":
@@ -301,7 +317,7 @@ def _describe(model: Any, job: ExportJob) -> None:
 
 def _described_output(job: ExportJob) -> str:
     match job.answer:
-        case None:
+        case None | "nms":
             return f"One number for each of {job.source.outputs} outputs."
         case "labels":
             return "The class of each pixel."

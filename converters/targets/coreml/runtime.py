@@ -41,7 +41,7 @@ def load(path: Path) -> LoadedModel:
 
     version = importlib.metadata.version("torch")
     return LoadedModel(
-        _run_by_size(_functions_by_size(model), call),
+        _run_by_size(model, call),
         f"reference evaluator, torch {version}",
         is_reference=True,
     )
@@ -76,7 +76,7 @@ def load_core_ml(path: Path) -> LoadedModel | None:
         return answer
 
     version = platform.mac_ver()[0]
-    return LoadedModel(_run_by_size(_functions_by_size(model), call), f"Core ML, macOS {version}")
+    return LoadedModel(_run_by_size(model, call), f"Core ML, macOS {version}")
 
 
 def _functions_by_size(model: MilModel) -> dict[tuple[int, int], str]:
@@ -91,10 +91,14 @@ def _functions_by_size(model: MilModel) -> dict[tuple[int, int], str]:
 
 
 def _run_by_size(
-    by_size: Mapping[tuple[int, int], str],
-    call: Callable[[str, Array], Mapping[str, Any]],
+    model: MilModel, call: Callable[[str, Array], Mapping[str, Any]]
 ) -> Callable[[Array], Array]:
-    """Images ``[B, H, W, C]`` -> logits ``[B, num_outputs]``, each by its size's function."""
+    """Images ``[B, H, W, C]`` -> logits ``[B, num_outputs]``, each by its size's function.
+
+    Those of a head are its answer, of a pipeline the boxes that remain.
+    """
+    by_size = _functions_by_size(model)
+    answer_of = model.suppression or _first
 
     def run(images: Array) -> Array:
         height, width = images.shape[1:3]
@@ -103,7 +107,7 @@ def _run_by_size(
             raise ConversionError(f"the package takes no image of {height}x{width}, only {known}")
         function = by_size[height, width]
         answers = [call(function, pixels) for pixels in images]
-        return np.concatenate([_first(answer) for answer in answers])
+        return np.concatenate([answer_of(answer) for answer in answers])
 
     return run
 

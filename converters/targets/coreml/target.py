@@ -17,6 +17,7 @@ from converters.targets.coreml.systems import (
 )
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
+from mobilevit_edge.boxes import MOST, DetectionRules
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import CoreMLInfo, SizeInfo, Verification
 from mobilevit_edge.formats.report import Profile
@@ -58,6 +59,7 @@ class CoreMLTarget(Target):
         takes_pixels=True,
         image_channels=(1, 3),
         gives_probabilities=True,
+        suppression=DetectionRules(candidates=MOST, one_class=True),
     )
 
     def check_options(self, options: ExportOptions) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import onnx
 
-from converters.targets.graph import UNKNOWN, Graph, Operator
+from converters.targets.graph import SUPPRESSION, UNKNOWN, Graph, Operator
 from converters.targets.onnx.names import module_of
 from mobilevit_edge.errors import ConversionError
 
@@ -48,8 +48,8 @@ def read_graph(path: Path) -> Graph:
         resizes=frozenset({"Resize", "Upsample"}),
         symbols=frozenset(
             UNKNOWN if side.startswith(_UNKNOWN_PREFIX) else side
-            for shape in shapes.values()
+            for name, shape in shapes.items()
             for side in shape
-            if isinstance(side, str)
+            if isinstance(side, str) and not name.startswith(f"{SUPPRESSION}.")
         ),
     )

@@ -11,6 +11,7 @@ from converters.targets.base import Fp16By, Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from converters.targets.onnx.npu.unit import OPERATORS, REWRITES, check_npu_options
+from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import ContextInfo
 from mobilevit_edge.formats.report import Profile
@@ -52,6 +53,7 @@ class OnnxTarget(Target):
         platforms=("android", "browser"),
         module_suffix=".onnx",
         needs_temporary_folder=False,
+        suppression=DetectionRules(),
     )
 
     def check_options(self, options: ExportOptions) -> None:

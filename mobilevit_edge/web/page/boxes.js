@@ -3,10 +3,13 @@
 
 const BOX_VALUES = 4;
 const BACKGROUND = 0;
+const DETECTION_VALUES = BOX_VALUES + 2;
 
 // The detections, the surest first: { label, score, box }. `rows` is [count, 4 + classes], as
-// head.answer says; what is compared is bounded by head.boxes.candidates of each class.
+// head.answer says; what is compared is bounded by head.boxes.candidates of each class. Where the model
+// has done it, it is [count, 6].
 export function detect(head, rows, [count, width]) {
+  if (head.answer === "nms") return remaining(rows, count);
   const rules = head.boxes;
   const { corners, scores } = head.answer === "raw" ? decoded(rules, rows, count, width) : { corners: rows, scores: rows };
   const least = Math.fround(rules.score);
@@ -20,6 +23,13 @@ export function detect(head, rows, [count, width]) {
     found.push(...apart(boxes, rules.overlap));
   }
   return found.sort((a, b) => b.score - a.score).slice(0, rules.detections);
+}
+
+// Rows of corners, score and label; rows of zeros follow the last detection.
+function remaining(rows, count) {
+  return Array.from({ length: count }, (_, row) => rows.subarray(row * DETECTION_VALUES, (row + 1) * DETECTION_VALUES))
+    .filter((row) => row[BOX_VALUES] > 0)
+    .map((row) => ({ label: row[BOX_VALUES + 1], score: row[BOX_VALUES], box: row.slice(0, BOX_VALUES) }));
 }
 
 // Those that overlap no better one that is kept by more than `overlap`; the best come first.

@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.output.models import choices, models_tables, scalings, within_budget
-from benchmarks.workloads.models import EXPERIMENT, Variant, model_candidates, variants
+from benchmarks.workloads.models import (
+    EXPERIMENT,
+    Variant,
+    model_candidates,
+    reference_run,
+    variants,
+)
 from benchmarks.workloads.reuse import recipe
 from mobilevit_edge.errors import OutputError
 from mobilevit_edge.formats.report import LatencyRow, Runtime, Subject, Top1, read_report
@@ -56,6 +62,38 @@ def test_every_combination_is_a_row_once() -> None:
     assert len(found) == len({variant.name for variant in found}) == 16
     assert found[0].name == "mobilevit_xxs-onnx-fp32-256"
     assert found[-1].name == "mobilevit_xxs-torch-int8-192x320-batch4"
+
+
+def test_heads_for_masks_vary_in_what_others_do_not_have() -> None:
+    found = variants(
+        ["deeplabv3_mobilevit_xxs", "mobilevit_xxs"],
+        ["onnx", "torch"],
+        ["fp32"],
+        [(512, 512)],
+        [1],
+        output_strides=(16, 8),
+        masks=("labels", "logits"),
+    )
+    assert [variant.name for variant in found] == [
+        *(
+            f"deeplabv3_mobilevit_xxs-stride{stride}-{rest}"
+            for stride in (16, 8)
+            for rest in ("onnx-fp32-512-labels", "torch-fp32-512", "onnx-fp32-512-logits")
+        ),
+        "mobilevit_xxs-onnx-fp32-512",
+        "mobilevit_xxs-torch-fp32-512",
+    ]
+
+
+def test_a_network_with_a_head_is_counted_and_run(tmp_path: Path) -> None:
+    wanted = [
+        Variant("deeplabv3_mobilevit_xxs", "torch", "fp32", (64, 64), 1, stride)
+        for stride in (16, 8)
+    ]
+    coarse, fine = model_candidates(wanted, tmp_path, None, ignore)
+    assert (coarse.row.subject.macs or 0) < (fine.row.subject.macs or 0)
+    assert fine.row.subject.attributes == {"output stride": "8"}
+    assert reference_run("deeplabv3_mobilevit_xxs", 64, 64, 1, 8)() is not None
 
 
 def test_the_pareto_front_is_what_nothing_beats_in_both() -> None:

@@ -6,12 +6,15 @@ from functools import lru_cache
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.workloads.artifacts import rewrite
 from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inputs
+from benchmarks.workloads.lower_bound_heads import lower_bound_of_head
 from benchmarks.workloads.parts import Part, split_network
 from mobilevit_edge.counting import complexity
 from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.head_specs import HeadName
 from mobilevit_edge.models.network import MobileViT, create_model
 from mobilevit_edge.specs import SPECS
 from tests.support.networks import FAMILIES, Family, tiny_model, tiny_spec
@@ -102,3 +105,28 @@ def test_every_part_has_a_lower_bound_of_the_same_name(name: str) -> None:
     for bound, part in zip(bounds, parts, strict=True):
         # The lower bound has all the products, without norms and softmax.
         assert bound.macs == pytest.approx(part.macs, rel=0.01), part.name
+
+
+@pytest.mark.parametrize("head", ["deeplabv3", "pspnet", "ssdlite"])
+def test_heads_have_a_lower_bound_too(head: HeadName) -> None:
+    model = create_model("mobilevit_xxs", head=head)
+    before, last = torch.rand(1, 64, 20, 20), torch.rand(1, 80, 10, 10)
+    macs = []
+    for module, maps in (
+        (model.head, (before, last) if head == "ssdlite" else (last,)),
+        (lower_bound_of_head(model.head), (before, last)),
+    ):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            module(*maps)
+        macs.append(counter.get_total_flops())
+    # DeepLabV3 projects the image's mean at every place, of which one is enough.
+    least = 0.8 if head == "deeplabv3" else 0.99
+    assert least < macs[1] / macs[0] <= 1
+
+
+def test_a_network_with_a_head_is_cut_like_its_lower_bound() -> None:
+    model = create_model("ssdlite_mobilevit_xxs")
+    parts = split_network(model, image())
+    bounds = split_network(LowerBoundNetwork(model).eval(), lower_bound_inputs(model, SIZE))
+    assert [(p.name, p.within) for p in bounds] == [(p.name, p.within) for p in parts]
+    assert parts[-1].name == "head"

@@ -22,6 +22,7 @@ from converters.targets.coreml.evaluator.interface import (
     parse_interface,
 )
 from converters.targets.coreml.evaluator.program import Function, Operation, parse_function
+from converters.targets.coreml.evaluator.suppression import Suppression, parse_suppression
 from mobilevit_edge.errors import BundleError, ConversionError, MissingPackageError
 
 _MANIFEST: Final = "Manifest.json"
@@ -33,6 +34,8 @@ _MAX_MODEL_BYTES: Final = 2**26
 class MilModel:
     """A package that was read, ready to be called.
 
+    ``suppression`` is what follows its program in a pipeline, and no part of what a call does.
+
     The first call of a function reads and unpacks its weights, later ones reuse them.
     """
 
@@ -41,7 +44,9 @@ class MilModel:
         functions: Mapping[str, Function],
         interfaces: Mapping[str, Interface],
         default_function: str,
+        suppression: Suppression | None = None,
     ) -> None:
+        self.suppression = suppression
         self._functions = functions
         self._interfaces = interfaces
         self._default_function = default_function
@@ -120,6 +125,9 @@ def read_package(path: Path) -> MilModel:
 def _read(path: Path) -> MilModel:
     model_path = _find_model(path)
     spec = _parse_model(model_path)
+    suppression = None
+    if spec.WhichOneof("Type") == "pipeline":
+        spec, suppression = _read_pipeline(spec)
     kind = spec.WhichOneof("Type")
     if kind != "mlProgram":
         raise BundleError(f"it holds a model of kind {kind}; only ML Programs are evaluated")
@@ -141,7 +149,23 @@ def _read(path: Path) -> MilModel:
     interfaces = {
         name: parse_interface(described[name], function) for name, function in functions.items()
     }
-    return MilModel(functions, interfaces, default)
+    return MilModel(functions, interfaces, default, suppression)
+
+
+def _read_pipeline(spec: Any) -> tuple[Any, Suppression]:
+    """The program of a pipeline, and the suppression of boxes that follows it."""
+    kinds = [model.WhichOneof("Type") for model in spec.pipeline.models]
+    if kinds != ["mlProgram", "nonMaximumSuppression"]:
+        raise BundleError(
+            f"it is a pipeline of {', '.join(map(str, kinds))}; only that of a program and the "
+            f"suppression of its boxes is evaluated"
+        )
+    program, last = spec.pipeline.models
+    suppression = parse_suppression(last)
+    made = {feature.name for feature in program.description.output}
+    if {suppression.confidence, suppression.coordinates} != made:
+        raise BundleError(f"the program makes {sorted(made)}, not what is suppressed after it")
+    return program, suppression
 
 
 def _find_model(path: Path) -> Path:

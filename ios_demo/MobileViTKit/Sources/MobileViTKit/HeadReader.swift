@@ -59,8 +59,10 @@ enum HeadReader {
     private static func boxes(
         _ json: JSONReader, _ output: JSONReader, _ model: Manifest.Model, _ colors: [ClassColor]
     ) throws -> BoxHead {
-        guard try json.oneOf("answer", ["decoded", "raw"]) == "decoded" else {
-            throw json.wrong("answer", "is relative to anchors (--boxes raw): export the model with --boxes decoded")
+        let answer = try json.oneOf("answer", ["decoded", "raw", "nms"])
+        guard answer == "decoded" else {
+            let what = answer == "raw" ? "relative to anchors" : "suppressed already"
+            throw json.wrong("answer", "is \(what) (--boxes \(answer)): export the model with --boxes decoded")
         }
         guard !json.has("output_stride") || !json.has("mask_resize") else {
             throw json.wrong("mask_resize", "is of a mask: export the bundle again")

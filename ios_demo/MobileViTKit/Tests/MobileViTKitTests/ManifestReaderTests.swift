@@ -92,8 +92,10 @@ final class ManifestReaderTests: XCTestCase {
             put(value, Array(path.dropFirst()), &inner)
             json[first] = path.count == 1 ? value : inner
         }
-        let raw = try refusal("decoded") { put("raw", ["head", "answer"], &$0) }
-        XCTAssertTrue(raw.contains("--boxes decoded"), raw)
+        for form in ["raw", "nms"] {
+            let refused = try refusal("decoded") { put(form, ["head", "answer"], &$0) }
+            XCTAssertTrue(refused.contains("--boxes \(form)") && refused.contains("--boxes decoded"), refused)
+        }
         let slow = try refusal("decoded") { put(100_000, ["head", "boxes", "candidates"], &$0) }
         XCTAssertTrue(slow.contains("at most 5000"), slow)
         let large = try refusal("full_logits") {

@@ -50,8 +50,10 @@ internal object HeadReader {
     }
 
     private fun boxes(json: JsonReader, output: JsonReader, model: Manifest.Model, colors: List<Int>): Head {
-        if (json.oneOf("answer", "decoded", "raw") == "raw") {
-            throw BundleException("manifest: boxes that are relative to anchors (--boxes raw): export the model with --boxes decoded")
+        val answer = json.oneOf("answer", "decoded", "raw", "nms")
+        if (answer != "decoded") {
+            val what = if (answer == "raw") "relative to anchors" else "suppressed already"
+            throw BundleException("manifest: boxes that are $what (--boxes $answer): export the model with --boxes decoded")
         }
         if (json.has("output_stride") && json.has("mask_resize")) throw BundleException("manifest: a mask of a head for boxes: export the bundle again")
         val rules = json.child("boxes")

@@ -59,8 +59,10 @@ class ManifestReaderTest {
             val json = JSONObject(Vectors.text("dense/$name/manifest.json")).also(change)
             return assertFailsWith<BundleException> { ManifestReader.read(json.toString()) }.message!!
         }
-        val raw = refusal("decoded") { it.getJSONObject("head").put("answer", "raw") }
-        assertTrue("--boxes decoded" in raw, raw)
+        for (form in listOf("raw", "nms")) {
+            val refused = refusal("decoded") { it.getJSONObject("head").put("answer", form) }
+            assertTrue("--boxes $form" in refused && "--boxes decoded" in refused, refused)
+        }
         val slow = refusal("decoded") { it.getJSONObject("head").getJSONObject("boxes").put("candidates", 100_000) }
         assertTrue("at most 5000" in slow, slow)
         val large = refusal("full_logits") {
