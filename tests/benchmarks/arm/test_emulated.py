@@ -16,6 +16,7 @@ import benchmarks.arm
 from benchmarks.arm.emulation import emulate
 from benchmarks.arm.machine_code import count_kinds, parse_blocks
 from benchmarks.arm.processors import PROCESSORS
+from benchmarks.arm.runtimes import EmulatedTarget
 from benchmarks.arm.toolchain import Toolchain, default_folder, find_toolchain, set_up
 from mobilevit_edge.errors import ConversionError, ToolchainError
 from mobilevit_edge.formats.bundle import TargetName
@@ -149,16 +150,14 @@ def test_an_operator_of_eight_times_the_numbers_takes_up_to_eight_times_the_inst
     assert 4 * small < large < 8 * small
 
 
+@pytest.mark.parametrize(
+    ("target", "name"), [("executorch", "model.pte"), ("litert", "model.tflite")]
+)
 def test_a_model_that_the_emulated_runtime_refuses_is_a_clear_error(
-    toolchain: Toolchain, tmp_path: Path
+    toolchain: Toolchain, tmp_path: Path, target: EmulatedTarget, name: str
 ) -> None:
-    (tmp_path / "model.pte").write_bytes(b"no program at all" * 10)
+    (tmp_path / name).write_bytes(b"no program at all" * 10)
     image = np.zeros((1, 3, 64, 64), np.float32)
-    with pytest.raises(ConversionError, match=r"model.pte on an emulated cortex-a53 failed: its"):
-        emulate(
-            toolchain,
-            PROCESSORS["cortex-a53"],
-            "executorch",
-            tmp_path / "model.pte",
-            [[image]],
-        )
+    failure = rf"{name} on an emulated cortex-a53 failed: its process ended with exit code 1 \(run"
+    with pytest.raises(ConversionError, match=failure):
+        emulate(toolchain, PROCESSORS["cortex-a53"], target, tmp_path / name, [[image]])
