@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from converters.job.precisions import Precision
 from converters.targets.litert import inspection, runtime
 from converters.targets.litert.interpreter import LiteRTSession
 from converters.targets.litert.weights import shrink_weights
-from converters.targets.loaded import Array
+from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import ConversionError
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
 from tests.support.images import as_float, noise, normalized, relative_error, save_smooth
@@ -37,8 +38,14 @@ print(json.dumps([interpreter.get_signature_list(), outputs["logits"].tolist()])
 """
 
 
+@lru_cache(maxsize=2)
+def loaded(bundle: Path) -> LoadedModel:
+    """The file in a process that tests one after the other ask."""
+    return runtime.load(bundle / "model.tflite")
+
+
 def run(bundle: Path, x: Array) -> Array:
-    return runtime.load(bundle / "model.tflite").run(x)
+    return loaded(bundle).run(x)
 
 
 def channels_last(x: Array) -> Array:
