@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+
+from tests.support.exports import Bundles, Checkpoints, in_process
 
 
 @pytest.fixture(scope="session")
-def exported(run_folder: Path) -> Path:
-    """MobileViTv2-0.5 for ONNX at 32x32, with random weights; the processes of a run share it."""
-    from converters.bundling.pipeline import export_bundle
-    from converters.job.options import ExportOptions
+def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MobileViTv2-0.5 for ONNX at 32x32, a copy of the one that the converters' tests read."""
+    from converters.cli import export_main
 
-    output = run_folder / "random_v2" / "bundle"
-    options = ExportOptions(
-        target="onnx",
-        weights="random",
-        model="mobilevitv2_050",
-        image_size=(32, 32),
-        output=output,
-    )
-    output.parent.mkdir(exist_ok=True)
-    with FileLock(output.with_suffix(".lock")):
-        if not output.exists():
-            export_bundle(options)
-    return output
+    checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"))
+    bundles = Bundles("onnx", in_process(export_main), checkpoints, run_folder / "onnx")
+    return shutil.copytree(bundles("real_v2"), tmp_path_factory.mktemp("exported") / "bundle")

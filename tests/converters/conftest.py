@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib
-import io
 import json
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,8 +26,8 @@ from tests.support.exports import (
     Command,
     ConvertsTo,
     Edited,
-    Finished,
     Reference,
+    in_process,
 )
 
 HERE = Path(__file__).parent
@@ -40,25 +37,12 @@ EXPORTS = {"bundle", "program", "package", "flatbuffer", "converts_to"}
 torch.set_num_threads(1)
 
 
-def _run(main: Callable[[list[str]], int], arguments: tuple[object, ...]) -> Finished:
-    out, err = io.StringIO(), io.StringIO()
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main([str(argument) for argument in arguments])
-    except SystemExit as error:  # argparse ends so
-        code = error.code if isinstance(error.code, int) else 1
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-    return Finished(code, out.getvalue(), err.getvalue())
-
-
 @pytest.fixture(scope="session")
 def export() -> Command:
     """``mobilevit-export`` in this process."""
     from converters.cli import export_main
 
-    return lambda *arguments: _run(export_main, arguments)
+    return in_process(export_main)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +50,7 @@ def predict() -> Command:
     """``mobilevit-predict`` in this process."""
     from converters.cli import predict_main
 
-    return lambda *arguments: _run(predict_main, arguments)
+    return in_process(predict_main)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -94,33 +78,28 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
     return Checkpoints(tmp_path_factory.mktemp("checkpoints"))
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def bundle(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundles:
     """Bundles for ONNX Runtime."""
-    return Bundles("onnx", export, checkpoint, _made(run_folder / "onnx"))
+    return Bundles("onnx", export, checkpoint, run_folder / "onnx")
 
 
 @pytest.fixture(scope="session")
 def program(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundles:
     """Bundles for ExecuTorch."""
-    return Bundles("executorch", export, checkpoint, _made(run_folder / "executorch"))
+    return Bundles("executorch", export, checkpoint, run_folder / "executorch")
 
 
 @pytest.fixture(scope="session")
 def package(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundles:
     """Bundles for Core ML."""
-    return Bundles("coreml", export, checkpoint, _made(run_folder / "coreml"))
+    return Bundles("coreml", export, checkpoint, run_folder / "coreml")
 
 
 @pytest.fixture(scope="session")
 def flatbuffer(run_folder: Path, export: Command, checkpoint: Checkpoints) -> Bundles:
     """Bundles for LiteRT."""
-    return Bundles("litert", export, checkpoint, _made(run_folder / "litert"))
+    return Bundles("litert", export, checkpoint, run_folder / "litert")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,15 +21,16 @@ from mobilevit_edge.head_specs import DeepLabV3Spec, HeadSpec, PSPNetSpec, SSDLi
 from mobilevit_edge.specs import ModelSpec, with_head, with_in_channels
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import conformance_keys, deterministic_state
-from tests.support.networks import CLASSES, FAMILIES, Family, calibrated_model, tiny_spec
+from tests.support.networks import (
+    CLASSES,
+    FAMILIES,
+    Family,
+    calibrated_model,
+    lean_spec,
+    tiny_spec,
+)
 
 _WIDE_DIM: Final = 128
-
-
-def _lean(family: Family) -> ModelSpec:
-    """A tiny network that ends with its first block: lowering takes seconds for every block."""
-    spec = tiny_spec(family)
-    return replace(spec, name=f"lean_{spec.name}", stages=spec.stages[:2])  # type: ignore[arg-type]
 
 
 def _wide(spec: ModelSpec) -> ModelSpec:
@@ -42,20 +46,24 @@ def _wide(spec: ModelSpec) -> ModelSpec:
 
 
 def _deep(family: Family) -> ModelSpec:
-    """A tiny network of five stages, whose last map has stride 32 as the real ones' has."""
+    """A tiny network of five stages, whose last map has stride 32 as the real ones' has.
+
+    Its one block is in the last stage, which a smaller output stride dilates.
+    """
     spec = tiny_spec(family)
-    first, second, last = spec.stages  # type: ignore[misc]  # three of them
-    stages = (first, replace(first, stride=2), replace(first, stride=2), second, last)
+    first, _, last = spec.stages  # type: ignore[misc]  # three of them
+    halved = replace(first, stride=2)
+    stages = (first, halved, halved, halved, last)
     return replace(spec, name=f"deep_{spec.name}", stages=stages)
 
 
 TINY: Final[Mapping[str, ModelSpec]] = {
     **{family: tiny_spec(family) for family in FAMILIES},
-    **{f"{family}_lean": _lean(family) for family in FAMILIES},
+    **{f"{family}_lean": lean_spec(family) for family in FAMILIES},
     "v1_deep": _deep("v1"),
     "v2_deep": _deep("v2"),
-    "v1_wide": _wide(_lean("v1")),
-    "v2_wide": _wide(tiny_spec("v2")),
+    "v1_wide": _wide(lean_spec("v1")),
+    "v2_wide": _wide(lean_spec("v2")),
 }
 """Tiny networks by the names of their checkpoints."""
 OTHERS: Final[Mapping[str, tuple[int, int]]] = {
@@ -129,8 +137,9 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         ),
         "opset_17": ("v1_lean", ("--image-size", "64", "--opset", "17")),
         "opset_21": ("v2_lean", ("--image-size", "64", "--opset", "21")),
-        "real_v2": ("real_v2", ("--image-size", "64", "--batch", "dynamic")),
-        "real_v2_fp16": ("real_v2", ("--image-size", "64", "--precision", "fp16")),
+        "v2_wide": ("v2_wide", ("--image-size", "64")),
+        "v2_fp16": ("v2_wide", ("--image-size", "64", "--precision", "fp16")),
+        "real_v2": ("real_v2", ("--image-size", "32")),
     },
     "executorch": {
         "v1_fp16": ("v1_wide", ("--image-size", "64", "--softmax", "--precision", "fp16")),
@@ -164,8 +173,8 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "one": ("one", ("--image-size", "64")),
         "embedding": ("embedding", ("--image-size", "64")),
         "gray": ("gray", ("--image-size", "64", "--mean", "0.4", "--std", "0.3")),
-        "flexible": ("v2", ("--image-size", "128", "--flexible-sizes", "192x128")),
-        "functions": ("v1", ("--image-size", "64", "--function-sizes", "72x56")),
+        "flexible": ("v2_lean", ("--image-size", "128", "--flexible-sizes", "192x128")),
+        "functions": ("v1_lean", ("--image-size", "64", "--function-sizes", "72x56")),
         "wide_fp16": ("v2_wide", ("--image-size", "64", "--precision", "fp16")),
         "wide_weights": ("v2_wide", ("--image-size", "64", "--precision", "int8-weight-only")),
         "wide_palette": (
@@ -219,6 +228,24 @@ class Command(Protocol):
 
     def __call__(self, *arguments: object) -> Finished:
         """Run it with these arguments."""
+
+
+def in_process(main: Callable[[list[str]], int]) -> Command:
+    """The command whose entry point is ``main``."""
+
+    def run(*arguments: object) -> Finished:
+        out, err = io.StringIO(), io.StringIO()
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main([str(argument) for argument in arguments])
+        except SystemExit as error:  # argparse ends so
+            code = error.code if isinstance(error.code, int) else 1
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        return Finished(code, out.getvalue(), err.getvalue())
+
+    return run
 
 
 class Reference(Protocol):
@@ -275,6 +302,7 @@ class Bundles:
 
     def printed(self, name: str) -> Finished:
         """What the export of a name printed."""
+        self.folder.mkdir(exist_ok=True)
         record = self.folder / f"{name}.json"
         with FileLock(self.folder / f"{name}.lock"):
             if not record.exists():

@@ -21,10 +21,10 @@ from benchmarks.workloads.blocks import EXPERIMENT, network_parts, part_run
 from mobilevit_edge.formats.report import LatencyRow, Run, Runtime, Subject, read_report
 from mobilevit_edge.models.network import create_model
 from tests.support.benchmarks import bench, rows_of, run_of_rows
-from tests.support.networks import tiny_spec
+from tests.support.networks import lean_spec
 
 MS = 1_000_000
-MEASURED = ("whole", "layer3.1", "layer3.1.local", "layer3.1.layers.0.attention")
+MEASURED = ("whole", "layer2.1", "layer2.1.local", "layer2.1.layers.0.attention")
 
 
 def row_of(part: str, within: str | None, *, lower_bound: bool) -> LatencyRow:
@@ -136,7 +136,7 @@ def test_pytorch_runs_any_part_by_name(lower_bound: bool) -> None:
 def tiny_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A network whose parts are exported in little time, under the name of a real one."""
     network_parts.cache_clear()
-    monkeypatch.setattr(artifacts, "create_model", lambda name: create_model(tiny_spec("v2")))
+    monkeypatch.setattr(artifacts, "create_model", lambda name: create_model(lean_spec("v2")))
     yield
     network_parts.cache_clear()
 
@@ -164,7 +164,7 @@ def test_the_command_measures_every_part_of_real_artifacts(
     rows = rows_of(run)
     files = {path.name for path in tmp_path.rglob("*.onnx")}
     assert len(files) == len(rows)
-    assert {"whole.onnx", "limit-whole.onnx", "layer3.1.layers.0.attention.onnx"} <= files
+    assert {"whole.onnx", "limit-whole.onnx", "layer2.1.layers.0.attention.onnx"} <= files
     assert all(row.series[0].samples_ns for row in rows.values())
     assert all(row.limit_row in rows for row in rows.values() if "limit" not in row.id)
 
@@ -172,7 +172,7 @@ def test_the_command_measures_every_part_of_real_artifacts(
     assert again.code == 0, again.err
     summary = json.loads(again.out)["targets"]["onnx"]
     assert summary["parts"][0]["part"] == "whole"
-    assert {entry["whole"] for entry in summary["sums"]} == {"whole", "layer3.1"}
+    assert {entry["whole"] for entry in summary["sums"]} == {"whole", "layer2.1"}
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from mobilevit_edge.counting import complexity
 from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.head_specs import HeadName
 from mobilevit_edge.models.network import MobileViT, create_model
-from mobilevit_edge.specs import SPECS
+from mobilevit_edge.specs import SPECS, ModelSpec
 from tests.support.networks import FAMILIES, Family, tiny_model, tiny_spec
 
 SIZE = 64
 # A real one, whose blocks have several layers each, and the other families' blocks.
-MODELS = {
+MODELS: dict[str, ModelSpec] = {
     "mobilevit_xxs": SPECS["mobilevit_xxs"],
     **{family: tiny_spec(family) for family in FAMILIES if family != "v1"},
 }

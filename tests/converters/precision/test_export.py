@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mobilevit_edge.formats.bundle import read_bundle
-from tests.support.exports import Command
+from tests.support.exports import Checkpoints, Command
 from tests.support.images import save_smooth
 
 pytestmark = pytest.mark.backend
@@ -29,7 +29,7 @@ def test_static_int8_is_calibrated_verified_and_measured(
     finished = export(
         *("--target", "onnx", "--weights", "demo", "--output", place / "bundle"),
         *("--precision", "int8", "--calibration", photos, "--verify", photos / "cat" / "0.png"),
-        *("--int8-keep", "stem,head"),
+        *("--int8-keep", "stem,head", "--image-size", "64"),
     )
     assert finished.code == 0, finished.err
     assert "calibrated  on 12 images, 1 unreadable skipped" in finished.out
@@ -56,12 +56,15 @@ def test_an_unknown_part_to_keep_is_named_with_its_neighbors(
 
 
 @pytest.mark.parametrize("precision", ["int8-dynamic", "int8-weight-only"])
-def test_other_int8_needs_no_calibration(export: Command, place: Path, precision: str) -> None:
+def test_other_int8_needs_no_calibration(
+    export: Command, checkpoint: Checkpoints, place: Path, precision: str
+) -> None:
     finished = export(
-        *("--target", "onnx", "--weights", "demo", "--output", place / "bundle"),
-        *("--precision", precision),
+        *("--target", "onnx", "--weights", checkpoint("v2_wide"), "--image-size", "64"),
+        *("--precision", precision, "--output", place / "bundle"),
     )
     assert finished.code == 0, finished.err
     bundle = read_bundle(place / "bundle")
     assert bundle.manifest.calibration is None
-    assert bundle.model_path.stat().st_size < 0.35 * 4 * bundle.manifest.model.parameters
+    # A quarter for the weights, and the graph beside so few; fp16 would be more than half.
+    assert bundle.model_path.stat().st_size < 0.45 * 4 * bundle.manifest.model.parameters

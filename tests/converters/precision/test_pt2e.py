@@ -30,7 +30,7 @@ def grouped(model: str, weights: str) -> ExportableModel:
     return exportable
 
 
-@pytest.fixture(scope="module", params=["tiny_mobilevit_xxs", "tiny_mobilevitv2_050"])
+@pytest.fixture(scope="module", params=["lean_tiny_mobilevit_xxs", "lean_tiny_mobilevitv2_050"])
 def module(request: pytest.FixtureRequest) -> ExportableModel:
     """A tiny V1 and a tiny V2."""
     return grouped(request.param, "random")

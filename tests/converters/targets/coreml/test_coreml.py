@@ -184,7 +184,14 @@ def test_v1s_line_moves_maps_at_its_blocks_ends_alone(
 def test_the_usual_form_breaks_the_contract(
     tmp_path: Path, checkpoint: Checkpoints, export: Command
 ) -> None:
-    options = ("--weights", checkpoint("v2"), "--image-size", "64", "--output", tmp_path / "out")
+    options = (
+        "--weights",
+        checkpoint("v2_lean"),
+        "--image-size",
+        "64",
+        "--output",
+        tmp_path / "out",
+    )
     without = ("--no-rewrite", "shuffled_patches", "--no-rewrite", "row_phases")
     finished = export("--target", "coreml", *options, *without)
     assert finished.code == 5
@@ -213,7 +220,7 @@ def test_a_flexible_program_takes_both_sizes(package: Bundles) -> None:
 
 
 def test_a_function_for_each_size_shares_the_weights(package: Bundles) -> None:
-    bundle, single = package.read("functions"), package.read("v1")
+    bundle, single = package.read("functions"), package.read("mean")
     assert bundle.manifest.coreml is not None
     assert bundle.manifest.coreml.deployment_target == "iOS18"
     assert [(s.image_size, s.function) for s in bundle.manifest.coreml.sizes] == [
@@ -271,8 +278,8 @@ def test_compressed_weights_are_smaller_and_leave_inverted_residuals_alone(
         for value in values
         if value in compressed
     }
-    assert any(user.startswith("layer3_1_layers_0_ffn") for user in users)
-    assert not any(user.startswith(("stem", "layer1", "layer2_0", "layer3_0")) for user in users)
+    assert any(user.startswith("layer2_1_layers_0_ffn") for user in users)
+    assert not any(user.startswith(("stem", "layer1", "layer2_0")) for user in users)
     assert bundle.manifest.golden.answered_by == "artifact"
 
 
@@ -302,9 +309,9 @@ def test_int8_is_calibrated_and_quantizes_activations(
 
 
 def test_parts_beyond_fp16_compute_in_fp32(tmp_path: Path, export: Command) -> None:
-    state = state_of("v2")
+    state = state_of("v2_lean")
     # A bias that fp16 cannot hold, undone by the projection after it.
-    prefix = "layer_3.1.global_rep.0.pre_norm_ffn"
+    prefix = "layer_2.1.global_rep.0.pre_norm_ffn"
     state[f"{prefix}.1.block.conv.weight"] *= 3e5
     state[f"{prefix}.3.block.conv.weight"] /= 3e5
     torch.save(state, tmp_path / "large.pt")
@@ -555,7 +562,7 @@ def test_what_core_ml_answers_is_recorded_apart_and_can_fail_the_export(
 
 
 def test_a_model_without_classifier_gives_its_features(tmp_path: Path, export: Command) -> None:
-    features = {k: v for k, v in state_of("v2").items() if not k.startswith("classifier.")}
+    features = {k: v for k, v in state_of("v2_lean").items() if not k.startswith("classifier.")}
     torch.save(features, tmp_path / "features.pt")
     finished = export(
         *("--target", "coreml", "--weights", tmp_path / "features.pt", "--image-size", "64"),
@@ -566,7 +573,7 @@ def test_a_model_without_classifier_gives_its_features(tmp_path: Path, export: C
     description = spec_of(bundle.model_path).description
     assert [output.name for output in description.output] == ["embedding"]
     assert not description.predictedFeatureName
-    assert bundle.manifest.model.outputs == 24
+    assert bundle.manifest.model.outputs == 16
 
 
 def test_without_coremltools_the_extra_is_named(

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from converters.job.precisions import PRECISIONS
 from converters.targets.base import FLAT_RANK
 from converters.targets.executorch import pte
 from converters.targets.executorch.target import TARGET
-from converters.targets.loaded import Array
+from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import ConversionError
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
 from tests.support.images import as_float, noise, normalized, relative_error
@@ -37,8 +38,14 @@ print("\\n" + json.dumps({name: v[0] if len(v) == 1 else list(v) for name, v in 
 """
 
 
+@lru_cache(maxsize=2)
+def loaded(bundle: Path) -> LoadedModel:
+    """The program in a process that tests one after the other ask."""
+    return TARGET.load(bundle / "model.pte")
+
+
 def run(bundle: Path, x: Array) -> Array:
-    return TARGET.load(bundle / "model.pte").run(x)
+    return loaded(bundle).run(x)
 
 
 def softmax(logits: Array) -> Array:
@@ -190,14 +197,14 @@ def test_the_manifest_names_target_runtime_rewrites_and_versions(program: Bundle
     assert any(case.relative_error > 0 for case in manifest.verification.cases)
     assert [(r.name, r.sites) for r in manifest.rewrites] == [
         ("preprocessing_fold", 1),
-        ("batch_norm_fold", 12),
+        ("batch_norm_fold", 9),
         ("norm_affine_fold", 3),
         ("key_after_pooling", 1),
         ("norm_from_poolings", 3),
         ("phase_layout", 1),
         ("head_as_convolution", 1),
         ("early_pooling", 1),
-        ("explicit_silu", 9),
+        ("explicit_silu", 7),
     ]
     assert manifest.rewrites_refused == ()
     assert {file.path for file in manifest.files} == {"model.pte", "labels.txt"}
@@ -267,7 +274,7 @@ def test_a_dynamic_batch_is_a_usage_error_that_says_what_to_pass(
     assert list(place.iterdir()) == []
 
 
-@pytest.mark.parametrize("length", [100, 20_000, 100_000])
+@pytest.mark.parametrize("length", [100, 100_000])
 def test_a_truncated_file_is_a_conversion_error(
     program: Bundles, tmp_path: Path, length: int
 ) -> None:

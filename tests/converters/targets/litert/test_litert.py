@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from converters.targets.litert import inspection
 from converters.targets.litert.interpreter import LiteRTSession
 from converters.targets.litert.target import TARGET
 from converters.targets.litert.weights import shrink_weights
-from converters.targets.loaded import Array
+from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import BundleError, ConversionError
 from mobilevit_edge.formats.bundle import read_bundle
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
@@ -41,8 +42,14 @@ print(json.dumps([interpreter.get_signature_list(), outputs["logits"].tolist()])
 """
 
 
+@lru_cache(maxsize=2)
+def loaded(bundle: Path) -> LoadedModel:
+    """The file in a process that tests one after the other ask."""
+    return TARGET.load(bundle / "model.tflite")
+
+
 def run(bundle: Path, x: Array) -> Array:
-    return TARGET.load(bundle / "model.tflite").run(x)
+    return loaded(bundle).run(x)
 
 
 def channels_last(x: Array) -> Array:
