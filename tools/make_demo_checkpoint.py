@@ -1,4 +1,4 @@
-"""Turn the best checkpoint of a training run into the one that the package ships.
+"""Turn the best checkpoint of a training run into one that the package ships.
 
     python -m tools.make_demo_checkpoint RUN_DIR
 
@@ -8,6 +8,7 @@ Weights and statistics are rounded to fp16, which halves the file;
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from argparse import ArgumentParser, Namespace
@@ -21,7 +22,9 @@ from mobilevit_edge.console import run_command
 from mobilevit_edge.errors import CheckpointError
 from tools.command import tool_parser
 
-DEMO: Final = Path(__file__).parents[1] / "mobilevit_edge" / "data" / "demo"
+_DATA: Final = Path(__file__).parents[1] / "mobilevit_edge" / "data"
+CLASSES: Final = _DATA / "demo"
+MASKS: Final = _DATA / "demo_segmentation"
 
 
 def parser() -> ArgumentParser:
@@ -32,12 +35,18 @@ def parser() -> ArgumentParser:
 
 
 def command(arguments: Namespace) -> None:
-    """Write the package's checkpoint from ``RUN_DIR/checkpoint``.
+    """Write the package's checkpoint, for classes or for masks, from ``RUN_DIR/checkpoint``.
 
     Raises:
         CheckpointError: there is none.
     """
-    round_checkpoint(arguments.run_dir / "checkpoint", DEMO)
+    checkpoint = arguments.run_dir / "checkpoint"
+    round_checkpoint(checkpoint, MASKS if _has_masks(checkpoint) else CLASSES)
+
+
+def _has_masks(checkpoint: Path) -> bool:
+    config = checkpoint / "config.json"
+    return config.is_file() and "mask_resize" in json.loads(config.read_text("utf-8"))
 
 
 def round_checkpoint(checkpoint: Path, target: Path) -> None:

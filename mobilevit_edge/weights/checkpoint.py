@@ -28,10 +28,10 @@ from mobilevit_edge.weights.naming import (
 from mobilevit_edge.weights.pickles import Inert, PickleError
 from mobilevit_edge.weights.sources import HUB_PREFIX, HubSource, find_source
 
-__all__ = ["DEMO", "HUB_PREFIX", "Checkpoint", "Source", "StateDict", "read_checkpoint"]
+__all__ = ["DEMOS", "HUB_PREFIX", "Checkpoint", "Source", "StateDict", "read_checkpoint"]
 
-DEMO: Final = "demo"
-"""Stands for the checkpoint in this package: ``docs/measurements/demo_model.md``."""
+DEMOS: Final = ("demo", "demo-segmentation")
+"""Stand for the checkpoints in this package: ``docs/measurements/demo_model.md``."""
 _MAX_NESTING: Final = 3
 _MAX_MAPPINGS: Final = 10_000
 _MAX_NETWORKS: Final = 16
@@ -74,9 +74,9 @@ def read_checkpoint(source: Source, *, naming: Naming | str = "auto") -> Checkpo
     Args:
         source: a file written by ``torch.save`` or safetensors, a folder or an index of such files,
             a repository on the Hugging Face Hub (``ORG/REPO``, ``hub:ORG/REPO@revision``, or its
-            address), ``demo``, or a state dict. A path that exists comes before a repository of
-            that name. Wrappers (``state_dict``, ``model``, ``ema`` ...) and prefixes (``module.``,
-            ``encoder.`` ...) are removed; an EMA copy is preferred.
+            address), one of :data:`DEMOS`, or a state dict. A path that exists comes before a
+            repository of that name. Wrappers (``state_dict``, ``model``, ``ema`` ...) and prefixes
+            (``module.``, ``encoder.`` ...) are removed; an EMA copy is preferred.
         naming: the scheme of the names, or ``"auto"``.
 
     Raises:
@@ -92,9 +92,10 @@ def read_checkpoint(source: Source, *, naming: Naming | str = "auto") -> Checkpo
         return _unwrap(source, origin="state dict", naming=naming)
     if isinstance(source, Path):
         return _read_path(source, naming)
-    if source == DEMO:
-        with resources.as_file(resources.files("mobilevit_edge") / "data" / "demo") as folder:
-            return replace(_read_path(folder, naming), origin=DEMO)
+    if source in DEMOS:
+        place = resources.files("mobilevit_edge") / "data" / source.replace("-", "_")
+        with resources.as_file(place) as folder:
+            return replace(_read_path(folder, naming), origin=source)
     found = find_source(source)
     if isinstance(found, Path):
         return _read_path(found, naming)

@@ -6,6 +6,7 @@ import json
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -13,8 +14,9 @@ from safetensors.torch import load_file, save_file
 
 import mobilevit_edge as me
 from mobilevit_edge.errors import ToolchainError
+from mobilevit_edge.training.masks import scan_masks
 from tests.support.tools import run_tool
-from tools import demo, make_demo_checkpoint
+from tools import demo, make_collages, make_demo_checkpoint
 from tools.make_demo_checkpoint import round_checkpoint
 
 RIGHT, WRONG = (29, 122, 70), (179, 38, 30)
@@ -94,3 +96,40 @@ def test_a_folder_that_training_has_not_written_is_named(tmp_path: Path) -> None
     finished = run_tool(make_demo_checkpoint, tmp_path)
     assert finished.code == 4
     assert str(tmp_path / "checkpoint") in finished.err
+
+
+def test_collages_have_the_masks_of_what_is_in_them(tmp_path: Path) -> None:
+    for name, color in (("leaf", "green"), ("rust", "red")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (32, 32), color).save(tmp_path / "photos" / name / "0.png")
+    options = [str(tmp_path / "photos"), str(tmp_path / "out"), "--count", "12"]
+    make_collages.command(make_collages.parser().parse_args(options))
+    found = scan_masks(tmp_path / "out", part=None, progress=lambda *_: None).images
+    assert found.classes == ("background", "leaf", "rust")
+    assert found.masks is not None
+    seen = set()
+    for path, mask in zip(found.paths, found.masks, strict=True):
+        with Image.open(found.root / path) as image, Image.open(found.root / mask) as indices:
+            pixels, labels = np.asarray(image).astype(int), np.asarray(indices)
+        seen |= set(np.unique(labels).tolist())
+        # Away from edges, which JPEG blurs, a photo's pixels have its color.
+        for index, channel in ((1, 1), (2, 0)):
+            inside = pixels[labels == index]
+            if len(inside):
+                assert (inside.argmax(1) == channel).mean() > 0.9
+    assert seen == {0, 1, 2}
+
+
+def test_weights_for_masks_have_a_place_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+    monkeypatch.setattr(
+        make_demo_checkpoint, "round_checkpoint", lambda _, target: written.append(target)
+    )
+    (tmp_path / "checkpoint").mkdir()
+    for config in ("{}", '{"mask_resize": "aligned"}'):
+        (tmp_path / "checkpoint" / "config.json").write_text(config)
+        options = make_demo_checkpoint.parser().parse_args([str(tmp_path)])
+        make_demo_checkpoint.command(options)
+    assert [path.name for path in written] == ["demo", "demo_segmentation"]

@@ -62,3 +62,20 @@ def test_it_classifies_cifar_images_as_its_card_says(realdata: Path) -> None:
     assert len(right) == 500
     # 500 of the card's 5,000 images may differ by two standard deviations, three points.
     assert np.mean(right) > 0.80
+
+
+MASKS = Path(me.__file__).parent / "data" / "demo_segmentation"
+
+
+def test_the_one_for_masks_needs_no_option() -> None:
+    checkpoint = read_checkpoint("demo-segmentation")
+    assert checkpoint.origin == "demo-segmentation"
+    assert labels_of(checkpoint) == ("background", *CLASSES)
+    model = me.load_model(checkpoint)
+    assert model.spec.name == "pspnet_mobilevitv2_050"
+    assert model.spec.output_stride == 8
+    preprocessing = preprocessing_of(checkpoint, model.spec)
+    assert (preprocessing.resize, preprocessing.image_size) == ("stretch", (96, 96))
+    assert (MASKS / "model.safetensors").stat().st_size < 3e6
+    card = (MASKS / "README.md").read_text()
+    assert all(word in card for word in ("collages", "mean IoU", "Limits"))
