@@ -12,7 +12,7 @@ from torch import nn
 from converters.targets.base import get_target
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.report import LatencyRow, read_report
-from tests.support.tools import MODEL, run_tool, table_row
+from tests.support.tools import MODEL, run_tool, table_rows
 from tools.studies import arm_variants, variants, vs_baseline
 from tools.studies.variants import VARIANTS, Workload, write_variant
 
@@ -29,14 +29,19 @@ def logits(runtime: str, path: Path) -> np.ndarray:
     return get_target(runtime).load(path).run(IMAGE)  # type: ignore[arg-type]
 
 
+def runtime_row(printed: str) -> list[str]:
+    """The cells of ONNX Runtime's row; the model has another in the table of the fastest."""
+    (cells,) = (row[2:] for row in table_rows(printed) if row[1:2] == ["onnx"])
+    return cells
+
+
 def check_report(report: Path, precision: str, printed: str) -> None:
     """Every variant was measured; its median and all ratios are in the table."""
     (run,) = read_report(report).runs
     rows = [row for row in run.rows if isinstance(row, LatencyRow)]
     assert tuple(row.subject.attributes["variant"] for row in rows) == VARIANTS[precision]
     assert all(row.series[0].samples_ns for row in rows)
-    runtime, *cells = table_row(printed, MODEL)
-    assert runtime == "onnx"
+    cells = runtime_row(printed)
     assert len(cells) == len(rows) + 1 + len(variants.RATIOS[precision])
     assert all(float(cell.split()[0]) > 0 for cell in cells)
 
@@ -97,8 +102,8 @@ def test_variants_are_counted_under_emulation(
         *("--image-size", SIZE, "--artifacts", int8_artifacts),
     )
     assert finished.code == 0, finished.err
-    assert table_row(finished.out, MODEL) == [
-        *("onnx", "2", "5", "-", "1", "-", "1"),
+    assert runtime_row(finished.out) == [
+        *("2", "5", "-", "1", "-", "1"),
         *("2.50", "-", "2.00", "2.00", "-"),
     ]
     assert set(map(tuple, called.values())) == {((1, 3, SIZE, SIZE),)}
