@@ -22,6 +22,7 @@ from mobilevit_edge.models import network
 from mobilevit_edge.models.layers import InvertedResidual
 from mobilevit_edge.models.network import MobileViT, create_model
 from mobilevit_edge.specs import SPECS, ModelSpec, StageSpec
+from mobilevit_edge.training import heads
 from mobilevit_edge.weights import loading
 
 Family: TypeAlias = Literal["v1", "v2", "v3_tokens", "v3_maps"]
@@ -66,12 +67,12 @@ def tiny_model(family: Family, *, num_classes: int = CLASSES) -> MobileViT:
 
 
 def tiny_instead(replace_in: Callable[[object, str, object], None]) -> None:
-    """Let ``mobilevit_xxs`` be a tiny network by that name, where models are made and recognized.
+    """Let ``mobilevit_xxs`` be a tiny network where models are made, recognized and trained.
 
     ``replace_in`` is ``setattr``, or that of a :class:`pytest.MonkeyPatch`.
     """
     tiny = replace(tiny_spec("v1"), name="mobilevit_xxs")
-    for module in (network, loading):
+    for module in (network, loading, heads):
         replace_in(module, "SPECS", {**SPECS, tiny.name: tiny})
 
 
