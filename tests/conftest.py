@@ -24,6 +24,9 @@ from mobilevit_edge.specs import Attention, ModelSpec, with_attention
 from tests.support.scheduling import ByImports
 
 torch.set_num_threads(1)
+# The processes that tests start, too: where each has a thread for every core, they wait for one
+# another's, and take several times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # As in an export: looking through all objects at every turn takes a tenth of the time.
 gc.set_threshold(*RARE)
 
