@@ -71,6 +71,8 @@ def fake_compiler(folder: Path, patch: pytest.MonkeyPatch) -> FakeCompiler:
     patch.setattr(compiler, "_WORKER", "fake_worker")
     patch.setattr(compiler, "require_compiler", lambda: VERSION)
     patch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
+    # Another body of the same length within a second has the compiled code of the one before.
+    patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
     def use(body: str) -> None:
         (folder / "fake_worker.py").write_text(PROLOGUE + textwrap.dedent(body))
