@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -232,9 +232,10 @@ def fingerprint(sets: Sequence[Images]) -> str:
 
 
 Sample = tuple[Tensor, int]
+Item = TypeVar("Item")
 
 
-class TrainingSet(Dataset[Sample]):
+class Views(Dataset[Item]):
     """Random views of ``images`` in one epoch, keyed by :class:`Draw`."""
 
     def __init__(
@@ -245,18 +246,30 @@ class TrainingSet(Dataset[Sample]):
         self._epoch = epoch
         self._preprocessing = preprocessing
 
-    def __getitem__(self, draw: Draw) -> Sample:
-        """The view ``[3, H, W]`` float32, and its class."""
-        rng = stream(self._recipe.seed, self._epoch, draw.image, draw.repeat)
-        view = augment(self._images.load(draw.image), draw.size, self._recipe, rng)
+    def _stream(self, draw: Draw) -> np.random.Generator:
+        """What a view's augmentation draws from."""
+        return stream(self._recipe.seed, self._epoch, draw.image, draw.repeat)
+
+    def _tensor(self, view: Image.Image) -> Tensor:
+        """A view as the network takes it, ``[3, H, W]`` float32."""
         preprocessing = self._preprocessing
         pixels = network_pixels(
             np.asarray(view), preprocessing.channel_order, preprocessing.normalization
         )
-        return torch.from_numpy(pixels), int(self._images.targets[draw.image])
+        return torch.from_numpy(pixels)
 
 
-class EvaluationSet(Dataset[Sample]):
+class TrainingSet(Views[Sample]):
+    """Views with their classes."""
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """The view ``[3, H, W]`` float32, and its class."""
+        photo, rng = self._images.load(draw.image), self._stream(draw)
+        view = augment(photo, draw.size, self._recipe, rng)
+        return self._tensor(view), int(self._images.targets[draw.image])
+
+
+class WholeImages(Dataset[Item]):
     """``images`` exactly as an export preprocesses them."""
 
     def __init__(self, images: Images, preprocessing: Preprocessing) -> None:
@@ -266,8 +279,16 @@ class EvaluationSet(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, index: int) -> Sample:
-        """The image ``[3, H, W]`` float32, and its class."""
+    def _tensor(self, index: int) -> Tensor:
+        """An image ``[3, H, W]`` float32."""
         image = self._images.load(index)
         pixels = preprocess_image(image, self._preprocessing, self._preprocessing.image_size)
-        return torch.from_numpy(pixels), int(self._images.targets[index])
+        return torch.from_numpy(pixels)
+
+
+class EvaluationSet(WholeImages[Sample]):
+    """Images with their classes."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """The image ``[3, H, W]`` float32, and its class."""
+        return self._tensor(index), int(self._images.targets[index])

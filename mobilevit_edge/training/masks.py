@@ -17,22 +17,14 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from mobilevit_edge.errors import ImageError
 from mobilevit_edge.image_files import is_image
 from mobilevit_edge.labels import import_labels, known_labels
-from mobilevit_edge.preprocess import (
-    MAX_PIXELS,
-    Preprocessing,
-    load_image,
-    network_pixels,
-    preprocess_image,
-)
+from mobilevit_edge.preprocess import MAX_PIXELS, load_image
 from mobilevit_edge.reading import MEBIBYTE, open_regular, read_text
-from mobilevit_edge.training.augment import augment_pair, stream
-from mobilevit_edge.training.data import DataError, Images, Scan
-from mobilevit_edge.training.recipe import Recipe
+from mobilevit_edge.training.augment import augment_pair
+from mobilevit_edge.training.data import DataError, Images, Scan, Views, WholeImages
 from mobilevit_edge.training.sampler import Draw
 
 IGNORED: Final = 255
@@ -236,43 +228,21 @@ def _mask_at(images: Images, index: int) -> Image.Image:
 Pair: TypeAlias = tuple[Tensor, Tensor]
 
 
-class MaskTrainingSet(Dataset[Pair]):
-    """Random views of images and their masks in one epoch, keyed by :class:`Draw`."""
-
-    def __init__(
-        self, images: Images, recipe: Recipe, epoch: int, preprocessing: Preprocessing
-    ) -> None:
-        self._images = images
-        self._recipe = recipe
-        self._epoch = epoch
-        self._preprocessing = preprocessing
+class MaskTrainingSet(Views[Pair]):
+    """Views with their masks."""
 
     def __getitem__(self, draw: Draw) -> Pair:
         """The view ``[3, H, W]`` float32, and its classes ``[H, W]`` int64."""
-        rng = stream(self._recipe.seed, self._epoch, draw.image, draw.repeat)
         photo, mask = self._images.load(draw.image), _mask_at(self._images, draw.image)
-        view, seen = augment_pair(photo, mask, draw.size, self._recipe, rng)
-        preprocessing = self._preprocessing
-        pixels = network_pixels(
-            np.asarray(view), preprocessing.channel_order, preprocessing.normalization
-        )
-        return torch.from_numpy(pixels), torch.from_numpy(np.array(seen, np.int64))
+        view, seen = augment_pair(photo, mask, draw.size, self._recipe, self._stream(draw))
+        return self._tensor(view), torch.from_numpy(np.array(seen, np.int64))
 
 
-class MaskEvaluationSet(Dataset[Pair]):
-    """Images exactly as an export preprocesses them, which stretches, and masks of that size."""
-
-    def __init__(self, images: Images, preprocessing: Preprocessing) -> None:
-        self._images = images
-        self._preprocessing = preprocessing
-
-    def __len__(self) -> int:
-        return len(self._images)
+class MaskEvaluationSet(WholeImages[Pair]):
+    """Images, which an export stretches, and masks of that size."""
 
     def __getitem__(self, index: int) -> Pair:
         """The image ``[3, H, W]`` float32, and its classes ``[H, W]`` int64."""
         height, width = self._preprocessing.image_size
-        image = self._images.load(index)
-        pixels = preprocess_image(image, self._preprocessing, (height, width))
         mask = _mask_at(self._images, index).resize((width, height), Image.Resampling.NEAREST)
-        return torch.from_numpy(pixels), torch.from_numpy(np.array(mask, np.int64))
+        return self._tensor(index), torch.from_numpy(np.array(mask, np.int64))
