@@ -8,13 +8,18 @@ C (W x + b) + c = (C W) x + (C b + c).
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from torch import Tensor, nn
 
 from converters.rewrites import algebra
 from converters.rewrites.base import Context, Rewrite
 from converters.rewrites.head_as_convolution import ConvHead
 from converters.rewrites.phase_layout import PhaseMapBlock, PhaseNorm, pool_phases
+from mobilevit_edge.models.blocks import MapBlock
 from mobilevit_edge.models.network import MobileViT
+
+Block = TypeVar("Block", bound=nn.Module)
 
 
 class PooledPhaseMapBlock(PhaseMapBlock):
@@ -35,20 +40,37 @@ class PooledPhaseMapBlock(PhaseMapBlock):
         return x.mean((2, 3), keepdim=True) + y if self.spec.add_input else y
 
 
-def _apply(model: MobileViT, context: Context) -> int:
+def last_block(model: MobileViT, kind: type[Block]) -> Block | None:
+    """The last block, if it is of this kind and linear maps alone follow it."""
     *_, (_, last_stage) = model.stages()
     assert isinstance(last_stage, nn.Sequential)
     block = last_stage[-1]
-    if not isinstance(block, PhaseMapBlock) or not isinstance(model.pre_head, nn.Identity):
-        return 0
-    pooled = PooledPhaseMapBlock(block)
+    is_linear = isinstance(model.pre_head, nn.Identity)
+    return block if isinstance(block, kind) and is_linear else None
+
+
+def pool_in(model: MobileViT, pooled: PhaseMapBlock | MapBlock, *, joins: bool) -> int:
+    """Put a block with its output pooled in the last one's place.
+
+    ``joins``: nothing is added behind its projection, which becomes part of the classifier.
+    """
+    *_, (_, last_stage) = model.stages()
+    assert isinstance(last_stage, nn.Sequential)
     last_stage[-1] = pooled.eval()
     model.pool = nn.Identity()
     assert isinstance(model.head, ConvHead)
-    if pooled.local_projection is None and not pooled.spec.add_input:
+    if joins:
         model.head.conv = algebra.compose(pooled.projection.conv, model.head.conv)
         pooled.projection = nn.Identity()  # type: ignore[assignment]
     return 1
+
+
+def _apply(model: MobileViT, context: Context) -> int:
+    block = last_block(model, PhaseMapBlock)
+    if block is None:
+        return 0
+    joins = block.local_projection is None and not block.spec.add_input
+    return pool_in(model, PooledPhaseMapBlock(block), joins=joins)
 
 
 REWRITE = Rewrite(

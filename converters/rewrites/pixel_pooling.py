@@ -11,9 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from converters.rewrites import algebra
 from converters.rewrites.base import Context, Rewrite
-from converters.rewrites.head_as_convolution import ConvHead
+from converters.rewrites.early_pooling import last_block, pool_in
 from mobilevit_edge.models.blocks import MapBlock
 from mobilevit_edge.models.layers import divisible_size
 from mobilevit_edge.models.network import MobileViT
@@ -44,19 +43,10 @@ class PooledPixelBlock(MapBlock):
 
 
 def _apply(model: MobileViT, context: Context) -> int:
-    *_, (_, last_stage) = model.stages()
-    assert isinstance(last_stage, nn.Sequential)
-    block = last_stage[-1]
-    if not isinstance(block, MapBlock) or not isinstance(model.pre_head, nn.Identity):
+    block = last_block(model, MapBlock)
+    if block is None:
         return 0
-    pooled = PooledPixelBlock(block)
-    last_stage[-1] = pooled.eval()
-    model.pool = nn.Identity()
-    assert isinstance(model.head, ConvHead)
-    if not pooled.spec.add_input:
-        model.head.conv = algebra.compose(pooled.projection.conv, model.head.conv)
-        pooled.projection = nn.Identity()  # type: ignore[assignment]
-    return 1
+    return pool_in(model, PooledPixelBlock(block), joins=not block.spec.add_input)
 
 
 REWRITE = Rewrite(
