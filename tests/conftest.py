@@ -7,7 +7,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 import torch
 from xdist.remote import Producer
 
-from converters.tracing import RARE, shared_provenance
+from converters.tracing import RARE, quick_tracing
 from mobilevit_edge.counting import Complexity, complexity
 from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
 from mobilevit_edge.specs import Attention, ModelSpec, with_attention
@@ -103,36 +103,17 @@ def quick_exports(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the exports of a run share what torch works out anew for each of them.
 
     Its translations to ONNX, five hundred functions to be parsed, are a seventh of a tiny export's
-    time; the list of the operators that the dispatcher knows, asked for again by every namespace,
-    a twentieth. Exports trace quickly by themselves, but single steps of them are tested as well.
+    time. Exports trace quickly by themselves, but single steps of them are tested as well.
     """
     if not any(item.get_closest_marker("backend") for item in request.session.items):
         yield
         return
-    from torch._export import utils
     from torch.onnx._internal.exporter import _registration as registration
 
     library: Any = vars(registration)["onnxscript_apis"]
-    with pytest.MonkeyPatch.context() as patch, shared_provenance():
+    with pytest.MonkeyPatch.context() as patch, quick_tracing():
         patch.setattr(library, "get_torchlib_ops", lru_cache(library.get_torchlib_ops))
-        patch.setattr(utils, "_materialize_cpp_cia_ops", _when_there_are_more(utils))
         yield
-
-
-def _when_there_are_more(utils: Any) -> Callable[[], None]:
-    """``_materialize_cpp_cia_ops``, which does its work only when operators have come."""
-    materialize = utils._materialize_cpp_cia_ops
-    known: set[int] = set()
-
-    def once() -> None:
-        found = len(
-            torch._C._dispatch_get_registrations_for_dispatch_key("CompositeImplicitAutograd")
-        )
-        if found not in known:
-            materialize()
-            known.add(found)
-
-    return once
 
 
 def deterministic_state(keys: dict[str, list[int]], gain: float = 1.5) -> dict[str, torch.Tensor]:

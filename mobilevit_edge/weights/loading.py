@@ -228,6 +228,8 @@ def _detect_backbone(checkpoint: Checkpoint) -> ModelSpec:
         score = same / len(expected.keys() | found.keys())
         if score > best[0]:
             best = (score, spec)
+        if score == 1:
+            break  # Building the other models to compare takes a second.
     assert best[1] is not None
     expected = _expected_shapes(best[1], checkpoint.naming, is_dense)
     if all(found.get(key, shape) == shape for key, shape in expected.items()) and best[0] > 0.5:

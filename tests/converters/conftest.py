@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def tiny_networks() -> Iterator[None]:
     """The tiny networks, known by name and recognized in checkpoints as the real ones are."""
-    known = {**SPECS, **{spec.name: spec for spec in TINY.values()}}
+    known = {**{spec.name: spec for spec in TINY.values()}, **SPECS}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "SPECS", known)
         patch.setattr(network, "SPECS", known)

@@ -13,6 +13,7 @@ from converters.job.job import ExportJob
 from converters.job.wrapping import ExportableModel
 from converters.precision.apply import PrecisionPlan
 from converters.quiet import quiet
+from converters.targets.coreml.library import import_coremltools
 from converters.targets.coreml.runtime import function_name
 from mobilevit_edge.errors import ConversionError, UsageError
 
@@ -24,9 +25,8 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
         ConversionError: torch or coremltools refuse the model.
         UsageError: sizes that cannot be had together.
     """
-    with quiet():
-        # coremltools, which prints while it is imported.
-        from converters.targets.coreml.mlprogram import Sizes, make_program
+    import_coremltools()
+    from converters.targets.coreml.mlprogram import Sizes, make_program
 
     options = job.options
     every = (job.source.image_size, *options.other_sizes)

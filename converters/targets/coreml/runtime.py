@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from converters.quiet import quiet
 from converters.targets.base import BOXES, EMBEDDING, INPUT_NAME, LABELS, LOGITS
 from converters.targets.coreml.evaluator.interface import GRAYSCALE, ImageInput
 from converters.targets.coreml.evaluator.package import MilModel, read_package
+from converters.targets.coreml.library import import_coremltools
 from converters.targets.loaded import Array, LoadedModel, TensorSpec
 from mobilevit_edge.errors import ConversionError
 
@@ -123,8 +123,7 @@ def read(path: Path) -> MilModel:
     Raises:
         ConversionError: it cannot be read.
     """
-    with quiet():
-        import coremltools  # noqa: F401  it prints while it is imported
+    import_coremltools()
     return read_package(path)
 
 

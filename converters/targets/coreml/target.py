@@ -160,7 +160,9 @@ class CoreMLTarget(Target):
 
     def import_runtime(self) -> None:
         """Coremltools."""
-        import coremltools  # noqa: F401
+        from converters.targets.coreml.library import import_coremltools
+
+        import_coremltools()
 
     def open(self, path: Path) -> Session:
         """A package in Core ML itself, to be measured."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from converters.quiet import quiet
 from converters.targets.executorch.delegates import Delegate
+from converters.targets.executorch.xnnpack_passes import needed_passes
 from mobilevit_edge.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def lower(
     Raises:
         ConversionError: executorch refuses the program.
     """
-    with quiet():
+    with quiet(), needed_passes():
         from executorch.exir import to_edge_transform_and_lower
         from executorch.exir.pass_manager import ExportedProgramPassManager
 

@@ -5,9 +5,7 @@ import torch
 from torch.export import ExportedProgram
 
 from converters.job.wrapping import ExportableModel
-from converters.precision.pt2e import quantize_program, quantize_program_dynamic
 from converters.precision.range_groups import apply_range_groups
-from converters.precision.sensitivity import Simulation, choose_fp32_parts
 from tests.conftest import random_images
 from tests.support.jobs import job_of, module_of
 
@@ -46,6 +44,9 @@ def relative_error(program: ExportedProgram, module: ExportableModel) -> float:
 
 def test_static_int8_is_near_fp32_and_as_simulated() -> None:
     """On a real V2 with trained weights."""
+    from converters.precision.pt2e import quantize_program
+    from converters.precision.sensitivity import Simulation
+
     module = grouped("auto", "demo")
     program = quantize_program(module, [(image,) for image in IMAGES], ())
     error = relative_error(program, module)
@@ -59,10 +60,14 @@ def test_static_int8_is_near_fp32_and_as_simulated() -> None:
 
 
 def test_dynamic_int8_is_near_fp32(module: ExportableModel) -> None:
+    from converters.precision.pt2e import quantize_program_dynamic
+
     assert relative_error(quantize_program_dynamic(module, IMAGES[0]), module) < 0.2
 
 
 def test_simulation_tells_parts_apart(module: ExportableModel) -> None:
+    from converters.precision.sensitivity import Simulation
+
     simulation = Simulation(module, IMAGES)
     assert simulation.error(lambda _: False) == 0
     everything = simulation.error(lambda _: True)
@@ -73,10 +78,14 @@ def test_simulation_tells_parts_apart(module: ExportableModel) -> None:
 
 
 def test_keep_is_empty_where_int8_is_good_enough(module: ExportableModel) -> None:
+    from converters.precision.sensitivity import choose_fp32_parts
+
     assert choose_fp32_parts(module, IMAGES, lambda _: None, acceptable=10.0) == ()
 
 
 def test_keep_grows_until_the_error_is_acceptable(module: ExportableModel) -> None:
+    from converters.precision.sensitivity import Simulation, choose_fp32_parts
+
     simulation = Simulation(module, IMAGES)
     goal = 0.6 * simulation.error(lambda _: True)
     kept = choose_fp32_parts(module, IMAGES, lambda _: None, acceptable=goal)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from coremltools.proto import Model_pb2
 from PIL import Image
 
 from converters.bundling.pipeline import export_bundle
@@ -44,6 +43,8 @@ def spec_path(package: Path) -> Path:
 
 
 def spec_of(package: Path) -> Any:
+    from coremltools.proto import Model_pb2
+
     return Model_pb2.Model.FromString(spec_path(package).read_bytes())
 
 

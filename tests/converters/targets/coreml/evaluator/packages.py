@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -15,17 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)  # what it says of other packages' versions
-    import coremltools as ct
-    from coremltools.converters.mil import Builder as mb  # noqa: N813  its documentation's name
-    from coremltools.converters.mil.mil import types
-    from coremltools.proto import Model_pb2
-
-    logging.disable(logging.NOTSET)
-
 from converters.targets.coreml.evaluator.package import MilModel, read_package
+from converters.targets.coreml.library import import_coremltools
+
+ct = import_coremltools()
+from coremltools.converters.mil import Builder as mb  # noqa: E402, N813  its documentation's name
+from coremltools.converters.mil.mil import types  # noqa: E402
+from coremltools.proto import Model_pb2  # noqa: E402
 
 __all__ = [
     "Array",
