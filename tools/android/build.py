@@ -26,6 +26,7 @@ _OPTIONS: Final = (
     *("-no-reflect", "-no-stdlib", "-Werror", "-jvm-target", "1.8"),
     # Debian's dexer does not know invokedynamic.
     *("-Xlambdas=class", "-Xsam-conversions=class", "-Xstring-concat=inline"),
+    "-Xuse-fast-jar-file-system",
 )
 
 

@@ -8,10 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from coremltools.converters.mil.mil.ops.defs.iOS16 import constexpr_ops as ios16
-from coremltools.converters.mil.mil.ops.defs.iOS18 import compression as ios18
 
-from tests.converters.targets.coreml.evaluator.packages import Array, Case, floats, mb, types
+from tests.converters.targets.coreml.evaluator.packages import (
+    Array,
+    Case,
+    Late,
+    floats,
+    mb,
+    types,
+)
+
+ios16 = Late("coremltools.converters.mil.mil.ops.defs.iOS16.constexpr_ops")
+ios18 = Late("coremltools.converters.mil.mil.ops.defs.iOS18.compression")
 
 _LEVELS: dict[str, tuple[int, int]] = {
     "int8": (-128, 128),
@@ -67,7 +75,9 @@ def _affine(kind: str, *, axis: int, offsets: Any = None, vector: bool = True) -
             "axis": np.int32(axis),
         }
 
-    decompress = ios16.constexpr_affine_dequantize.decompress
+    def decompress(**given: Any) -> Any:
+        return ios16.constexpr_affine_dequantize.decompress(**given)
+
     return _case("constexpr_affine_dequantize", _SHAPE, given, decompress)
 
 
@@ -81,7 +91,9 @@ def _packed_palette(bits: int, shape: tuple[int, ...]) -> Case:
             "shape": np.array(shape, np.uint32),
         }
 
-    decompress = ios16.constexpr_lut_to_dense.decompress
+    def decompress(**given: Any) -> Any:
+        return ios16.constexpr_lut_to_dense.decompress(**given)
+
     return _case("constexpr_lut_to_dense", shape, given, decompress)
 
 

@@ -10,8 +10,15 @@ import pytest
 import torch
 from torch.export import Dim
 
+from converters.targets.coreml.library import import_coremltools
 from tests.converters.targets.coreml.evaluator.networks import LABELS, SIZES, Folded, Network
 from tests.converters.targets.coreml.evaluator.packages import ct, from_torch
+
+
+@pytest.fixture(scope="package", autouse=True)
+def imported() -> None:
+    """Import coremltools before a test is timed."""
+    import_coremltools()
 
 
 @pytest.fixture(scope="package")

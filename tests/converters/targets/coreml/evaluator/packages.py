@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import shutil
 import warnings
@@ -17,14 +18,10 @@ import numpy.typing as npt
 from converters.targets.coreml.evaluator.package import MilModel, read_package
 from converters.targets.coreml.library import import_coremltools
 
-ct = import_coremltools()
-from coremltools.converters.mil import Builder as mb  # noqa: E402, N813  its documentation's name
-from coremltools.converters.mil.mil import types  # noqa: E402
-from coremltools.proto import Model_pb2  # noqa: E402
-
 __all__ = [
     "Array",
     "Case",
+    "Late",
     "Model_pb2",
     "Spec",
     "argument",
@@ -45,7 +42,31 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-_MIL_TYPES = {"float32": types.fp32, "float16": types.fp16, "int32": types.int32}
+_MIL_TYPES = {"float32": "fp32", "float16": "fp16", "int32": "int32"}
+
+
+class Late:
+    """A part of coremltools, imported when it is first used.
+
+    Importing it takes seconds, and every process of a run reads the names of all tests.
+    """
+
+    def __init__(self, module: str, name: str | None = None) -> None:
+        self._module = module
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if "pytest" in name or name.startswith("__") or name == "_mock_name":
+            raise AttributeError(name)  # pytest asks everything in a test file what it is
+        import_coremltools()
+        found = importlib.import_module(self._module)
+        return getattr(found if self._name is None else getattr(found, self._name), name)
+
+
+ct = Late("coremltools")
+mb = Late("coremltools.converters.mil", "Builder")
+types = Late("coremltools.converters.mil.mil.types")
+Model_pb2 = Late("coremltools.proto.Model_pb2")
 
 
 @dataclass(frozen=True)
@@ -103,7 +124,7 @@ def program(
 ) -> Any:
     """A model of one function; ``inputs`` gives shape and numpy type of each."""
     specs = [
-        mb.TensorSpec(tuple(shape), _MIL_TYPES[np.dtype(dtype).name])
+        mb.TensorSpec(tuple(shape), getattr(types, _MIL_TYPES[np.dtype(dtype).name]))
         for shape, dtype in inputs.values()
     ]
     # The builder reads the parameters' names.

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coremltools.libmilstoragepython import _BlobStorageReader, _BlobStorageWriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from converters.targets.coreml.evaluator.blob import BlobReference, check_blob, read_blob
 from converters.targets.coreml.evaluator.tensor_types import DTYPES, TensorType
 from mobilevit_edge.errors import BundleError
+from tests.converters.targets.coreml.evaluator.packages import Late
+
+storage = Late("coremltools.libmilstoragepython")
 
 _PLAIN = {
     "fp16": np.float16,
@@ -57,11 +59,11 @@ def test_what_the_writer_wrote_is_read(
 ) -> None:
     path = tmp_path / "weight.bin"
     path.unlink(missing_ok=True)
-    writer = _BlobStorageWriter(str(path))
+    writer = storage._BlobStorageWriter(str(path))
     written = [_draw(name, count, seed + i) for i, count in enumerate(counts)]
     offsets = [_write(writer, name, values) for values in written]
     del writer
-    reader = _BlobStorageReader(str(path))
+    reader = storage._BlobStorageReader(str(path))
     for offset, values in zip(offsets, written, strict=True):
         declared = TensorType(name, (len(values), 1))
         read = read_blob(BlobReference(path, offset), declared)
@@ -76,7 +78,7 @@ def test_what_the_writer_wrote_is_read(
 def blob(tmp_path: Path) -> BlobReference:
     """Twelve numbers in fp32."""
     path = tmp_path / "weight.bin"
-    writer = _BlobStorageWriter(str(path))
+    writer = storage._BlobStorageWriter(str(path))
     offset = _write(writer, "fp32", np.arange(12, dtype=np.float32))
     return BlobReference(path, offset)
 

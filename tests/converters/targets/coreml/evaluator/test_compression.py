@@ -9,11 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import coremltools.optimize.coreml as compression
 import numpy as np
 import pytest
 
-from tests.converters.targets.coreml.evaluator.packages import constants, ct, mb, program, save
+from tests.converters.targets.coreml.evaluator.packages import (
+    Late,
+    constants,
+    ct,
+    mb,
+    program,
+    save,
+)
+
+compression = Late("coremltools.optimize.coreml")
 
 _INPUT = (2, 16, 6, 6)
 
@@ -30,21 +38,25 @@ def _network(target: str, dtype: Any) -> Any:
     return program(body, {"x": (_INPUT, dtype)}, target)
 
 
-def _configured(compress: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:
-    config = {
-        compression.linear_quantize_weights: compression.OpLinearQuantizerConfig,
-        compression.palettize_weights: compression.OpPalettizerConfig,
-    }[compress](weight_threshold=0, **options)
-    return lambda model: compress(model, compression.OptimizationConfig(global_config=config))
-
-
 def _palettes(bits: int, **options: Any) -> Callable[[Any], Any]:
-    mode = "uniform"  # k-means is slow, and what it finds does not matter here
-    return _configured(compression.palettize_weights, mode=mode, nbits=bits, **options)
+    # k-means is slow, and what it finds does not matter here.
+    given = {"mode": "uniform", "nbits": bits, "weight_threshold": 0, **options}
+
+    def compress(model: Any) -> Any:
+        config = compression.OpPalettizerConfig(**given)
+        return compression.palettize_weights(model, compression.OptimizationConfig(config))
+
+    return compress
 
 
 def _quantized(mode: str, dtype: str = "int8", **options: Any) -> Callable[[Any], Any]:
-    return _configured(compression.linear_quantize_weights, mode=mode, dtype=dtype, **options)
+    given = {"mode": mode, "dtype": dtype, "weight_threshold": 0, **options}
+
+    def compress(model: Any) -> Any:
+        config = compression.OpLinearQuantizerConfig(**given)
+        return compression.linear_quantize_weights(model, compression.OptimizationConfig(config))
+
+    return compress
 
 
 _GROUPED = {"granularity": "per_grouped_channel", "group_size": 4}
