@@ -15,7 +15,7 @@ import numpy as np
 from converters.targets.loaded import Array
 from mobilevit_edge import boxes, masks
 from mobilevit_edge.errors import BundleError
-from mobilevit_edge.formats.bundle import AnswerForm, BoxInfo, Bundle, HeadInfo
+from mobilevit_edge.formats.bundle import BoxInfo, Bundle, HeadInfo
 from mobilevit_edge.head_specs import SSDLiteSpec
 from mobilevit_edge.input_contract import InputContract
 
@@ -105,31 +105,15 @@ def boxes_of(
     """The objects in a photo of ``photo`` (height, width) pixels, the surest first."""
     head = _head(bundle)
     assert head.boxes is not None
-    found = _found(head.answer, head.boxes, outputs)
-    left, top, right, bottom = contract.seen(photo)
-    sides = np.array([right - left, bottom - top] * 2)
-    places = found.boxes * sides + np.array([left, top] * 2)
-    limits = np.array([photo[1], photo[0]] * 2)
+    spec, rules = _settings_of(head.boxes)
+    form = head.answer
+    assert form in ("raw", "decoded", "nms")
+    found = boxes.detections_of(form, outputs, spec, head.boxes.maps, rules)
+    places = boxes.in_pixels(found.boxes, contract.seen(photo), photo)
     return tuple(
         DetectedBox(int(label), bundle.labels[int(label)], float(score), _corners(place))
-        for label, score, place in zip(
-            found.labels, found.scores, np.clip(places, 0, limits), strict=True
-        )
+        for label, score, place in zip(found.labels, found.scores, places, strict=True)
     )
-
-
-def _found(form: AnswerForm, info: BoxInfo, outputs: Array) -> boxes.Detections:
-    if form == "nms":
-        return boxes.from_rows(outputs)
-    corners, scores = outputs[:, : boxes.BOX_VALUES], outputs[:, boxes.BOX_VALUES :]
-    if form == "raw":
-        spec = _anchors_of(info)
-        corners = boxes.decode(corners, boxes.anchors(spec, info.maps), spec)
-        scores = boxes.probabilities(scores)
-    rules = boxes.DetectionRules(
-        info.score, info.candidates, info.overlap, info.detections, info.one_class
-    )
-    return boxes.detect(corners, scores, rules)
 
 
 def _corners(place: Array) -> tuple[float, float, float, float]:
@@ -137,13 +121,17 @@ def _corners(place: Array) -> tuple[float, float, float, float]:
     return x1, y1, x2, y2
 
 
-def _anchors_of(info: BoxInfo) -> SSDLiteSpec:
-    return SSDLiteSpec(
+def _settings_of(info: BoxInfo) -> tuple[SSDLiteSpec, boxes.DetectionRules]:
+    spec = SSDLiteSpec(
         ratios=info.ratios,
         scales=info.scales,
         center_variance=info.center_variance,
         size_variance=info.size_variance,
     )
+    rules = boxes.DetectionRules(
+        info.score, info.candidates, info.overlap, info.detections, info.one_class
+    )
+    return spec, rules
 
 
 def _head(bundle: Bundle) -> HeadInfo:

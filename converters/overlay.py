@@ -23,6 +23,8 @@ _SHOWN_BOXES: Final = 100
 _SURE: Final = 0.3
 """The least probability of a box that is drawn: hundreds of unlikely ones would hide the photo."""
 _LEGEND_ROWS: Final = 20
+_LEAST_SHARE: Final = 0.005
+"""Of the pixels: what would be rounded to nothing is nothing that anyone could see."""
 _MAX_NAME: Final = 40
 
 
@@ -95,7 +97,9 @@ def _with_mask(photo: Image.Image, bundle: Bundle, prediction: Prediction) -> Im
     picture[seen] += _MASK_SHARE * (colors[seen] - picture[seen])
     drawn = Image.fromarray(picture.round().astype(np.uint8))
     names = [
-        (score.index, f"{score.probability:.0%} {score.label}") for score in prediction.classes
+        (score.index, f"{score.probability:.0%} {score.label}")
+        for score in prediction.classes
+        if score.probability >= _LEAST_SHARE
     ]
     _draw_legend(drawn, bundle, names[:_LEGEND_ROWS])
     return drawn
@@ -134,8 +138,10 @@ def _with_boxes(photo: Image.Image, bundle: Bundle, prediction: Prediction) -> I
         corners = [value * scale for value in found.box]
         pen.rectangle(corners, outline=color, width=max(2, step // 8))
         name = _name(f"{found.probability:.0%} {found.label}")
-        left, top = corners[0], max(corners[1] - step, 0)
-        pen.rectangle((left, top, left + pen.textlength(name, font=font), top + step), fill=color)
+        width = pen.textlength(name, font=font)
+        # Inside the picture, where the box is at its upper or right edge.
+        left, top = max(min(corners[0], picture.width - width), 0), max(corners[1] - step, 0)
+        pen.rectangle((left, top, left + width, top + step), fill=color)
         bright = sum(color) > 3 * 128
         pen.text((left, top), name, fill=(0, 0, 0) if bright else (255, 255, 255), font=font)
     return picture

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from converters.checks.diagnosis import Diagnosis
     from converters.classifier import Prediction
     from converters.explanation import Explanation
-    from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest, Verification
+    from mobilevit_edge.formats.bundle import (
+        Accuracy,
+        Calibration,
+        HeadAccuracy,
+        Manifest,
+        Verification,
+    )
 
 _MEGA = 1e6
 _FIRST_NUMBERS = 6
@@ -126,6 +132,8 @@ def print_export(exported: Exported) -> None:
     table.add_row("verified", _verification_line(manifest))
     if manifest.accuracy is not None:
         table.add_row("top-1", _accuracy_line(manifest.accuracy))
+    if manifest.head_accuracy is not None:
+        table.add_row(manifest.head_accuracy.measure, _head_accuracy_line(manifest.head_accuracy))
     if manifest.unit == "npu" and not manifest.contexts:
         table.add_row("written for", "the NPU, which has not seen it")
     for context in manifest.contexts:
@@ -252,14 +260,20 @@ def _noise(check: Verification) -> str:
 
 
 def _accuracy_line(accuracy: Accuracy) -> str:
-    reference, artifact = (
-        f"{100 * correct / accuracy.images:.1f} %"
-        for correct in (accuracy.reference_correct, accuracy.artifact_correct)
-    )
+    images = accuracy.images
+    shares = accuracy.reference_correct / images, accuracy.artifact_correct / images
+    return _shares_line(accuracy, *shares)
+
+
+def _head_accuracy_line(accuracy: HeadAccuracy) -> str:
+    return _shares_line(accuracy, accuracy.reference, accuracy.artifact)
+
+
+def _shares_line(accuracy: Accuracy | HeadAccuracy, reference: float, artifact: float) -> str:
     skipped = f", {accuracy.unreadable} unreadable skipped" if accuracy.unreadable else ""
     return (
-        f"{artifact} of {accuracy.images} labeled images{skipped}; "
-        f"the model itself {reference} (allowed drop {accuracy.max_drop:g})"
+        f"{100 * artifact:.1f} % of {accuracy.images} labeled images{skipped}; "
+        f"the model itself {100 * reference:.1f} % (allowed drop {accuracy.max_drop:g})"
     )
 
 

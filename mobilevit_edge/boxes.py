@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ import numpy.typing as npt
 from mobilevit_edge.head_specs import SSDLiteSpec
 
 Array: TypeAlias = npt.NDArray[Any]
+BoxForm: TypeAlias = Literal["raw", "decoded", "nms"]
+"""What an artifact says: of each anchor the head's own numbers, or a box and probabilities, or the
+boxes that remain."""
 
 BOX_VALUES: Final = 4
 BACKGROUND: Final = 0
@@ -91,6 +94,19 @@ def decode(offsets: Array, anchors: Array, spec: SSDLiteSpec) -> Array:
     return np.concatenate((centers - sizes / 2, centers + sizes / 2), axis=-1)
 
 
+def encode(boxes: Array, anchors: Array, spec: SSDLiteSpec) -> Array:
+    """The offsets that :func:`decode` makes these boxes of. ``[..., N, 4] -> same``."""
+    sizes = np.maximum(boxes[..., 2:] - boxes[..., :2], np.finfo(np.float32).tiny)
+    places = (boxes[..., :2] + boxes[..., 2:]) / 2 - anchors[:, :2]
+    return np.concatenate(
+        (
+            places / (spec.center_variance * anchors[:, 2:]),
+            np.log(sizes / anchors[:, 2:]) / spec.size_variance,
+        ),
+        axis=-1,
+    )
+
+
 def probabilities(logits: Array) -> Array:
     """Softmax over the classes, the background among them. ``[..., N, C] -> same``."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -118,6 +134,46 @@ def detect(boxes: Array, scores: Array, rules: DetectionRules | None = None) -> 
     labels, values, kept = (np.concatenate(part) for part in zip(*found, strict=True))
     order = np.argsort(-values, kind="stable")[: rules.detections]
     return Detections(labels[order], values[order], kept[order])
+
+
+def detections_of(
+    form: BoxForm,
+    outputs: Array,
+    spec: SSDLiteSpec,
+    maps: Sequence[tuple[int, int]],
+    rules: DetectionRules,
+) -> Detections:
+    """The detections in one image's answer.
+
+    Args:
+        form: what the answer is.
+        outputs: ``[N, 4 + C]``, or the rows of :func:`as_rows`.
+        spec: of the head.
+        maps: (height, width) of each map that the head reads, in order.
+        rules: which boxes are detections.
+    """
+    if form == "nms":
+        return from_rows(outputs)
+    corners, scores = outputs[:, :BOX_VALUES], outputs[:, BOX_VALUES:]
+    if form == "raw":
+        corners, scores = decode(corners, anchors(spec, maps), spec), probabilities(scores)
+    return detect(corners, scores, rules)
+
+
+def in_pixels(
+    boxes: Array, seen: tuple[float, float, float, float], photo: tuple[int, int]
+) -> Array:
+    """Boxes in a photo's pixels, clipped to it. ``[D, 4] -> same``.
+
+    Args:
+        boxes: in shares of what the network has seen.
+        seen: (left, top, right, bottom) of that, in pixels.
+        photo: (height, width).
+    """
+    left, top, right, bottom = seen
+    places = boxes * np.array([right - left, bottom - top] * 2) + np.array([left, top] * 2)
+    clipped: Array = np.clip(places, 0, np.array([photo[1], photo[0]] * 2))
+    return clipped
 
 
 def counted(scores: Array, rules: DetectionRules) -> Array:

@@ -23,6 +23,7 @@ OPTIONAL_PACKAGES: Final[Mapping[str, str]] = {
     "httpx2": "hub",
     "matplotlib": "report",
     "onnxruntime_qnn": "npu",
+    "pycocotools": "coco",
     "segno": "browser",
     "cryptography": "browser",
 }

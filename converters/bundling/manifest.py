@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from converters.checks.labeled import Measured
 from converters.job.job import ExportJob
 from converters.precision.apply import PrecisionPlan
 from converters.rewrites.base import Outcome
@@ -15,7 +16,6 @@ from mobilevit_edge.counting import Complexity
 from mobilevit_edge.formats.bundle import (
     LABELS_FILE,
     SCHEMA_VERSION,
-    Accuracy,
     AppliedRewrite,
     Audit,
     BoxInfo,
@@ -44,7 +44,7 @@ class Checked:
     audit: Audit
     verification: Verification | None
     native: Verification | None
-    accuracy: Accuracy | None
+    measured: Measured
     golden: Golden
 
 
@@ -94,7 +94,8 @@ def make_manifest(
         rewrites_refused=tuple(RefusedRewrite(o.name, o.refused) for o in outcomes if o.refused),
         audit=checked.audit,
         verification=checked.verification,
-        accuracy=checked.accuracy,
+        accuracy=checked.measured.accuracy,
+        head_accuracy=checked.measured.head_accuracy,
         golden=checked.golden,
         versions=versions,
         files=describe_files(folder),

@@ -11,15 +11,10 @@ import torch
 
 import mobilevit_edge
 from converters.bundling.manifest import Checked, make_manifest
-from converters.checks.accuracy import (
-    LabeledImage,
-    check_gate,
-    find_labeled,
-    measure_accuracy,
-)
 from converters.checks.cases import Case, cases_at_other_sizes, verification_cases
 from converters.checks.diagnosis import Diagnosis, check_preprocessing
 from converters.checks.graph_contract import check_contract, contract_for
+from converters.checks.labeled import Labeled, Measured, find_labels, labeled_images, measure
 from converters.checks.numerics import Reference, verify
 from converters.checks.self_test import make_golden
 from converters.job.job import ExportJob
@@ -87,11 +82,10 @@ def export_source(
             f"--batch {options.batch} at this image size makes an input that no bundle may have: "
             f"choose a smaller one"
         )
-    labeled = find_labeled(Path(options.verify), source.labels) if options.verify else ()
-    check_gate(options, labeled)
+    labeled = find_labels(job, progress)
     diagnosis = None
     if labeled and job.task == "classification":
-        diagnosis = check_preprocessing(job, labeled, progress)
+        diagnosis = check_preprocessing(job, labeled_images(labeled), progress)
     batches: tuple[torch.Tensor, ...] = ()
     calibration = None
     if options.calibration is not None:
@@ -148,20 +142,20 @@ def _check_answers(
     job: ExportJob,
     audit: Audit,
     cases: Sequence[Case],
-    labeled: Sequence[LabeledImage],
+    labeled: Labeled,
     progress: Progress,
 ) -> Checked:
     """Run the file as written, where that is possible here."""
     reference = Reference(job)
     if not target.runs_here(job.options):
-        return Checked(audit, None, None, None, make_golden(job, reference, None))
+        return Checked(audit, None, None, Measured(), make_golden(job, reference, None))
     progress("verifying the file as written")
     loaded, native = target.load(path), target.load_native(path)
     cases = [*cases, *cases_at_other_sizes(job)]
     return Checked(
         audit=audit,
         verification=verify(loaded, job, reference, cases),
-        accuracy=measure_accuracy(loaded, job, labeled, progress) if labeled else None,
+        measured=measure(loaded, job, labeled, progress),
         golden=make_golden(job, reference, loaded),
         native=verify(native, job, reference, cases) if native else None,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -16,14 +16,17 @@ from converters.checks.numerics import next_step
 from converters.job.job import ExportJob
 from converters.job.options import ExportOptions
 from converters.progress import Progress
-from converters.targets.loaded import LoadedModel
-from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
+from converters.targets.loaded import Array, LoadedModel
+from mobilevit_edge.errors import ImageError, LabelsError, VerificationError
 from mobilevit_edge.formats.bundle import Accuracy
 from mobilevit_edge.image_files import find_images
-from mobilevit_edge.input_contract import InputContract, Pixels
+from mobilevit_edge.input_contract import Pixels
+
+Image = TypeVar("Image")
+Truth = TypeVar("Truth")
 
 DEFAULT_MAX_DROP: Final = 1.0
-"""Percentage points of top-1."""
+"""Percentage points."""
 
 
 @dataclass(frozen=True)
@@ -45,34 +48,21 @@ def find_labeled(folder: Path, labels: Sequence[str]) -> tuple[LabeledImage, ...
     """
     if not folder.is_dir():
         return ()
-    index = {_composed(label): number for number, label in enumerate(labels)}
+    index = {composed(label): number for number, label in enumerate(labels)}
     found = [(path, path.relative_to(folder).parts[0]) for path in find_images(folder)]
     names = {name for path, name in found if path.parent != folder}
-    unknown = sorted(name for name in names if _composed(name) not in index)
+    unknown = sorted(name for name in names if composed(name) not in index)
     if len(unknown) == len(names):
         return ()
     if unknown:
         raise LabelsError(
             f"{folder}: {', '.join(repr(name) for name in unknown[:5])} "
             f"{'is' if len(unknown) == 1 else 'are'} not among this model's classes"
-            f"{_nearest(unknown[0], labels)}; name every folder after one of its labels"
+            f"{nearest(unknown[0], labels)}; name every folder after one of its labels"
         )
     return tuple(
-        LabeledImage(path, index[_composed(name)]) for path, name in found if path.parent != folder
+        LabeledImage(path, index[composed(name)]) for path, name in found if path.parent != folder
     )
-
-
-def check_gate(options: ExportOptions, images: Sequence[LabeledImage]) -> None:
-    """Refuse a limit on the accuracy's drop where nothing can measure it.
-
-    Raises:
-        UsageError: ``--max-accuracy-drop`` without labeled images.
-    """
-    if options.max_accuracy_drop is not None and not images:
-        raise UsageError(
-            f"--max-accuracy-drop needs labeled images: a --verify folder with one folder for "
-            f"every class, named after its label ({options.verify} has none)"
-        )
 
 
 def measure_accuracy(
@@ -84,62 +74,115 @@ def measure_accuracy(
         ImageError: no image can be read.
         VerificationError: the artifact loses more than ``--max-accuracy-drop`` percentage points.
     """
-    asked = job.options.max_accuracy_drop
-    max_drop = DEFAULT_MAX_DROP if asked is None else asked
     right = {"reference": 0, "artifact": 0}
+
+    def load(image: LabeledImage) -> tuple[int, Pixels]:
+        return image.label, job.network_input.load(image.path)
+
     readable = 0
-    size = job.options.batch or 1
-    for labels, pixels in _batches(images, job.network_input, size):
-        # The last batch may be short of images: repeat one, and leave its answers out.
-        padded = [*pixels, *(pixels[-1:] * (size - len(pixels)))]
-        outputs = loaded.run(job.artifact_input.batch_of(padded))
-        with torch.inference_mode():
-            expected = job.source.model(torch.from_numpy(job.network_input.batch_of(pixels)))
+    for truth, expected, outputs in answered_batches(loaded, job, images, load):
+        labels = np.array(truth)
         right["reference"] += int((expected.argmax(1).numpy() == labels).sum())
-        right["artifact"] += int((outputs[: len(pixels)].argmax(1) == labels).sum())
-        readable += len(pixels)
+        right["artifact"] += int((outputs.argmax(1) == labels).sum())
+        readable += len(labels)
         progress(f"measuring accuracy: image {readable} of {len(images)}")
-    if not readable:
-        raise ImageError(f"none of the {len(images)} labeled images can be read")
     accuracy = Accuracy(
         images=readable,
         unreadable=len(images) - readable,
         reference_correct=right["reference"],
         artifact_correct=right["artifact"],
-        max_drop=max_drop,
+        max_drop=max_drop_of(job.options),
     )
-    if accuracy.drop > max_drop:
-        raise VerificationError(
-            f"top-1 falls from {right['reference']} to {right['artifact']} of {readable} images, "
-            f"{accuracy.drop:.1f} points in {job.precision.name}; allowed are {max_drop:g} "
-            f"(--max-accuracy-drop). {next_step(job.precision)}"
-        )
+    fell = f"top-1 falls from {right['reference']} to {right['artifact']} of {readable} images"
+    judge_drop(job, accuracy.drop, fell)
     return accuracy
 
 
+def max_drop_of(options: ExportOptions) -> float:
+    """How many percentage points the artifact may lose."""
+    asked = options.max_accuracy_drop
+    return DEFAULT_MAX_DROP if asked is None else asked
+
+
+def judge_drop(job: ExportJob, drop: float, fell: str) -> None:
+    """Refuse an artifact that loses too much.
+
+    Args:
+        job: the export.
+        drop: what it loses, in percentage points.
+        fell: the same in words.
+
+    Raises:
+        VerificationError: more than ``--max-accuracy-drop``.
+    """
+    max_drop = max_drop_of(job.options)
+    if drop > max_drop:
+        raise VerificationError(
+            f"{fell}, {drop:.1f} points in {job.precision.name}; allowed are {max_drop:g} "
+            f"(--max-accuracy-drop). {next_step(job.precision)}"
+        )
+
+
+def answered_batches(
+    loaded: LoadedModel,
+    job: ExportJob,
+    images: Sequence[Image],
+    load: Callable[[Image], tuple[Truth, Pixels]],
+) -> Iterator[tuple[list[Truth], torch.Tensor, Array]]:
+    """What is known of readable images, what the reference's network says, and the artifact.
+
+    A batch at a time, in order.
+
+    Args:
+        loaded: the artifact.
+        job: the export.
+        images: whatever ``load`` takes.
+        load: what is known of an image, and its pixels at the network's size; raises ImageError
+            where it cannot be read.
+
+    Raises:
+        ImageError: no image can be read.
+    """
+    size = job.options.batch or 1
+    found = False
+    for truth, pixels in _batches(images, load, size):
+        # The last batch may be short of images: repeat one, and leave its answers out.
+        padded = [*pixels, *(pixels[-1:] * (size - len(pixels)))]
+        outputs = loaded.run(job.artifact_input.batch_of(padded))[: len(pixels)]
+        with torch.inference_mode():
+            expected = job.source.model(torch.from_numpy(job.network_input.batch_of(pixels)))
+        found = True
+        yield truth, expected, outputs
+    if not found:
+        raise ImageError(f"none of the {len(images)} labeled images can be read")
+
+
 def _batches(
-    images: Sequence[LabeledImage], contract: InputContract, size: int
-) -> Iterator[tuple[np.ndarray, list[Pixels]]]:
-    """Labels and pixels of up to ``size`` readable images at a time."""
-    labels: list[int] = []
+    images: Sequence[Image], load: Callable[[Image], tuple[Truth, Pixels]], size: int
+) -> Iterator[tuple[list[Truth], list[Pixels]]]:
+    """Up to ``size`` readable images at a time."""
+    truths: list[Truth] = []
     pixels: list[Pixels] = []
     for image in images:
         try:
-            pixels.append(contract.load(image.path))
+            truth, loaded = load(image)
         except ImageError:
             continue
-        labels.append(image.label)
+        truths.append(truth)
+        pixels.append(loaded)
         if len(pixels) == size:
-            yield np.array(labels), pixels
-            labels, pixels = [], []
+            yield truths, pixels
+            truths, pixels = [], []
     if pixels:
-        yield np.array(labels), pixels
+        yield truths, pixels
 
 
-def _composed(name: str) -> str:
+def composed(name: str) -> str:
+    """A name in Unicode's composed form, which file systems do not keep alike."""
     return unicodedata.normalize("NFC", name)
 
 
-def _nearest(name: str, labels: Sequence[str]) -> str:
+def nearest(name: str, labels: Sequence[str]) -> str:
+    """The label that may have been meant, as a question."""
     close = difflib.get_close_matches(name, labels, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -14,6 +14,7 @@ from mobilevit_edge.errors import ImageError
 from mobilevit_edge.formats.bundle import enlarge, golden_pixels
 from mobilevit_edge.image_files import find_images
 from mobilevit_edge.input_contract import InputContract, Pixels
+from mobilevit_edge.training.masks import photos_folder
 
 Item = TypeVar("Item")
 
@@ -63,7 +64,7 @@ def spread(found: Sequence[Item], most: int) -> Sequence[Item]:
 
 
 def _photos(folder: Path, contract: InputContract, *, skip_unreadable: bool) -> Iterator[Case]:
-    for path in spread(find_images(folder), _MAX_PHOTOS):
+    for path in spread(find_images(photos_folder(folder)), _MAX_PHOTOS):
         try:
             pixels = contract.load(path)
         except ImageError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from converters.checks.detections import compare_detections
+from converters.checks.noise import least_errors
 from converters.checks.scale import largest_logit, largest_of
 from converters.targets.loaded import Array
 from mobilevit_edge.boxes import BOX_VALUES, DetectionRules
@@ -67,9 +68,7 @@ def _compare_labels(
     """``actual [H, W]``; its error is the least that logits must have to give these labels."""
     if actual.min() < 0 or actual.max() >= len(expected):
         raise VerificationError(f"{name}: the artifact gives labels beyond its classes")
-    chosen = np.take_along_axis(expected, actual[None].astype(np.int64), axis=0)[0]
-    # Both logits may have moved: by half of what lies between them each.
-    absolute = float((expected.max(0) - chosen).max()) / 2
+    absolute = float(least_errors(actual, expected).max())
     relative = absolute / largest_of(expected)
     same = absolute == 0
     return VerificationCase(name, relative, absolute, same, not same and relative <= threshold)

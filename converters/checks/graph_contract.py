@@ -231,7 +231,9 @@ def _delegated_share(graph: Graph, macs: int) -> float:
 def _work_is_delegated(graph: Graph, contract: GraphContract) -> Iterator[str]:
     if graph.delegates is None:
         return
-    allowed = contract.max_delegates
+    # What is resized outside has parts of the delegate on both of its sides.
+    apart = [o for o in graph.operators if not o.delegated and o.kind in graph.resizes]
+    allowed = contract.max_delegates + len(apart)
     if not 1 <= graph.delegates <= allowed:
         yield f"{graph.delegates} delegates: every border costs a copy, {allowed} would do"
     for operator in graph.operators:

@@ -13,6 +13,7 @@ import torch
 
 from converters.checks.cases import Case
 from converters.checks.dense import compare_dense
+from converters.checks.noise import AnswerNoise
 from converters.job.answers import make_answer
 from converters.job.job import ExportJob
 from converters.job.precisions import PrecisionSpec
@@ -23,8 +24,6 @@ from mobilevit_edge.formats.bundle import Verification, VerificationCase
 from mobilevit_edge.input_contract import Pixels
 
 _CASES_PER_OUTLIER: Final = 10
-_CHOICES: Final = ("labels", "nms")
-"""Answers that are chosen among numbers, which have no noise of their own."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def verify(
     answers: list[Answer] = []
     results: list[VerificationCase] = []
     precision, form = job.precision, job.answer
-    noise = _Noise()
+    noise = AnswerNoise(job)
     for start in range(0, len(cases), size):
         batch = [cases[(start + i) % len(cases)] for i in range(size)]
         outputs = loaded.run(job.artifact_input.batch_of([case.pixels for case in batch]))
@@ -88,8 +87,7 @@ def verify(
         for case, actual in zip(batch, outputs, strict=True):
             answer = Answer(case.name, actual.astype(np.float64), reference(case.pixels))
             # The last batch may be filled up with cases that were seen before.
-            if form not in _CHOICES and len(results) + len(answers) < len(cases):
-                noise.add(answer)
+            is_new = len(results) + len(answers) < len(cases)
             if form is None:
                 answers.append(answer)
             else:
@@ -100,6 +98,8 @@ def verify(
                         form, answer.name, answer.actual, answer.expected, error, job.rules
                     )
                 )
+            if is_new:
+                noise.add(answer.actual, answer.expected)
     scale = _scale(job, answers)
     results += [compare(a.name, a.actual, a.expected, precision.max_error, scale) for a in answers]
     # What fills up the last batch is judged, and not reported.
@@ -126,47 +126,6 @@ def _scale(job: ExportJob, answers: Sequence[Answer]) -> float:
     if job.task != "multilabel":
         return 0.0
     return max(1.0, *(float(np.abs(answer.expected).max()) for answer in answers))
-
-
-class _Noise:
-    """Signal and noise of all outputs of all inputs, summed up as they come."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._sum = self._squares = self._noise = 0.0
-        self._origin: float | None = None
-
-    def add(self, answer: Answer) -> None:
-        """One input's outputs."""
-        if self._origin is None:
-            # Sums of what is left over keep their digits.
-            self._origin = float(answer.expected.mean())
-        left = answer.expected - self._origin
-        self._count += left.size
-        self._sum += float(left.sum())
-        self._squares += float(np.square(left).sum())
-        self._noise += float(np.square(answer.actual - answer.expected).sum())
-
-    def ratio_db(self) -> float | None:
-        """Signal-to-quantization-noise ratio in decibels.
-
-        The signal is how the reference's outputs vary, so that a constant that all of them have
-        counts for nothing. ``None`` if nothing varies, or nothing differs.
-        """
-        if not self._count:
-            return None
-        mean = self._sum / self._count
-        signal = self._squares / self._count - mean * mean
-        noise = self._noise / self._count
-        return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
-
-
-def sqnr_db(answers: Sequence[Answer]) -> float | None:
-    """Signal-to-quantization-noise ratio of answers in decibels; see :class:`_Noise`."""
-    noise = _Noise()
-    for answer in answers:
-        noise.add(answer)
-    return noise.ratio_db()
 
 
 def outliers(cases: Sequence[VerificationCase], threshold: float) -> list[VerificationCase]:

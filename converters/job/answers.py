@@ -71,9 +71,9 @@ class BoxAnswer(nn.Module):
         super().__init__()
         anchors = torch.from_numpy(boxes.anchors(head, maps))
         self.head = head
-        # [N, 2] -> [1, N, 2]
-        self.register_buffer("centers", anchors[None, :, :2])
-        self.register_buffer("sizes", anchors[None, :, 2:])
+        # [N, 2] -> [1, N, 2]; contiguous, since litert_torch writes a view's whole storage.
+        self.register_buffer("centers", anchors[None, :, :2].contiguous())
+        self.register_buffer("sizes", anchors[None, :, 2:].contiguous())
 
     def forward(self, rows: Tensor) -> Tensor:
         centers = rows[..., :2] * (self.sizes * self.head.center_variance) + self.centers

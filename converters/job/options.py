@@ -9,11 +9,11 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from converters.job.precisions import PRECISIONS, Precision
 from mobilevit_edge import arguments
+from mobilevit_edge.boxes import BoxForm
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import (
     TARGET_NAMES,
     Activation,
-    BoxForm,
     Layout,
     MaskForm,
     TargetName,
@@ -205,7 +205,7 @@ class ExportOptions:
         default=None,
         metadata=_shown(
             "also verify on these photos; a folder with one folder per class measures top-1 of the "
-            "model and of the artifact",
+            "model and of the artifact, one with masks mean IoU, one with a COCO file mAP",
             metavar="IMAGE_OR_DIR",
             parse=Path,
             group=_CHECKS,
@@ -214,8 +214,8 @@ class ExportOptions:
     max_accuracy_drop: float | None = field(
         default=None,
         metadata=_shown(
-            "how many percentage points of top-1 the artifact may lose on --verify's labeled "
-            "images (default 1)",
+            "how many percentage points of top-1, mean IoU or mAP the artifact may lose on "
+            "--verify's labeled images (default 1)",
             metavar="POINTS",
             parse=arguments.number("a number of percentage points, 0 to 100", most=100, zero=True),
             group=_CHECKS,
@@ -505,7 +505,7 @@ def check_options(options: ExportOptions) -> None:
         ("trust_preprocessing", options.trust_preprocessing),
     ):
         if needed and options.verify is None:
-            raise UsageError(f"{flag_of(name)} needs --verify DIR with a folder for every class")
+            raise UsageError(f"{flag_of(name)} needs --verify DIR with labeled images")
 
 
 def _is_size(size: object) -> bool:

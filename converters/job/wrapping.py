@@ -82,6 +82,10 @@ class ExportableModel(nn.Module):
         self.answer = answer or nn.Identity()
         self.dtype = torch.float32
 
+    def without_answer(self) -> ExportableModel:
+        """The same network, not a copy, up to what it says itself: numbers, in every form."""
+        return ExportableModel(self.model, self.preparation, activation=self.activation)
+
     def forward(self, image: Tensor) -> Tensor:
         y = self.model(self.preparation(image, self.dtype)).float()
         return self.answer(activate(y, self.activation))  # type: ignore[no-any-return]

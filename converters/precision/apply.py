@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 
@@ -14,6 +14,9 @@ from converters.job.wrapping import ExportableModel
 from converters.precision.fp16 import find_fp32_regions, to_fp16
 from converters.progress import Progress
 from converters.quiet import quiet
+
+_MASK_LOGITS: Final = ("head.classifier",)
+"""A thousandth of a head's work; in 256 levels, two classes would often have the same logit."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,13 @@ def _calibrated_int8(
     if not automatic:
         check_part_names(parts, job.source.model)
     progress("measuring the ranges of channels")
-    apply_range_groups(module, batches)
+    # What is made of the network's numbers is neither int8 nor a measure of it.
+    network = module.without_answer()
+    apply_range_groups(network, batches)
     if automatic:
         with quiet():
             # torchao, which prints while it is imported.
             from converters.precision.sensitivity import choose_fp32_parts
-        parts = choose_fp32_parts(module, batches, progress)
-    return PrecisionPlan(parts, tuple(batches))
+        parts = choose_fp32_parts(network, batches, progress)
+    always = _MASK_LOGITS if job.task == "segmentation" else ()
+    return PrecisionPlan((*parts, *always), tuple(batches))

@@ -15,6 +15,7 @@ from converters.progress import Progress
 from mobilevit_edge.errors import CalibrationError, ImageError
 from mobilevit_edge.image_files import find_images
 from mobilevit_edge.input_contract import InputContract, Pixels
+from mobilevit_edge.training.masks import photos_folder
 
 MIN_IMAGES: Final = 8
 MAX_IMAGES: Final = 128
@@ -51,7 +52,7 @@ def calibration_set(folder: Path, job: ExportJob, progress: Progress) -> Calibra
     if folder.is_file():
         raise CalibrationError(f"{folder} is a file; calibration needs a folder of images")
     try:
-        paths = find_images(folder)
+        paths = find_images(photos_folder(folder))
     except ImageError as error:
         raise CalibrationError(f"calibration: {error}") from error
     images, unreadable = _read(_spread(paths), job.module_input, progress)

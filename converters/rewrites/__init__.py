@@ -27,9 +27,11 @@ from converters.rewrites import (
     phase_layout,
     pixel_layout,
     pixel_pooling,
+    pixel_pyramid,
     preprocessing_fold,
     pyramid_matrices,
     row_phases,
+    short_concatenation,
     shuffled_patches,
     tanh_silu,
     token_layout,
@@ -77,6 +79,8 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
             pixel_pooling,
             image_pooling_as_bias,
             pyramid_matrices,
+            pixel_pyramid,
+            short_concatenation,
             bounded_softmax,
             tanh_silu,
             any_size,
@@ -96,19 +100,30 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
 
 
 _OF_POOLED_HEADS: Final = ("head_as_convolution", "early_pooling", "pixel_pooling")
-_OF_HEADS: Final[Mapping[HeadName, tuple[str, ...]]] = {
+OF_HEADS: Final[Mapping[HeadName, tuple[str, ...]]] = {
     "deeplabv3": ("image_pooling_as_bias",),
     "pspnet": ("pyramid_matrices",),
     "ssdlite": (),
 }
+"""Of heads for masks and boxes, in most targets."""
 
 
-def for_head(names: Sequence[str], spec: ModelSpec) -> tuple[str, ...]:
-    """A target's rewrites for classifiers, as they are for the head that ``spec`` has."""
+def for_head(
+    names: Sequence[str],
+    spec: ModelSpec,
+    of_heads: Mapping[HeadName, tuple[str, ...]] = OF_HEADS,
+) -> tuple[str, ...]:
+    """A target's rewrites for classifiers, as they are for the head that ``spec`` has.
+
+    Args:
+        names: for classifiers.
+        spec: the architecture.
+        of_heads: the target's rewrites of heads.
+    """
     if spec.head is None:
         return tuple(names)
     kept = (name for name in names if name not in _OF_POOLED_HEADS)
-    return (*kept, *_OF_HEADS[spec.head.name])
+    return (*kept, *of_heads[spec.head.name])
 
 
 def select_rewrites(names: Sequence[str], without: Collection[str]) -> list[Rewrite]:

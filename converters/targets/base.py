@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from converters.job.options import ExportOptions
+from converters.job.precisions import Precision
 from converters.progress import Progress
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
@@ -59,8 +60,13 @@ FLAT_RANK: Final = 4
 FLAT_LAYOUTS: Final = frozenset({"phase_layout"})
 """Rewrites that leave no tensor above rank 4."""
 
-_HEAD_PRECISIONS: Final = ("fp32", "fp16", "int8-weight-only")
-"""Those in which heads for masks and boxes are verified."""
+_HEAD_PRECISIONS: Final[tuple[Precision, ...]] = (
+    "fp32",
+    "fp16",
+    "int8",
+    "int8-dynamic",
+    "int8-weight-only",
+)
 
 Platform: TypeAlias = Literal["android", "ios", "browser"]
 """What our sample app, or page, runs on."""
@@ -87,8 +93,8 @@ class TargetInfo:
         needs_temporary_folder: whether what runs its artifacts writes temporary files.
         float_layout: the axes of images in numbers, as apps for this runtime have them. Channels
             last are always red first: nobody there knows another order.
-        mask: what its artifacts answer of a head for masks, unless asked otherwise; ``None`` where
-            it takes classifiers alone.
+        mask: what its artifacts answer of a head for masks, unless asked otherwise.
+        head_precisions: those in which heads for masks and boxes are verified.
         suppression: by which rules its format can leave out boxes that overlap better ones;
             ``None`` where it cannot.
     """
@@ -106,7 +112,8 @@ class TargetInfo:
     gives_probabilities: bool = False
     needs_temporary_folder: bool = True
     float_layout: Layout = "NCHW"
-    mask: MaskForm | None = "labels"
+    mask: MaskForm = "labels"
+    head_precisions: tuple[Precision, ...] = _HEAD_PRECISIONS
     suppression: DetectionRules | None = None
 
 
@@ -285,10 +292,10 @@ def _answer_form(
     if source.spec.head is None:
         return None
     refused = {
-        f"--target {info.name}": info.mask is None,
         "--image-size dynamic": options.dynamic_size,
         "--unit npu": options.unit == "npu",
-        f"--precision {options.precision}": options.precision not in _HEAD_PRECISIONS,
+        f"--precision {options.precision} for {info.name}": options.precision
+        not in info.head_precisions,
         "--flexible-sizes and --function-sizes": bool(options.other_sizes),
     }
     for what, asked in refused.items():

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from mobilevit_edge.boxes import BoxForm
 from mobilevit_edge.errors import BundleError
 from mobilevit_edge.files import sha256_of, sha256_of_open
 from mobilevit_edge.formats.consistency import contradictions, model_of
@@ -36,7 +37,6 @@ Activation: TypeAlias = Literal["none", "softmax", "sigmoid"]
 Task: TypeAlias = Literal["classification", "multilabel", "embedding", "segmentation", "detection"]
 """What the outputs mean: one class of many, each output by itself, features, masks, or boxes."""
 MaskForm: TypeAlias = Literal["logits", "full-logits", "labels"]
-BoxForm: TypeAlias = Literal["raw", "decoded", "nms"]
 AnswerForm: TypeAlias = MaskForm | BoxForm
 """What an artifact makes of a head for masks or boxes."""
 Unit: TypeAlias = Literal["cpu", "npu"]
@@ -217,6 +217,21 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class HeadAccuracy:
+    measure: Literal["mIoU", "mAP"]
+    images: int
+    unreadable: int
+    reference: float
+    artifact: float
+    max_drop: float
+
+    @property
+    def drop(self) -> float:
+        """Percentage points that the artifact loses."""
+        return 100 * (self.reference - self.artifact)
+
+
+@dataclass(frozen=True)
 class Expected:
     index: int
     label: str
@@ -283,6 +298,7 @@ class Manifest:
     audit: Audit
     verification: Verification | None
     accuracy: Accuracy | None
+    head_accuracy: HeadAccuracy | None
     golden: Golden
     versions: Mapping[str, str]
     files: tuple[FileInfo, ...]

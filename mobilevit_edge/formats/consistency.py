@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
+from mobilevit_edge.boxes import BOX_VALUES, DETECTION_VALUES, BoxForm
 from mobilevit_edge.normalization import Normalization
 from mobilevit_edge.preprocess import CHANNELS
 
@@ -19,9 +20,7 @@ MAX_INPUT_ELEMENTS: Final = 2**28
 """Numbers in one input: 1 GiB of them in fp32."""
 MAX_OUTPUT_ELEMENTS: Final = 2**28
 _GOLDEN_CHANNELS: Final = 3
-_MAP_AXES, _ROW_AXES, _BOX_VALUES = 4, 3, 4
-_DETECTION_VALUES: Final = 6
-_BOX_FORMS: Final = ("raw", "decoded", "nms")
+_MAP_AXES, _ROW_AXES = 4, 3
 _MAX_COVER: Final = 4
 """Times the image size that an image may cover before its center is cut out."""
 _SCALES: Final = {"float32": 1 / 255, "uint8": 1.0}
@@ -93,9 +92,9 @@ def _is_output_shape(manifest: Manifest) -> bool:
         case "logits":
             return len(shape) == _MAP_AXES and shape[1] == outputs
         case "nms":
-            return len(shape) == _ROW_AXES and shape[2] == _DETECTION_VALUES
+            return len(shape) == _ROW_AXES and shape[2] == DETECTION_VALUES
         case _:
-            return len(shape) == _ROW_AXES and shape[2] == outputs + _BOX_VALUES
+            return len(shape) == _ROW_AXES and shape[2] == outputs + BOX_VALUES
 
 
 def _is_head(manifest: Manifest) -> bool:
@@ -106,7 +105,7 @@ def _is_head(manifest: Manifest) -> bool:
     is_boxes = head.name == "ssdlite"
     if is_boxes != (task == "detection") or (not is_boxes) != (task == "segmentation"):
         return False
-    if is_boxes != (head.answer in _BOX_FORMS) or is_boxes != (head.boxes is not None):
+    if is_boxes != (head.answer in get_args(BoxForm)) or is_boxes != (head.boxes is not None):
         return False
     if is_boxes == (head.output_stride is not None and head.mask_resize is not None):
         return False

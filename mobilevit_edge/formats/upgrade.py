@@ -36,4 +36,4 @@ def with_later_fields(manifest: dict[str, Any]) -> dict[str, Any]:
     if isinstance(head, dict) and isinstance(head.get("boxes"), dict):
         # Until Core ML's own suppression came, a box stood for any of its classes.
         manifest["head"] = {**head, "boxes": {"one_class": False, **head["boxes"]}}
-    return {"head": None, "contexts": [], **manifest}
+    return {"head": None, "head_accuracy": None, "contexts": [], **manifest}

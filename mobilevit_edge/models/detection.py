@@ -101,10 +101,14 @@ class SSDLiteHead(nn.Module):
             maps.append(extra(maps[-1]))
         return [*maps, self.pooled(maps[-1])]
 
-    def forward(self, before: Tensor, last: Tensor) -> Tensor:
+    def rows(self, before: Tensor, last: Tensor) -> list[Tensor]:
+        """What the anchors of each map say, ``[B, N, 4 + num_classes]`` each."""
         rows = []
         for level, x in zip(self.levels, self.maps(before, last), strict=True):
             y = level(x)
             # [B, anchors * row, H, W] -> [B, H, W, anchors * row] -> [B, H * W * anchors, row]
             rows.append(y.permute(0, 2, 3, 1).reshape(y.shape[0], -1, self.row))
-        return torch.cat(rows, dim=1)
+        return rows
+
+    def forward(self, before: Tensor, last: Tensor) -> Tensor:
+        return torch.cat(self.rows(before, last), dim=1)

@@ -50,20 +50,38 @@ class MaskEvaluation:
     @property
     def ious(self) -> npt.NDArray[np.float64]:
         """Intersection over union of each class, NaN where it is nowhere, ``[C]``."""
-        found = self.confusion.diagonal().astype(np.float64)
-        union = self.confusion.sum(0) + self.confusion.sum(1) - found
-        with np.errstate(invalid="ignore"):
-            return np.asarray(found / union)
+        return ious_of(self.confusion)
 
     @property
     def scores(self) -> Mapping[str, float | None]:
-        """Mean IoU over the classes that are anywhere, and the share of pixels that are right."""
+        """Mean IoU, and the share of pixels that are right."""
         pixels = max(int(self.confusion.sum()), 1)
-        known = self.ious[~np.isnan(self.ious)]
         return {
-            "miou": float(known.mean()) if len(known) else 0.0,
+            "miou": mean_iou(self.confusion),
             "accuracy": int(self.confusion.trace()) / pixels,
         }
+
+
+def confusion_of(actual: Tensor, found: Tensor, num_classes: int) -> Tensor:
+    """How often which class was taken for which: ``[n], [n]`` -> ``[actual, found]`` int64."""
+    cells = torch.bincount(actual * num_classes + found, minlength=num_classes**2)
+    # [C * C] -> [C, C]
+    return cells.reshape(num_classes, num_classes)
+
+
+def ious_of(confusion: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Intersection over union of each class, NaN where it is nowhere. ``[C, C] -> [C]``."""
+    found = confusion.diagonal().astype(np.float64)
+    union = confusion.sum(0) + confusion.sum(1) - found
+    with np.errstate(invalid="ignore"):
+        return np.asarray(found / union)
+
+
+def mean_iou(confusion: npt.NDArray[np.int64]) -> float:
+    """Mean IoU over the classes that are anywhere, 0 to 1."""
+    ious = ious_of(confusion)
+    known = ious[~np.isnan(ious)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 Evaluated: TypeAlias = Evaluation | MaskEvaluation
@@ -88,9 +106,7 @@ def evaluate_masks(
         loss += loss_of(network.spec, logits, targets, 0.0).item() * int(counted.sum())
         # Of the pixels that count: [n]
         actual, found = targets[counted], full.argmax(1)[counted]
-        cells = torch.bincount(actual * num_classes + found, minlength=num_classes**2)
-        # [C * C] -> [C, C]
-        confusion += cells.reshape(num_classes, num_classes)
+        confusion += confusion_of(actual, found, num_classes)
         seen += len(targets)
         after_batch(seen)
     return MaskEvaluation(loss / max(int(confusion.sum()), 1), confusion.numpy())
@@ -117,9 +133,7 @@ def evaluate(
         # [B, C] -> [B, k], best first
         top = logits.topk(min(TOP_K, num_classes), dim=1).indices
         in_top += int((top == targets[:, None]).any(dim=1).sum())
-        cells = torch.bincount(targets * num_classes + top[:, 0], minlength=num_classes**2)
-        # [C * C] -> [C, C]
-        confusion += cells.reshape(num_classes, num_classes)
+        confusion += confusion_of(targets, top[:, 0], num_classes)
         seen += len(targets)
         after_batch(seen)
     return Evaluation(

@@ -58,6 +58,24 @@ def is_divided(root: Path) -> bool:
     return all((folder / f"{part}.txt").is_file() for part in ("train", "val"))
 
 
+def has_masks(root: Path) -> bool:
+    """Whether a folder has one of the two layouts."""
+    return _found_layout(root) is not None
+
+
+def photos_folder(root: Path) -> Path:
+    """Where the photos of a folder are: apart from its masks, if it has one of the layouts."""
+    layout = _found_layout(root)
+    return root if layout is None else root / layout.images
+
+
+def _found_layout(root: Path) -> _Layout | None:
+    for layout in (_SIMPLE, _VOC):
+        if (root / layout.images).is_dir() and (root / layout.masks).is_dir():
+            return layout
+    return None
+
+
 def scan_masks(root: Path, *, part: Part | None, progress: Callable[[int, int], None]) -> Scan:
     """Find the images of ``root`` and their masks, and decode all of them once.
 
@@ -108,9 +126,9 @@ def _listed(problems: Sequence[str]) -> str:
 def _layout_of(root: Path) -> _Layout:
     if not root.is_dir():
         raise DataError(f"no folder at {root}: pass a folder of images and masks")
-    for layout in (_SIMPLE, _VOC):
-        if (root / layout.images).is_dir() and (root / layout.masks).is_dir():
-            return layout
+    layout = _found_layout(root)
+    if layout is not None:
+        return layout
     raise DataError(
         f"{root} holds no masks: a head for masks learns from {_SIMPLE.images}/ and "
         f"{_SIMPLE.masks}/ with files of the same names and {LABELS}, or from the folders of "

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from converters.dense_answers import Mask, boxes_of, mask_of
+from converters.classifier import ClassScore, Prediction
+from converters.dense_answers import DetectedBox, Mask, boxes_of, mask_of
+from converters.overlay import draw
 from mobilevit_edge import boxes, masks
 from mobilevit_edge.formats.bundle import Bundle, HeadInfo
 from mobilevit_edge.input_contract import contract_of
@@ -130,6 +133,23 @@ def test_predict_draws_and_describes_masks(
     again = predict(bundle("v2_labels"), photo, "--overlay", folder)
     assert again.code == 4
     assert "exists already: name another folder" in again.err
+
+
+def test_names_of_boxes_at_an_edge_stay_inside_the_picture() -> None:
+    """And of classes only those that a pixel in two hundred has are named."""
+    colors = ((0, 0, 0), (250, 0, 0))
+    bundle: Any = SimpleNamespace(manifest=SimpleNamespace(head=SimpleNamespace(colors=colors)))
+    found = DetectedBox(1, "something long", 0.9, (95.0, 40.0, 100.0, 60.0))
+    photo = Image.new("RGB", (100, 80), (255, 255, 255))
+    drawn = draw(photo, bundle, Prediction("", (), detections=(found,)))
+    # Beside its text, in the line above the box and left of it.
+    row = [drawn.getpixel((x, 38)) for x in range(100)]
+    assert row.count((250, 0, 0)) > 20
+    mask = Mask.of(np.zeros((80, 100), np.int32))
+    shares = (ClassScore(0, "none", 0.996, 0.996), ClassScore(1, "some", 0.004, 0.004))
+    named = draw(photo, bundle, Prediction("", shares, mask=mask))
+    alone = draw(photo, bundle, Prediction("", shares[:1], mask=mask))
+    assert np.array_equal(np.asarray(named), np.asarray(alone))
 
 
 def test_predict_lists_boxes(

@@ -25,6 +25,7 @@ from mobilevit_edge.formats.bundle import (
     CoreMLInfo,
     Expected,
     Golden,
+    HeadAccuracy,
     InputInfo,
     LabelsInfo,
     Manifest,
@@ -50,6 +51,10 @@ from tests.formats.schemas import differences, read_schema
 VERIFICATION = Verification(
     "runtime", "onnxruntime", 1e-5, 31.5, 10.0, (VerificationCase("noise", 0, 0, True, False),)
 )
+
+
+LATER: dict[str, object] = {"head": None, "head_accuracy": None, "contexts": ()}
+"""Parts that the first manifests of this version lack, and what stands for them."""
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -92,6 +97,7 @@ def manifest(**changes: Any) -> Manifest:
         audit=Audit((OperatorCount("Conv", 9),), 4, None, None, (OperatorCount("Gather", 1),)),
         verification=VERIFICATION,
         accuracy=Accuracy(1000, 3, 900, 891, 1.0),
+        head_accuracy=HeadAccuracy("mIoU", 20, 1, 0.75, 0.745, 1.0),
         golden=Golden(
             16,
             16,
@@ -217,7 +223,9 @@ def test_a_manifest_of_the_first_version_is_a_classifier_without_normalization()
             manifest_from_json(json.dumps(content | broken), "here")
 
 
-@pytest.mark.parametrize(("name", "value"), [("head", None), ("contexts", ())])
+@pytest.mark.parametrize(
+    ("name", "value"), [("head", None), ("head_accuracy", None), ("contexts", ())]
+)
 def test_a_manifest_from_before_there_were_such_is_read(name: str, value: object) -> None:
     content = as_json()
     del content[name]
@@ -226,7 +234,11 @@ def test_a_manifest_from_before_there_were_such_is_read(name: str, value: object
 
 @pytest.mark.parametrize(
     "name",
-    [f.name for f in dataclasses.fields(Manifest) if f.name not in ("head", "contexts")],
+    [
+        f.name
+        for f in dataclasses.fields(Manifest)
+        if f.name not in ("head", "head_accuracy", "contexts")
+    ],
 )
 def test_a_missing_part_is_refused(name: str) -> None:
     content = as_json()

@@ -162,6 +162,9 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             ("--image-size", "64", "--layout", "NCHW", "--batch", "2", "--softmax"),
         ),
         "v3_maps": ("v3_maps_lean", ("--image-size", "64x96", "--std", "0.2,0.3,0.4")),
+        "v1_logits": ("v1_deeplab", (*_RATES, "--image-size", "64")),
+        "v2_psp": ("v2_psp", ("--image-size", "64x96", "--mask", "labels")),
+        "v1_boxes": ("v1_boxes", ("--image-size", "64")),
     },
     "coreml": {
         "v1": ("v1", ("--image-size", "64")),

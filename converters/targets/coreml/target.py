@@ -59,6 +59,7 @@ class CoreMLTarget(Target):
         takes_pixels=True,
         image_channels=(1, 3),
         gives_probabilities=True,
+        head_precisions=("fp32", "fp16", "int8-weight-only"),
         suppression=DetectionRules(candidates=MOST, one_class=True),
     )
 

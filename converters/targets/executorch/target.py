@@ -61,6 +61,8 @@ class ExecuTorchTarget(Target):
         platforms=("android",),
         module_suffix=".pte",
         mask="logits",
+        # In int8-dynamic, boxes come to three delegates.
+        head_precisions=("fp32", "fp16", "int8"),
     )
 
     def check_options(self, options: ExportOptions) -> None:

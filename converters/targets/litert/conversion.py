@@ -29,6 +29,8 @@ SIGNATURES: Final[Mapping[Task, str]] = {
     "classification": "classify",
     "multilabel": "classify",
     "embedding": "embed",
+    "segmentation": "segment",
+    "detection": "detect",
 }
 """Names of the signature by which apps call a model."""
 _MODULE_SIGNATURE: Final = "run"
@@ -54,7 +56,7 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
     Raises:
         ConversionError: torch or litert_torch refuse the model.
     """
-    output = output_name(job.task, job.activation)
+    output = output_name(job.task, job.activation, job.answer)
     example = example_input(job)
     quantized = job.options.precision == "int8"
     content = _convert(

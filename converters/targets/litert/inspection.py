@@ -14,8 +14,9 @@ from converters.targets.litert.interpreter import open_interpreter
 from mobilevit_edge.errors import ConversionError
 
 _DELEGATE: Final = "DELEGATE"
-_ACTIVATIONS_PRODUCT: Final = "FULLY_CONNECTED of activations"
-_PRODUCTS: Final = ("FULLY_CONNECTED", "BATCH_MATMUL", _ACTIVATIONS_PRODUCT)
+_PRODUCTS: Final = ("FULLY_CONNECTED", "BATCH_MATMUL")
+_OF_ACTIVATIONS: Final = " of activations"
+_PRODUCTS_OF_ACTIVATIONS: Final = tuple(f"{kind}{_OF_ACTIVATIONS}" for kind in _PRODUCTS)
 
 
 def read_graph(path: Path) -> Graph:
@@ -40,10 +41,11 @@ def read_graph(path: Path) -> Graph:
             _operator(model, graph, operator, constants, delegated=index in taken)
             for index, operator in enumerate(graph.operators)
         ),
-        products=frozenset({"BATCH_MATMUL", _ACTIVATIONS_PRODUCT}),
+        products=frozenset(_PRODUCTS_OF_ACTIVATIONS),
         gathers=frozenset({"GATHER", "GATHER_ND", "SCATTER_ND", "EMBEDDING_LOOKUP"}),
         resizes=frozenset({"RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"}),
         delegates=len(partitions),
+        allowed_outside=frozenset({"ARG_MAX", "RESIZE_NEAREST_NEIGHBOR"}),
     )
 
 
@@ -93,8 +95,8 @@ def _operator(
     kind = kind_of(model.operatorCodes[operator.opcodeIndex])
     sources = [graph.tensors[index] for index in operator.inputs if index >= 0]
     results = [graph.tensors[index] for index in operator.outputs]
-    if kind == "FULLY_CONNECTED" and operator.inputs[1] not in constants:
-        kind = _ACTIVATIONS_PRODUCT
+    if kind in _PRODUCTS and constants.isdisjoint(map(int, operator.inputs[:2])):
+        kind += _OF_ACTIVATIONS
     return Operator(
         kind=kind,
         module="",
@@ -116,7 +118,7 @@ def _macs(kind: str, sources: list[Any], results: list[Any]) -> int:
             return outputs * math.prod(map(int, sources[1].shape[1:]))
         case "DEPTHWISE_CONV_2D":
             return outputs * math.prod(map(int, sources[1].shape[1:3]))
-        case _ if kind in _PRODUCTS:
+        case _ if kind in (*_PRODUCTS, *_PRODUCTS_OF_ACTIVATIONS):
             return outputs * int(sources[0].shape[-1])
         case _:
             return 0

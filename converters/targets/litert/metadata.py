@@ -106,7 +106,8 @@ def _input(b: Builder, contract: InputContract) -> int:
 
 def _output(b: Builder, job: ExportJob) -> int:
     """``TensorMetadata`` of the outputs, with the file of their labels where they are classes."""
-    fields = {0: _text(b, output_name(job.task, job.activation)), 1: _text(b, job.task)}
+    name = output_name(job.task, job.activation, job.answer)
+    fields = {0: _text(b, name), 1: _text(b, job.task)}
     if job.task != "embedding":
         labels = _table(b, {0: _text(b, LABELS_FILE), 2: _number(b, Int8Flags, _AXIS_LABELS)})
         fields[6] = _offsets(b, [labels])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.report import Profile
+from mobilevit_edge.head_specs import HeadName
 from mobilevit_edge.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ _FOR_MAPS: Final = (
     "head_as_convolution",
     "pixel_pooling",
 )
+_OF_HEADS: Final[Mapping[HeadName, tuple[str, ...]]] = {
+    "deeplabv3": ("image_pooling_as_bias",),
+    "pspnet": ("pixel_pyramid",),
+    "ssdlite": ("short_concatenation",),
+}
 
 
 class LiteRTTarget(Target):
@@ -56,7 +63,7 @@ class LiteRTTarget(Target):
         platforms=("android",),
         module_suffix=".tflite",
         float_layout="NHWC",
-        mask=None,
+        mask="logits",
     )
 
     def check_options(self, options: ExportOptions) -> None:
@@ -71,7 +78,10 @@ class LiteRTTarget(Target):
 
         Token layouts in fp32: ``docs/measurements/arm.md``.
         """
-        names = _FOR_TOKENS if spec.layout == "tokens" else _FOR_MAPS
+        # Here: it loads torch, which running a file does not need.
+        from converters.rewrites import for_head
+
+        names = for_head(_FOR_TOKENS if spec.layout == "tokens" else _FOR_MAPS, spec, _OF_HEADS)
         if options.precision == "int8":
             # As a sigmoid and a product, each of which gets a scale of its own.
             return (*names, "explicit_silu")

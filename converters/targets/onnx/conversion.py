@@ -80,14 +80,14 @@ def convert(
             proto = quantize_onnx_weights(proto)
         case _:
             pass
-    if job.answer == "nms":
-        from converters.targets.onnx.suppression import append_suppression
-
-        append_suppression(proto.graph, job.rules)
     if job.precision.quantized:
         from converters.targets.onnx.int8.names import shorten_names
 
         shorten_names(proto.graph)
+    if job.answer == "nms":
+        from converters.targets.onnx.suppression import append_suppression
+
+        append_suppression(proto.graph, job.rules)
     proto = at_opset(proto, options.opset)
     onnx.helper.set_model_props(proto, _metadata(job, plan))
     try:

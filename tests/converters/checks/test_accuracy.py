@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from converters.checks.accuracy import check_gate, find_labeled, measure_accuracy
+from converters.checks.accuracy import find_labeled, measure_accuracy
+from converters.checks.labeled import check_gate
 from converters.job.job import ExportJob
 from converters.job.options import ExportOptions
 from converters.job.precisions import Precision

@@ -185,6 +185,13 @@ def test_a_rewrite_that_was_left_out_is_named_as_the_cause() -> None:
         check(graph, no_rewrite=("token_layout", "phase_layout"))
 
 
+def test_what_is_resized_outside_has_the_delegate_on_both_sides() -> None:
+    resize = Operator("Resize", "", 4, delegated=False)
+    allowed = replace(DELEGATED, delegates=2, allowed_outside=frozenset({"Resize"}))
+    found = check(plus(allowed, resize), sizes=((72, 72),))
+    assert (found.delegates, found.not_delegated) == (2, (OperatorCount("Resize", 1),))
+
+
 def test_targets_without_delegates_run_everything_outside() -> None:
     assert check(plus(GRAPH, Operator("Add", "", 4, delegated=False))).delegates is None
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from converters.checks.cases import verification_cases
-from converters.checks.numerics import Answer, sqnr_db, verify
+from converters.checks.noise import Noise
+from converters.checks.numerics import verify
 from converters.job.job import ExportJob
 from converters.job.precisions import PRECISIONS
 from converters.rewrites import select_rewrites
@@ -25,21 +26,24 @@ from tests.support.jobs import job_of, with_options
 FLOORS = {p.name: p.min_sqnr_db for p in PRECISIONS.values() if p.min_sqnr_db is not None}
 
 
-def answers(actual: Array, expected: Array) -> list[Answer]:
-    return [Answer("x", a, e) for a, e in zip(actual, expected, strict=True)]
+def sqnr_db(actual: Array, expected: Array) -> float | None:
+    noise = Noise()
+    for found, wanted in zip(actual, expected, strict=True):
+        noise.add(wanted, found - wanted)
+    return noise.ratio_db()
 
 
 def test_a_tenth_of_the_signal_is_twenty_decibels() -> None:
     expected = np.array([[1.0, -1.0], [1.0, -1.0]])
-    ratio = sqnr_db(answers(expected + 0.1, expected))
+    ratio = sqnr_db(expected + 0.1, expected)
     assert ratio == pytest.approx(20.0)
 
 
 def test_what_all_outputs_have_in_common_is_no_signal() -> None:
     expected = np.array([[101.0, 99.0]])
-    assert sqnr_db(answers(expected + 1, expected)) == pytest.approx(0.0)
-    assert sqnr_db(answers(np.ones((2, 3)), np.ones((2, 3)) * 2)) is None
-    assert sqnr_db(answers(expected, expected)) is None
+    assert sqnr_db(expected + 1, expected) == pytest.approx(0.0)
+    assert sqnr_db(np.ones((2, 3)), np.ones((2, 3)) * 2) is None
+    assert sqnr_db(expected, expected) is None
 
 
 def test_every_quantized_precision_has_a_floor() -> None:
@@ -52,7 +56,7 @@ def test_random_outputs_pass_in_one_of_ten_thousand_trials_at_most() -> None:
     for _ in range(10_000):
         # Four inputs and ten classes, as with noise alone; as large as the reference's.
         actual, expected = rng.standard_normal((2, 4, 10))
-        ratio = sqnr_db(answers(actual, expected))
+        ratio = sqnr_db(actual, expected)
         assert ratio is not None
         for name, floor in FLOORS.items():
             passed[name] += ratio >= floor
@@ -118,6 +122,6 @@ def test_damage_is_refused(
 
 def test_ratios_are_finite_for_any_answer(demo: ExportJob) -> None:
     expected = np.array([[1.0, 2.0]])
-    ratio = sqnr_db(answers(expected * 1e30, expected))
+    ratio = sqnr_db(expected * 1e30, expected)
     assert ratio is not None
     assert math.isfinite(ratio)

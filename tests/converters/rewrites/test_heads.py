@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from converters.rewrites import REWRITES, for_head
 from converters.rewrites.base import Context, apply_rewrites
@@ -33,6 +34,19 @@ HEADS: dict[str, HeadSpec] = {
 }
 
 
+class JoinedAtOnce(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
+    """Counts the tensors of every concatenation."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.counts: list[int] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.cat.default:
+            self.counts.append(len(args[0]))
+        return func(*args, **(kwargs or {}))
+
+
 def dense(family: str, head: HeadSpec) -> MobileViT:
     spec: ModelSpec = with_head(TINY[f"{family}_deep"], head)
     return random_model(spec)
@@ -45,16 +59,27 @@ def test_the_image_pooling_becomes_a_bias(size: tuple[int, int]) -> None:
     assert not any(isinstance(part, ImagePooling | nn.Dropout) for part in model.modules())
 
 
+@pytest.mark.parametrize("rewrite", ["pyramid_matrices", "pixel_pyramid"])
 @pytest.mark.parametrize("size", [(64, 96), (72, 104)])
-def test_the_pyramid_becomes_products_with_constants(size: tuple[int, int]) -> None:
+def test_the_pyramid_becomes_products_with_constants(size: tuple[int, int], rewrite: str) -> None:
     model = dense("v2", PSP)
-    assert_exact(model, noise(2, 3, *size), "pyramid_matrices")
+    assert_exact(model, noise(2, 3, *size), rewrite)
     assert not any(isinstance(part, PyramidPooling) for part in model.modules())
+
+
+@pytest.mark.parametrize("size", [(64, 96), (72, 104)])
+def test_rows_of_boxes_are_joined_in_two_steps(size: tuple[int, int]) -> None:
+    model = dense("v1", HEADS["ssdlite"])
+    assert_exact(model, noise(2, 3, *size), "short_concatenation")
+    with JoinedAtOnce() as joined:
+        model(noise(1, 3, *size))
+    # The head's last two, of five maps and of the first.
+    assert joined.counts[-2:] == [5, 2]
 
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("family", ["v1", "v2"])
-@pytest.mark.parametrize("target", ["onnx", "executorch", "coreml"])
+@pytest.mark.parametrize("target", ["onnx", "executorch", "coreml", "litert"])
 def test_all_rewrites_of_a_target_together_keep_the_function(
     target: TargetName, family: str, head: str
 ) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.support.exports import DENSE_CLASSES, Bundles
+from pathlib import Path
+
+from mobilevit_edge.formats.bundle import read_bundle
+from tests.support.exports import DENSE_CLASSES, Bundles, Checkpoints, Command
+from tests.support.images import save_smooth
 
 
 def test_a_mask_is_logits_by_default_and_one_delegate(program: Bundles) -> None:
@@ -22,3 +26,24 @@ def test_only_the_best_class_is_found_outside_the_delegate(program: Bundles) -> 
     outside = {operator.kind for operator in manifest.audit.not_delegated}
     assert "argmax" in outside
     assert outside <= {"argmax", "_to_dim_order_copy", "_to_copy"}
+
+
+def test_a_mask_in_int8_has_its_logits_in_float(
+    export: Command, checkpoint: Checkpoints, tmp_path: Path
+) -> None:
+    for seed in range(8):
+        save_smooth(tmp_path / "photos" / f"{seed}.png", seed)
+    finished = export(
+        *("--target", "executorch", "--weights", checkpoint("v1_deeplab"), "--image-size", "64"),
+        *("--rates", "1,2,3", "--precision", "int8", "--calibration", tmp_path / "photos"),
+        *("--output", tmp_path / "bundle"),
+    )
+    assert finished.code == 0, finished.err
+    manifest = read_bundle(tmp_path / "bundle").manifest
+    assert manifest.kept_in_float == ("head.classifier",)
+    assert manifest.audit.delegates == 1
+    assert manifest.audit.not_delegated == ()
+    check = manifest.verification
+    assert check is not None
+    assert check.sqnr_db is not None
+    assert check.sqnr_db > 10

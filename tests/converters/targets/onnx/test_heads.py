@@ -14,12 +14,13 @@ import mobilevit_edge as me
 from converters.job.answers import make_answer
 from converters.targets.base import load_bundle_model
 from mobilevit_edge import boxes, masks
-from mobilevit_edge.formats.bundle import Manifest
+from mobilevit_edge.formats.bundle import Manifest, read_bundle
 from mobilevit_edge.head_specs import DeepLabV3Spec, SSDLiteSpec
 from mobilevit_edge.input_contract import contract_of
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.weights.head_settings import HeadSettings
 from tests.support.exports import DENSE, DENSE_CLASSES, Bundles, Checkpoints, Command
+from tests.support.images import save_smooth
 
 TOLERANCE = 2e-5
 RATES = (1, 2, 3)
@@ -142,6 +143,11 @@ def test_the_self_test_reaches_all_over_the_mask(bundle: Bundles) -> None:
         ("v1_deeplab", ("--image-size", "dynamic"), "cannot be exported with --image-size dynamic"),
         ("v1_deeplab", ("--unit", "npu"), "cannot be exported with --unit npu"),
         ("v2_psp", ("--rates", "1,2,3"), "has a PSPNet head: leave out --rates"),
+        (
+            "v2_boxes",
+            ("--target", "executorch", "--precision", "int8-dynamic"),
+            "cannot be exported with --precision int8-dynamic for executorch",
+        ),
     ],
 )
 def test_options_that_do_not_fit_the_head_are_usage_errors(
@@ -157,6 +163,38 @@ def test_options_that_do_not_fit_the_head_are_usage_errors(
     assert finished.code == 2
     assert message in " ".join(finished.err.split())
     assert not any(place.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "kept"),
+    [
+        ("v1_deeplab", ("--rates", "1,2,3"), ("head.classifier",)),
+        ("v2_boxes", ("--boxes", "nms"), ()),
+    ],
+)
+def test_heads_in_int8_answer_what_they_do_in_float(
+    export: Command,
+    checkpoint: Checkpoints,
+    tmp_path: Path,
+    name: str,
+    options: tuple[str, ...],
+    kept: tuple[str, ...],
+) -> None:
+    for seed in range(8):
+        save_smooth(tmp_path / "photos" / f"{seed}.png", seed)
+    weights = ("--target", "onnx", "--weights", checkpoint(name), "--image-size", "64")
+    int8 = ("--precision", "int8", "--calibration", tmp_path / "photos")
+    finished = export(*weights, *options, *int8, "--output", tmp_path / "bundle")
+    assert finished.code == 0, finished.err
+    manifest = read_bundle(tmp_path / "bundle").manifest
+    assert manifest.kept_in_float == kept
+    check = manifest.verification
+    assert check is not None
+    assert len(check.cases) == 8
+    assert max(case.relative_error for case in check.cases) < 0.25
+    # Labels have the ratio of the least that their logits can have moved.
+    assert (check.sqnr_db or 0) > 15 or name == "v2_boxes"
+    assert "DequantizeLinear" in kinds(tmp_path / "bundle")
 
 
 def test_an_answer_that_differs_is_refused() -> None:

@@ -65,6 +65,20 @@ class LiteRTClassifierTest {
     }
 
     @Test
+    fun `labels come back as numbers, and floats in their place are refused`() {
+        val bundle = BundleStore(File(vectors, "dense")).open("labels")
+        val count = bundle.manifest.output.count
+        val labels = IntArray(count) { it % 3 }
+        play(bundle, Answer(DataType.INT32, count)) { _, output -> output.asIntBuffer().put(labels) }
+        LiteRTClassifier(bundle, 1).use { classifier ->
+            assertContentEquals(FloatArray(count) { labels[it].toFloat() }, classifier.run(input(bundle)))
+        }
+        play(bundle, Answer(DataType.FLOAT32, count))
+        val error = assertFailsWith<BundleException> { LiteRTClassifier(bundle, 1) }
+        assertTrue("not $count whole numbers" in error.message!!)
+    }
+
+    @Test
     fun `a stranger's model with another output is refused in words`() {
         val bundle = bundle("bundle")
         val count = bundle.manifest.model.outputs

@@ -36,10 +36,11 @@ class LiteRTClassifier(bundle: Bundle, threads: Int) : Classifier {
             interpreter.close()
             throw BundleException("LiteRT cannot load the model: ${error.message}", error)
         }
-        // Of a stranger's model too: whole numbers, or others than its manifest says.
-        if (answer.dataType() != DataType.FLOAT32 || answer.numElements() != manifest.output.count) {
+        // Of a stranger's model too: numbers of another kind, or others than its manifest says.
+        val (type, numbers) = if (manifest.output.isWhole) DataType.INT32 to "whole numbers" else DataType.FLOAT32 to "floats"
+        if (answer.dataType() != type || answer.numElements() != manifest.output.count) {
             interpreter.close()
-            throw BundleException("the model's output is not ${manifest.output.count} floats: export the bundle again")
+            throw BundleException("the model's output is not ${manifest.output.count} $numbers: export the bundle again")
         }
         output = ByteBuffer.allocateDirect(answer.numBytes()).order(ByteOrder.nativeOrder())
     }
@@ -53,7 +54,9 @@ class LiteRTClassifier(bundle: Bundle, threads: Int) : Classifier {
             throw BundleException("LiteRT cannot run the model: ${error.message}", error)
         }
         output.rewind()
-        return FloatArray(manifest.output.count).also(output.asFloatBuffer()::get)
+        if (!manifest.output.isWhole) return FloatArray(manifest.output.count).also(output.asFloatBuffer()::get)
+        val classes = IntArray(manifest.output.count).also(output.asIntBuffer()::get)
+        return FloatArray(classes.size) { classes[it].toFloat() }
     }
 
     override fun close() = interpreter.close()
