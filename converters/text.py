@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from converters.checks.diagnosis import Diagnosis
     from converters.classifier import Prediction
     from converters.explanation import Explanation
-    from mobilevit_edge.formats.bundle import Accuracy, Calibration, Manifest, Verification
+    from mobilevit_edge.formats.bundle import (
+        Accuracy,
+        Calibration,
+        InputInfo,
+        Manifest,
+        Verification,
+    )
 
 _MEGA = 1e6
 _FIRST_NUMBERS = 6
@@ -112,7 +118,7 @@ def print_export(exported: Exported) -> None:
         "input",
         f"{info.name}: {info.dtype} {info.layout} {shape}, {info.channel_order}, "
         f"{info.resize.rule} to {height}x{width}, {info.resize.interpolation}, "
-        f"{Normalization(info.mean, info.std)}",
+        f"{_values(info)}",
     )
     table.add_row("", f"({info.provenance})")
     if manifest.head is not None:
@@ -216,6 +222,13 @@ def diagnosis_as_json(diagnosis: Diagnosis) -> dict[str, object]:
             for trial in diagnosis.trials
         ],
     }
+
+
+def _values(info: InputInfo) -> str:
+    """What becomes of a pixel before the model gets it."""
+    if info.dtype == "uint8":
+        return "bytes as they are"  # whatever is subtracted and divided by is in the graph
+    return str(Normalization(info.mean, info.std))
 
 
 def _calibration_line(calibration: Calibration) -> str:
