@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Accuracy,
         Calibration,
         HeadAccuracy,
+        InputInfo,
         Manifest,
         Verification,
     )
@@ -118,7 +119,7 @@ def print_export(exported: Exported) -> None:
         "input",
         f"{info.name}: {info.dtype} {info.layout} {shape}, {info.channel_order}, "
         f"{info.resize.rule} to {height}x{width}, {info.resize.interpolation}, "
-        f"{Normalization(info.mean, info.std)}",
+        f"{_values(info)}",
     )
     table.add_row("", f"({info.provenance})")
     if manifest.head is not None:
@@ -224,6 +225,13 @@ def diagnosis_as_json(diagnosis: Diagnosis) -> dict[str, object]:
             for trial in diagnosis.trials
         ],
     }
+
+
+def _values(info: InputInfo) -> str:
+    """What becomes of a pixel before the model gets it."""
+    if info.dtype == "uint8":
+        return "bytes as they are"  # whatever is subtracted and divided by is in the graph
+    return str(Normalization(info.mean, info.std))
 
 
 def _calibration_line(calibration: Calibration) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import resource
 import shutil
@@ -20,8 +21,10 @@ from PIL import Image
 from mobilevit_edge.printable import printable
 from tests.support.bundles import write_bundle
 
-_MAX_SECONDS: Final = 5.0
+_MAX_SECONDS: Final = 2.0
 """Of a processor; what is refused late takes minutes."""
+_IMPORTED: Final = ("converters.bundling.pipeline", "mobilevit_edge.training.session")
+"""What commands import when they need it, which a good input costs as well."""
 _MAX_GROWTH: Final = 500 * 1024**2
 _MAX_MESSAGE: Final = 2000
 
@@ -31,6 +34,13 @@ class Refuses(Protocol):
 
     def __call__(self, main: Callable[[list[str]], int], *arguments: object, code: int = 4) -> str:
         """The message: short, without effect on a terminal; nothing else, and nothing left."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imports() -> None:
+    """No bad input pays for :data:`_IMPORTED`."""
+    for name in _IMPORTED:
+        importlib.import_module(name)
 
 
 @pytest.fixture(scope="session")

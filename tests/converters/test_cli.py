@@ -576,6 +576,23 @@ def test_the_summary_says_what_was_made_and_what_to_do_next(
     assert "next: mobilevit-predict" in joined
 
 
+def test_a_graph_that_normalizes_is_not_called_one_that_does_not(
+    export: Command,
+    bundle: Bundles,
+    checkpoint: Checkpoints,
+    converts_to: ConvertsTo,
+    place: Path,
+) -> None:
+    model = (bundle("v1_mean_raw") / "model.onnx").read_bytes()
+    converts_to(lambda path: path.write_bytes(model))
+    given = ("--weights", checkpoint("v1"), "--normalize", "imagenet", "--raw-input")
+    finished = export(*SMALL, *given, "--output", place / "bundle")
+    assert finished.code == 0, finished.err
+    joined = " ".join(finished.out.split())
+    assert "bilinear, bytes as they are" in joined
+    assert "not normalized" not in joined
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_terminal_without_unicode_still_gets_its_answer(
     bundle: Bundles, photo: Path, encoding: str

@@ -12,6 +12,7 @@ from tests.support.exports import Command
 
 pytestmark = pytest.mark.backend
 
+MODEL_FILES = {"onnx": "model.onnx", "executorch": "model.pte", "litert": "model.tflite"}
 GARBAGE = bytes((37 * i * i + 11 * i) % 256 for i in range(4096))
 
 
@@ -22,7 +23,7 @@ def write_package(path: Path) -> None:
     (path / "Manifest.json").write_text(json.dumps(entries))
 
 
-@pytest.mark.parametrize("target", ["onnx", "executorch", "coreml"])
+@pytest.mark.parametrize("target", [*MODEL_FILES, "coreml"])
 def test_a_corrupt_model_is_a_bad_bundle(tmp_path: Path, predict: Command, target: str) -> None:
     write_bundle(tmp_path)
     content = json.loads((tmp_path / "manifest.json").read_text())
@@ -32,7 +33,7 @@ def test_a_corrupt_model_is_a_bad_bundle(tmp_path: Path, predict: Command, targe
         pixels = {"dtype": "uint8", "layout": "NHWC", "shape": [1, 64, 64, 3], "scale": 1}
         content["input"] |= pixels
     else:
-        name = {"onnx": "model.onnx", "executorch": "model.pte"}[target]
+        name = MODEL_FILES[target]
         (tmp_path / name).write_bytes(GARBAGE)
     rewrite(tmp_path, target=target, input=content["input"])
     finished = predict(tmp_path, "photo.png")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from mobilevit_edge.normalization import Normalization
 from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess_image
 from mobilevit_edge.training import data
 from mobilevit_edge.training.data import (
@@ -165,6 +167,18 @@ def test_training_views_depend_on_seed_epoch_image_and_repeat(images: Path) -> N
     assert torch.equal(view(), view())
     for other in (view(seed=1), view(epoch=1), view(repeat=1)):
         assert not torch.equal(other, view())
+
+
+def test_training_views_are_normalized_as_evaluation_is(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (9, 9), (255, 51, 0)).save(tmp_path / name / "orange.png")
+    found = scan(tmp_path, workers=0, progress=quiet).images
+    normalized = replace(PREPROCESSING, normalization=Normalization((0.1, 0.2, 0.3), (0.5, 1, 2)))
+    views = TrainingSet(found, Recipe(operations=0), 0, normalized)
+    for pixels in (views[Draw(0, (32, 32), 0)][0], EvaluationSet(found, normalized)[0][0]):
+        # (0 - 0.1) / 0.5, (0.2 - 0.2) / 1, (1 - 0.3) / 2
+        assert pixels.mean(dim=(1, 2)).tolist() == pytest.approx([-0.2, 0, 0.35], abs=1e-6)
 
 
 def test_training_views_have_their_channels_in_order(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.models.network import find_spec
+from mobilevit_edge.normalization import Normalization
 from mobilevit_edge.training.checkpoint import read_start, starting_network
 from mobilevit_edge.weights.checkpoint import read_checkpoint
 from mobilevit_edge.weights.provenance import preprocessing_of
@@ -78,15 +79,24 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
         read_start("mobilevit_xxs", str(path))
 
 
-def test_fine_tuning_keeps_the_channel_order_of_its_start(
+def test_fine_tuning_keeps_the_channel_order_and_normalization_of_its_start(
     few_images: Path, train: Train, tmp_path: Path
 ) -> None:
-    path = folder_of(tmp_path / "c", classes=3, config={"preprocessing": SETTINGS})
+    normalization = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    settings = {**SETTINGS, "normalization": normalization}
+    path = folder_of(tmp_path / "c", classes=3, config={"preprocessing": settings})
     options = ("--epochs", 1, "--weights", path, "--freeze-backbone", "--output", tmp_path / "run")
     assert train(few_images, *QUICK, *options) == 0
-    assert state_of(tmp_path / "run")["run"]["channel_order"] == "BGR"
+    run = state_of(tmp_path / "run")["run"]
+    assert run["channel_order"] == "BGR"
+    assert run["normalization"] == {key: tuple(value) for key, value in normalization.items()}
     config = json.loads((tmp_path / "run" / "checkpoint" / "config.json").read_text("utf-8"))
     assert config["preprocessing"]["channel_order"] == "BGR"
+    assert config["preprocessing"]["normalization"] == normalization
+    found = preprocessing_of(
+        read_checkpoint(tmp_path / "run" / "checkpoint"), me.create_model("mobilevit_xxs").spec
+    )
+    assert found.normalization == Normalization((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     trained = me.load_model(tmp_path / "run" / "checkpoint").state_dict()
     before = filled_model("mobilevit_xxs", num_classes=3).state_dict()
     changed = {key for key, tensor in trained.items() if not torch.equal(tensor, before[key])}

@@ -15,10 +15,13 @@ from PIL import Image
 
 from converters.checks.accuracy import LabeledImage, find_labeled
 from converters.checks.diagnosis import (
+    Diagnosis,
+    Trial,
     candidates,
     check_preprocessing,
     could_be_wrong,
     diagnose,
+    luck,
     upper_tail,
 )
 from converters.job.job import ExportJob
@@ -152,9 +155,50 @@ def test_photos_of_which_none_can_be_read_are_an_error(tmp_path: Path) -> None:
         diagnose(job(tmp_path), [LabeledImage(path, 0)], quiet)
 
 
-def test_few_wrong_answers_prove_nothing() -> None:
-    # 0.5**10 * 11 is above 1 %, 0.5**11 * 11 below.
-    assert next(wrong for wrong in range(20) if could_be_wrong(wrong)) == 11
+def test_few_wrong_answers_are_not_looked_into() -> None:
+    # 0.5**4 is above 5 %, 0.5**5 below.
+    assert next(wrong for wrong in range(20) if could_be_wrong(wrong)) == 5
+
+
+def trial(preprocessing: Preprocessing, right: int, sure: float) -> Trial:
+    """Of 100 photos, the first are answered rightly, as surely as that, and the rest by guess."""
+    return Trial(
+        preprocessing,
+        (True,) * right + (False,) * (100 - right),
+        (math.log(sure),) * right + (math.log(0.3),) * (100 - right),
+    )
+
+
+OTHER = replace(GIVEN, normalization=PRESETS["half"])
+
+
+def test_a_model_that_copes_with_another_normalization_is_told_its_own() -> None:
+    """Four more right of a hundred may be luck; being surer of nearly all of them is none."""
+    given, better = trial(GIVEN, 94, 0.9), trial(OTHER, 98, 0.97)
+    assert Diagnosis(given, (better, given), 0.25).options == "--normalize half"
+
+
+def test_four_more_right_answers_alone_are_not_clear() -> None:
+    given, other = trial(GIVEN, 94, 0.9), trial(OTHER, 98, 0.9)
+    assert Diagnosis(given, (other, given), 0.25).clearly_better is None
+
+
+def test_surer_answers_that_are_not_more_often_right_are_no_better() -> None:
+    given, other = trial(GIVEN, 94, 0.9), trial(OTHER, 94, 0.97)
+    assert Diagnosis(given, (other, given), 0.25).clearly_better is None
+
+
+def test_luck_is_as_rare_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(200):
+        one, other = (
+            Trial(GIVEN, (True,) * 30, tuple(np.log(rng.uniform(0.01, 1, 30)))) for _ in range(2)
+        )
+        found.append(luck(one, other))
+    # Of 200 comparisons of equals 10 are expected below 5 %, and more than 20 in one of a thousand.
+    assert sum(value < 0.05 for value in found) <= 20
+    assert np.mean(found) == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize(

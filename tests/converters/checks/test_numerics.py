@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 from collections.abc import Callable, Sequence
@@ -181,6 +182,33 @@ def test_small_probabilities_of_a_second_image_are_compared_too() -> None:
     answers = np.stack([expected, expected * 1.05])
     with pytest.raises(VerificationError):
         verify(LoadedModel(lambda x: answers, "stand-in"), job, reference, case)
+
+
+# Outputs that stand for themselves: they cross zero, where no error is small beside them.
+
+
+@pytest.mark.parametrize(
+    ("logits", "error", "passes"),
+    [
+        pytest.param((0.01, -0.5), 3e-6, True, id="a logit that happens to be small"),
+        pytest.param((0.0, 0.0), 1e-5, True, id="zero"),
+        pytest.param((0.01, 50.0), 5e-4, True, id="small beside the logit of another photo"),
+        pytest.param((0.01, -0.5), 1e-4, False, id="more than a logit's rounding"),
+        pytest.param((0.01, 50.0), 2e-3, False, id="more than the largest logit's rounding"),
+    ],
+)
+def test_a_single_output_near_zero_is_held_against_what_outputs_are(
+    logits: tuple[float, ...], error: float, passes: bool
+) -> None:
+    job = replace(random_job(), source=replace(random_job().source, outputs=1))
+    assert job.task == "multilabel"
+    cases = [Case(f"{index}.jpg", np.full((32, 32, 3), index, np.uint8)) for index in range(2)]
+    expected = dict(enumerate(logits))
+    answers = iter(logits)
+    loaded = LoadedModel(lambda x: np.array([[next(answers) + error]]), "stand-in")
+    expects = contextlib.nullcontext() if passes else pytest.raises(VerificationError)
+    with expects:
+        verify(loaded, job, lambda pixels: np.array([expected[pixels[0, 0, 0]]]), cases)
 
 
 # Quantized artifacts: photos of which the model itself is unsure.
