@@ -17,8 +17,9 @@ check: $(VENV)/.installed lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not backend and not slow'
 
 test: $(VENV)/.installed lint
-	@# In order: the Android app and the benchmarks take longest, and begin first.
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15
+	@# In order: the Android app and the benchmarks take longest, and begin first. Three processes on
+	@# two cores: some tests wait for servers, children and timers.
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15
 
 # The same tests, and which lines of the code they run; tracing makes them half as slow again.
 coverage: $(VENV)/.installed
