@@ -43,6 +43,8 @@ def needed_passes() -> Iterator[None]:
     original = xnnpack_preprocess.XNNPACKPassManager
 
     class Needed(original):  # type: ignore[misc, valid-type]  # untyped base
+        passes: list[Any]
+
         def __init__(self, exported_program: ExportedProgram, passes: Any = None) -> None:
             super().__init__(exported_program, passes)
             names = _operators(exported_program)
