@@ -15,6 +15,7 @@ OPTIONAL_PACKAGES: Final[Mapping[str, str]] = {
     "onnxruntime": "onnx",
     "executorch": "executorch",
     "torchao": "executorch",
+    "ruamel": "executorch",
     "ai_edge_litert": "litert",
     "ai_edge_quantizer": "litert",
     "litert_torch": "litert",

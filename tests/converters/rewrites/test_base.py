@@ -14,7 +14,7 @@ from converters.job.options import ExportOptions
 from converters.job.precisions import Precision
 from converters.rewrites import REWRITES, algebra, select_rewrites
 from converters.rewrites.base import Context, Outcome, RefusedError, Rewrite, apply_rewrites
-from converters.targets.base import get_target
+from converters.targets.base import TARGET_NAMES, get_target
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import TargetName
 from mobilevit_edge.head_specs import HEADS
@@ -162,11 +162,11 @@ def test_every_rewrite_is_used_somewhere() -> None:
     used |= set(get_target("onnx").rewrites(SPECS["mobilevit_xxs"], any_size))
     npu = ExportOptions(weights="random", target="onnx", unit="npu")
     used |= set(get_target("onnx").rewrites(SPECS["mobilevit_xxs"], npu))
-    for head in HEADS:
-        spec = with_head_called(SPECS["mobilevit_xxs"], head)
-        used |= set(
-            get_target("onnx").rewrites(spec, ExportOptions(weights="random", target="onnx"))
-        )
+    for name in TARGET_NAMES:
+        options = ExportOptions(weights="random", target=name)
+        for head in HEADS:
+            spec = with_head_called(SPECS["mobilevit_xxs"], head)
+            used |= set(get_target(name).rewrites(spec, options))
     assert set(REWRITES) == used | {"preprocessing_fold"}
 
 

@@ -102,6 +102,8 @@ ELSEWHERE = {
     "padded_heads",
     "image_pooling_as_bias",
     "pyramid_matrices",
+    "pixel_pyramid",
+    "short_concatenation",
 }
 
 CASES: list[tuple[tuple[str, ...], tuple[Family, ...]]] = [

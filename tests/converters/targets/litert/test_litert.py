@@ -213,15 +213,6 @@ def test_what_it_cannot_do_is_a_usage_error(
     assert list(place.iterdir()) == []
 
 
-def test_masks_and_boxes_are_refused(export: Command, place: Path) -> None:
-    finished = export(
-        *("--target", "litert", "--weights", "random", "--model", "ssdlite_mobilevit_xxs"),
-        *("--output", place / "bundle"),
-    )
-    assert finished.code == 2
-    assert "cannot be exported with --target litert" in finished.err
-
-
 def test_a_profile_has_every_operator_of_every_inference(flatbuffer: Bundles) -> None:
     path = flatbuffer("v1") / "model.tflite"
     found = TARGET.profile(path, 3)
