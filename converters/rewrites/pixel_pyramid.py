@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from converters.rewrites.base import Context, Rewrite, parts_of, swap
-from converters.rewrites.pyramid_matrices import PyramidMatrices, Size
+from converters.rewrites.base import Context, Rewrite
+from converters.rewrites.pyramid_matrices import PyramidMatrices, Size, replace_pyramids
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.models.segmentation import PyramidPooling
 
@@ -45,12 +45,7 @@ def _product(matrix: Tensor, pixels: Tensor) -> Tensor:
 
 
 def _apply(model: MobileViT, context: Context) -> int:
-    sites = parts_of(model, PyramidPooling)
-    if sites:
-        size = model.mask_size(context.image_size)
-        for name, part in sites:
-            swap(model, name, PixelPyramid(part, size))
-    return len(sites)
+    return replace_pyramids(model, context, PixelPyramid)
 
 
 REWRITE = Rewrite(

@@ -8,6 +8,8 @@ would gather their pixels one by one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -56,13 +58,20 @@ class PyramidMatrices(nn.Module):
         return y.reshape(b, -1, h, w)
 
 
-def _apply(model: MobileViT, context: Context) -> int:
+def replace_pyramids(
+    model: MobileViT, context: Context, form: Callable[[PyramidPooling, Size], nn.Module]
+) -> int:
+    """Put ``form`` of each pooling, for the maps of these images, in its place; how many."""
     sites = parts_of(model, PyramidPooling)
     if sites:
         size = model.mask_size(context.image_size)
         for name, part in sites:
-            swap(model, name, PyramidMatrices(part, size))
+            swap(model, name, form(part, size))
     return len(sites)
+
+
+def _apply(model: MobileViT, context: Context) -> int:
+    return replace_pyramids(model, context, PyramidMatrices)
 
 
 REWRITE = Rewrite(
