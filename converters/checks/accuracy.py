@@ -18,7 +18,7 @@ from converters.job.options import ExportOptions
 from converters.progress import Progress
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import ImageError, LabelsError, VerificationError
-from mobilevit_edge.formats.bundle import Accuracy
+from mobilevit_edge.formats.bundle import Accuracy, HeadAccuracy
 from mobilevit_edge.image_files import find_images
 from mobilevit_edge.input_contract import Pixels
 
@@ -48,18 +48,14 @@ def find_labeled(folder: Path, labels: Sequence[str]) -> tuple[LabeledImage, ...
     """
     if not folder.is_dir():
         return ()
-    index = {composed(label): number for number, label in enumerate(labels)}
+    index = index_of(labels)
     found = [(path, path.relative_to(folder).parts[0]) for path in find_images(folder)]
     names = {name for path, name in found if path.parent != folder}
     unknown = sorted(name for name in names if composed(name) not in index)
     if len(unknown) == len(names):
         return ()
     if unknown:
-        raise LabelsError(
-            f"{folder}: {', '.join(repr(name) for name in unknown[:5])} "
-            f"{'is' if len(unknown) == 1 else 'are'} not among this model's classes"
-            f"{nearest(unknown[0], labels)}; name every folder after one of its labels"
-        )
+        raise unknown_names(folder, unknown, labels, "name every folder after one of its labels")
     return tuple(
         LabeledImage(path, index[composed(name)]) for path, name in found if path.parent != folder
     )
@@ -94,7 +90,7 @@ def measure_accuracy(
         max_drop=max_drop_of(job.options),
     )
     fell = f"top-1 falls from {right['reference']} to {right['artifact']} of {readable} images"
-    judge_drop(job, accuracy.drop, fell)
+    judge_drop(job, accuracy, fell)
     return accuracy
 
 
@@ -104,22 +100,21 @@ def max_drop_of(options: ExportOptions) -> float:
     return DEFAULT_MAX_DROP if asked is None else asked
 
 
-def judge_drop(job: ExportJob, drop: float, fell: str) -> None:
+def judge_drop(job: ExportJob, accuracy: Accuracy | HeadAccuracy, fell: str) -> None:
     """Refuse an artifact that loses too much.
 
     Args:
         job: the export.
-        drop: what it loses, in percentage points.
-        fell: the same in words.
+        accuracy: what was measured.
+        fell: what it loses in words.
 
     Raises:
         VerificationError: more than ``--max-accuracy-drop``.
     """
-    max_drop = max_drop_of(job.options)
-    if drop > max_drop:
+    if accuracy.drop > accuracy.max_drop:
         raise VerificationError(
-            f"{fell}, {drop:.1f} points in {job.precision.name}; allowed are {max_drop:g} "
-            f"(--max-accuracy-drop). {next_step(job.precision)}"
+            f"{fell}, {accuracy.drop:.1f} points in {job.precision.name}; allowed are "
+            f"{accuracy.max_drop:g} (--max-accuracy-drop). {next_step(job.precision)}"
         )
 
 
@@ -182,7 +177,18 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def nearest(name: str, labels: Sequence[str]) -> str:
-    """The label that may have been meant, as a question."""
-    close = difflib.get_close_matches(name, labels, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+def index_of(labels: Sequence[str]) -> dict[str, int]:
+    """Classes by their :func:`composed` labels."""
+    return {composed(label): number for number, label in enumerate(labels)}
+
+
+def unknown_names(
+    folder: Path, unknown: Sequence[str], labels: Sequence[str], way_out: str
+) -> LabelsError:
+    """The error of names that are none of the model's labels."""
+    close = difflib.get_close_matches(unknown[0], labels, n=1)
+    return LabelsError(
+        f"{folder}: {', '.join(map(repr, unknown[:5]))} "
+        f"{'is' if len(unknown) == 1 else 'are'} not among this model's classes"
+        f"{f' (did you mean {close[0]!r}?)' if close else ''}; {way_out}"
+    )

@@ -75,7 +75,7 @@ def measure_boxes(
     )
     judge_drop(
         job,
-        accuracy.drop,
+        accuracy,
         f"mean average precision falls from {100 * accuracy.reference:.1f} to "
         f"{100 * accuracy.artifact:.1f} % on {len(read)} images",
     )

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from converters.checks.accuracy import composed, nearest
-from mobilevit_edge.errors import LabelsError
+from converters.checks.accuracy import composed, index_of, unknown_names
 from mobilevit_edge.reading import MEBIBYTE, read_text
 from mobilevit_edge.training.data import DataError
 
@@ -94,15 +93,12 @@ def find_boxed(folder: Path, labels: Sequence[str]) -> BoxedPhotos | None:
 
 
 def _read(folder: Path, content: Any, labels: Sequence[str]) -> BoxedPhotos:
-    index = {composed(label): number for number, label in enumerate(labels)}
+    index = index_of(labels)
     names = {int(entry["id"]): str(entry["name"]) for entry in content["categories"]}
     unknown = sorted(name for name in names.values() if composed(name) not in index)
     if unknown:
-        raise LabelsError(
-            f"{folder}: {', '.join(map(repr, unknown[:5]))} "
-            f"{'is' if len(unknown) == 1 else 'are'} not among this model's classes"
-            f"{nearest(unknown[0], labels)}; name the categories as its labels, or pass --labels"
-        )
+        way_out = "name the categories as its labels, or pass --labels"
+        raise unknown_names(folder, unknown, labels, way_out)
     photos = tuple(
         BoxedPhoto(int(entry["id"]), _place(folder, str(entry["file_name"])))
         for entry in content["images"]

@@ -110,7 +110,7 @@ def measure_masks(
     )
     judge_drop(
         job,
-        accuracy.drop,
+        accuracy,
         f"mean IoU falls from {100 * accuracy.reference:.1f} to {100 * accuracy.artifact:.1f} % on "
         f"{readable} images",
     )

@@ -32,16 +32,11 @@ class PixelPyramid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, _, h, w = x.shape
         # [B, C, H, W] -> [B, H W, C] -> [B, cells², C] -> [B, C, cells, cells]
-        pooled = _product(self.pool, x.permute(0, 2, 3, 1).flatten(1, 2))
+        pooled = torch.matmul(self.pool, x.permute(0, 2, 3, 1).flatten(1, 2))
         pooled = pooled.reshape(b, self.cells, self.cells, -1).permute(0, 3, 1, 2)
         # [B, width, cells, cells] -> [B, cells², width] -> [B, H W, width] -> [B, width, H, W]
-        y = _product(self.resize, self.project(pooled).permute(0, 2, 3, 1).flatten(1, 2))
+        y = torch.matmul(self.resize, self.project(pooled).permute(0, 2, 3, 1).flatten(1, 2))
         return y.reshape(b, h, w, -1).permute(0, 3, 1, 2)
-
-
-def _product(matrix: Tensor, pixels: Tensor) -> Tensor:
-    """``[1, M, N], [B, N, C] -> [B, M, C]``."""
-    return torch.matmul(matrix, pixels)
 
 
 def _apply(model: MobileViT, context: Context) -> int:
