@@ -44,3 +44,10 @@ def save_smooth(path: Path, seed: int, size: tuple[int, int] = (80, 64)) -> None
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path)
+
+
+def save_photos(folder: Path) -> Path:
+    """As many smooth pictures as a calibration needs; the folder."""
+    for seed in range(8):
+        save_smooth(folder / f"{seed}.png", seed)
+    return folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mobilevit_edge.formats.bundle import read_bundle
 from tests.support.exports import DENSE_CLASSES, Bundles, Checkpoints, Command
-from tests.support.images import save_smooth
+from tests.support.images import save_photos
 
 
 def test_a_mask_is_logits_by_default_and_one_delegate(program: Bundles) -> None:
@@ -31,11 +31,10 @@ def test_only_the_best_class_is_found_outside_the_delegate(program: Bundles) -> 
 def test_a_mask_in_int8_has_its_logits_in_float(
     export: Command, checkpoint: Checkpoints, tmp_path: Path
 ) -> None:
-    for seed in range(8):
-        save_smooth(tmp_path / "photos" / f"{seed}.png", seed)
     finished = export(
         *("--target", "executorch", "--weights", checkpoint("v1_deeplab"), "--image-size", "64"),
-        *("--rates", "1,2,3", "--precision", "int8", "--calibration", tmp_path / "photos"),
+        *("--rates", "1,2,3", "--precision", "int8"),
+        *("--calibration", save_photos(tmp_path / "photos")),
         *("--output", tmp_path / "bundle"),
     )
     assert finished.code == 0, finished.err

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from converters.targets.base import load_bundle_model
 from mobilevit_edge.formats.bundle import read_bundle
 from tests.support.exports import DENSE_CLASSES, Bundles, Checkpoints, Command
-from tests.support.images import save_smooth
+from tests.support.images import save_photos
 
 
 def test_a_mask_is_logits_by_default_and_one_delegate(flatbuffer: Bundles) -> None:
@@ -58,12 +58,10 @@ def test_boxes_in_int8_share_a_scale_where_they_are_joined(
     export: Command, checkpoint: Checkpoints, tmp_path: Path
 ) -> None:
     """The converter would give all of them the scale of one, whatever they span."""
-    for seed in range(8):
-        save_smooth(tmp_path / "photos" / f"{seed}.png", seed)
     weights = ("--target", "litert", "--weights", checkpoint("v2_boxes"), "--image-size", "64")
     finished = export(
         *weights,
-        *("--precision", "int8", "--calibration", tmp_path / "photos"),
+        *("--precision", "int8", "--calibration", save_photos(tmp_path / "photos")),
         *("--output", tmp_path / "bundle"),
     )
     assert finished.code == 0, finished.err

@@ -23,7 +23,7 @@ from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import BundleError, ConversionError
 from mobilevit_edge.formats.bundle import read_bundle
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
-from tests.support.images import as_float, noise, normalized, relative_error, save_smooth
+from tests.support.images import as_float, noise, normalized, relative_error, save_photos
 
 NAMES = ("v1", "v2_raw", "v3_batch", "v3_maps")
 # Twice the exporter's own threshold, which other noise than ours was held to.
@@ -144,9 +144,7 @@ def test_separable_attention_stays_elementwise(flatbuffer: Bundles) -> None:
 def test_int8_takes_and_gives_numbers_and_stays_whole(
     export: Command, checkpoint: Checkpoints, reference: Reference, tmp_path: Path
 ) -> None:
-    photos = tmp_path / "photos"
-    for seed in range(8):
-        save_smooth(photos / f"{seed}.png", seed)
+    photos = save_photos(tmp_path / "photos")
     finished = export(
         *("--target", "litert", "--weights", checkpoint("v2_lean"), "--image-size", "64"),
         *("--precision", "int8", "--calibration", photos, "--output", tmp_path / "bundle"),

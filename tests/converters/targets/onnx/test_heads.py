@@ -20,7 +20,7 @@ from mobilevit_edge.input_contract import contract_of
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.weights.head_settings import HeadSettings
 from tests.support.exports import DENSE, DENSE_CLASSES, Bundles, Checkpoints, Command
-from tests.support.images import save_smooth
+from tests.support.images import save_photos
 
 TOLERANCE = 2e-5
 RATES = (1, 2, 3)
@@ -180,10 +180,8 @@ def test_heads_in_int8_answer_what_they_do_in_float(
     options: tuple[str, ...],
     kept: tuple[str, ...],
 ) -> None:
-    for seed in range(8):
-        save_smooth(tmp_path / "photos" / f"{seed}.png", seed)
     weights = ("--target", "onnx", "--weights", checkpoint(name), "--image-size", "64")
-    int8 = ("--precision", "int8", "--calibration", tmp_path / "photos")
+    int8 = ("--precision", "int8", "--calibration", save_photos(tmp_path / "photos"))
     finished = export(*weights, *options, *int8, "--output", tmp_path / "bundle")
     assert finished.code == 0, finished.err
     manifest = read_bundle(tmp_path / "bundle").manifest
