@@ -18,6 +18,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Final, get_args
@@ -104,7 +105,7 @@ class Diagnosis:
         """Whether the preprocessing as given answers better than by luck."""
         return self._beats_chance(self.given)
 
-    @property
+    @cached_property
     def clearly_better(self) -> Trial | None:
         """The best other preprocessing, if luck alone would not make it as good.
 

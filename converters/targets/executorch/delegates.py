@@ -9,6 +9,7 @@ from typing import Any
 from converters.job.options import LoweredFor
 from converters.job.precisions import Precision
 from converters.quiet import quiet
+from converters.targets.coreml.library import import_coremltools
 from mobilevit_edge.errors import MissingPackageError
 
 
@@ -71,6 +72,7 @@ def xnnpack_int8() -> Delegate:
 def _coreml(*, fp16: bool) -> Delegate:
     # Its compiler is coremltools.
     try:
+        import_coremltools()
         from converters.targets.coreml.compute import float_precision
     except ImportError as error:
         raise MissingPackageError("coremltools") from error
