@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.traceback import NodeSource
 
 from converters.tracing import RARE, quick_tracing
@@ -48,3 +49,33 @@ def test_inside_origins_are_shared_and_collections_are_rare() -> None:
         assert gc.get_threshold() == RARE
     assert gc.get_threshold() == before
     assert copy.deepcopy(source) is not source
+
+
+def rounded() -> list[Tensor]:
+    """What torch's quantizing operators give for two shapes, without numbers."""
+    quantize = torch.ops.quantized_decomposed.quantize_per_tensor.default
+    dequantize = torch.ops.quantized_decomposed.dequantize_per_tensor.default
+    results = []
+    with FakeTensorMode():
+        for shape, dtype in (((2, 3), torch.int8), ((4, 1, 5), torch.uint8)):
+            x = torch.empty(shape).transpose(0, 1)
+            grid = (0.1, 3, 0, 100, dtype)
+            for _ in range(2):
+                q = quantize(x, *grid)
+                results += [q, dequantize(q, *grid)]
+    return results
+
+
+def test_shapes_of_quantized_tensors_are_remembered_and_right() -> None:
+    from torch.ao.quantization.fx import _decomposed  # noqa: F401  registers the operators
+
+    expected = rounded()
+    FakeTensorMode.cache_clear()
+    with quick_tracing():
+        found = rounded()
+    assert "non-builtin" not in FakeTensorMode.cache_info().bypasses
+    described = [[(x.shape, x.stride(), x.dtype) for x in results] for results in (found, expected)]
+    assert described[0] == described[1]
+    FakeTensorMode.cache_clear()
+    rounded()
+    assert FakeTensorMode.cache_info().bypasses["non-builtin"] == len(expected)
