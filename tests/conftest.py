@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.metadata
 import json
 import math
 import os
@@ -17,6 +18,10 @@ import pytest
 import torch
 from xdist.remote import Producer
 
+from converters.targets.child import Opened
+from converters.targets.executorch import target as executorch_target
+from converters.targets.litert import target as litert_target
+from converters.targets.loaded import LoadedModel
 from converters.tracing import RARE, quick_tracing
 from mobilevit_edge.counting import Complexity, complexity
 from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
@@ -103,7 +108,9 @@ def quick_exports(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the exports of a run share what torch works out anew for each of them.
 
     Its translations to ONNX, five hundred functions to be parsed, are a seventh of a tiny export's
-    time. Exports trace quickly by themselves, but single steps of them are tested as well.
+    time. Exports trace quickly by themselves, but single steps of them are tested as well. A file
+    is opened in this process: one of its own first imports torch for seconds, and is what the
+    commands' own processes and ``converters/targets/test_child.py`` test.
     """
     if not any(item.get_closest_marker("backend") for item in request.session.items):
         yield
@@ -113,7 +120,17 @@ def quick_exports(request: pytest.FixtureRequest) -> Iterator[None]:
     library: Any = vars(registration)["onnxscript_apis"]
     with pytest.MonkeyPatch.context() as patch, quick_tracing():
         patch.setattr(library, "get_torchlib_ops", lru_cache(library.get_torchlib_ops))
+        for target in (executorch_target, litert_target):
+            patch.setattr(target, "load_in_child", load_here)
         yield
+
+
+def load_here(worker: str, path: Path, runtime: str, package: str) -> LoadedModel:
+    """What :func:`converters.targets.child.load_in_child` gives, from this process."""
+    opened: Opened = vars(importlib.import_module(worker))["_open"](path)
+    takes = (None, *opened.inputs[0].shape[1:])
+    version = importlib.metadata.version(package)
+    return LoadedModel(opened.run, f"{runtime} {version}, XNNPACK", takes=takes)
 
 
 def deterministic_state(keys: dict[str, list[int]], gain: float = 1.5) -> dict[str, torch.Tensor]:

@@ -15,6 +15,9 @@ import pytest
 import torch
 
 import mobilevit_edge as me
+from converters.targets.child import load_in_child
+from converters.targets.executorch import target as executorch_target
+from converters.targets.litert import target as litert_target
 from converters.targets.loaded import Array
 from mobilevit_edge.models import network
 from mobilevit_edge.specs import SPECS
@@ -70,6 +73,13 @@ def tiny_networks() -> Iterator[None]:
         patch.setattr(loading, "SPECS", known)
         patch.setattr(network, "SPECS", known)
         yield
+
+
+@pytest.fixture
+def own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are opened in a process of their own, as outside of tests."""
+    for target in (executorch_target, litert_target):
+        monkeypatch.setattr(target, "load_in_child", load_in_child)
 
 
 @pytest.fixture(scope="session")

@@ -274,6 +274,7 @@ def test_a_dynamic_batch_is_a_usage_error_that_says_what_to_pass(
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize("length", [100, 100_000])
 def test_a_truncated_file_is_a_conversion_error(
     program: Bundles, tmp_path: Path, length: int
@@ -285,6 +286,7 @@ def test_a_truncated_file_is_a_conversion_error(
         TARGET.load(path).run(np.zeros((1, 3, 64, 64), np.float32))
 
 
+@pytest.mark.usefixtures("own_process")
 def test_an_input_of_another_shape_is_a_conversion_error(program: Bundles) -> None:
     loaded = TARGET.load(program("v1_fp16") / "model.pte")
     with pytest.raises(ConversionError, match=r"failed on model\.pte"):

@@ -229,6 +229,7 @@ def test_a_profile_of_what_is_no_model_is_a_conversion_error(tmp_path: Path) -> 
         TARGET.profile(tmp_path / "model.tflite", 1)
 
 
+@pytest.mark.usefixtures("own_process")
 @pytest.mark.parametrize("length", [0, 100, 20_000])
 def test_a_truncated_file_is_a_conversion_error(
     flatbuffer: Bundles, tmp_path: Path, length: int
@@ -239,6 +240,7 @@ def test_a_truncated_file_is_a_conversion_error(
         TARGET.load(path)
 
 
+@pytest.mark.usefixtures("own_process")
 def test_an_input_of_another_shape_is_a_conversion_error(flatbuffer: Bundles) -> None:
     loaded = TARGET.load(flatbuffer("v1") / "model.tflite")
     with pytest.raises(ConversionError, match=r"failed on model\.tflite"):
