@@ -14,16 +14,15 @@ kernel than for sums.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Final
 
 import torch
 from torch import Tensor
 
 from converters.rewrites.algebra import make_linear, matrix_of
-from converters.rewrites.base import Context, RefusedError, Rewrite, parts_of, swap
+from converters.rewrites.base import Context, RefusedError, Rewrite, swap
 from converters.rewrites.explicit_attention import ExplicitAttention
-from converters.rewrites.patch_grids import patch_grids
+from converters.rewrites.patch_grids import attention_units
 from mobilevit_edge.models.network import MobileViT
 
 LARGEST_SCORE: Final = 64.0
@@ -45,7 +44,7 @@ class BoundedAttention(ExplicitAttention):
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         weights = torch.exp(torch.bmm(q, k))
-        # [B * heads, N, e] / [B * heads, N, 1]
+        # [B * heads, M, e] / [B * heads, M, 1]
         return torch.bmm(weights, v) / self.row_sum(weights)  # type: ignore[no-any-return]
 
 
@@ -69,17 +68,8 @@ def largest_score(attention: ExplicitAttention) -> float:
     return float(max(bounds))
 
 
-def _sites(
-    model: MobileViT, image_size: tuple[int, int]
-) -> Iterator[tuple[str, ExplicitAttention, int]]:
-    """Path, unit and number of tokens of every attention unit."""
-    for stage, (rows, columns) in patch_grids(model, image_size).items():
-        for name, unit in parts_of(model.get_submodule(stage), ExplicitAttention):
-            yield f"{stage}.{name}", unit, rows * columns
-
-
 def _apply(model: MobileViT, context: Context) -> int:
-    sites = list(_sites(model, context.image_size))
+    sites = list(attention_units(model, context.image_size))
     bounds = [largest_score(unit) for _, unit, _ in sites]
     fitting = [site for site, bound in zip(sites, bounds, strict=True) if bound <= LARGEST_SCORE]
     if sites and not fitting:

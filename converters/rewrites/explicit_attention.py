@@ -18,7 +18,12 @@ from mobilevit_edge.models.network import MobileViT
 
 
 class ExplicitAttention(nn.Module):
-    """Multi-head attention with separate projections. ``[B, N, d] -> same``."""
+    """Multi-head attention with separate projections. ``[B, N, d] -> same``.
+
+    ``rows`` is for how many queries at a time; ``None`` for all of them.
+    """
+
+    rows: int | None = None
 
     def __init__(
         self, query: nn.Linear, key: nn.Linear, value: nn.Linear, out: nn.Linear, heads: int
@@ -50,17 +55,22 @@ class ExplicitAttention(nn.Module):
         q = self.query(x).reshape(heads).permute(0, 2, 1, 3).reshape(flat, n, -1)
         k = self.key(x).reshape(heads).permute(0, 2, 3, 1).reshape(flat, -1, n)
         v = self.value(x).reshape(heads).permute(0, 2, 1, 3).reshape(flat, n, -1)
-        y = self.mix(q, k, v)
+        if self.rows is None:
+            y = self.mix(q, k, v)
+        else:
+            # Slices: XNNPACK does not split. [B * heads, N, e] -> N / rows of [.., rows, e] -> same
+            blocks = [q[:, start : start + self.rows] for start in range(0, n, self.rows)]
+            y = torch.cat([self.mix(block, k, v) for block in blocks], dim=1)
         # [B * heads, N, e] -> [B, N, heads, e] -> [B, N, d]
         y = y.reshape(b, self.heads, n, -1).permute(0, 2, 1, 3).reshape(b, n, d)
         return self.out(y)  # type: ignore[no-any-return]
 
     def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """``softmax(q k) v``: ``[B * heads, N, e], [.., e, N], [.., N, e] -> [.., N, e]``."""
+        """``softmax(q k) v``: ``[B * heads, M, e], [.., e, N], [.., N, e] -> [.., M, e]``."""
         return torch.bmm(self.weights(torch.bmm(q, k)), v)
 
     def weights(self, scores: Tensor) -> Tensor:
-        """``[B * heads, N, N] -> same``: each row sums to one."""
+        """``[B * heads, M, N] -> same``: each row sums to one."""
         return torch.softmax(scores, dim=-1)
 
 

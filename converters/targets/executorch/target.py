@@ -91,7 +91,7 @@ class ExecuTorchTarget(Target):
         from converters.rewrites import for_head
 
         if (options.backend, options.precision, spec.layout) == (_XNNPACK, "fp32", "tokens"):
-            return for_head((*_REWRITES, "bounded_softmax", "tanh_silu"), spec)
+            return for_head((*_REWRITES, "bounded_softmax", "query_blocks", "tanh_silu"), spec)
         return for_head((*_REWRITES, "explicit_silu"), spec)
 
     def fp16_by(self, options: ExportOptions) -> Fp16By | None:

@@ -68,14 +68,17 @@ class OnnxTarget(Target):
         return None if options.unit == "npu" else super().fp16_by(options)
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
-        """A list for each unit, and one more rewrite for images of any size."""
+        """A list for each unit; on the CPU one more rewrite for images of any size, or of one."""
         if options.unit == "npu":
             return REWRITES
         # Here: it loads torch, which running a file does not need.
         from converters.rewrites import for_head
 
         names = for_head(_REWRITES, spec)
-        return (*names, "any_size") if options.dynamic_size else names
+        if options.dynamic_size:
+            return (*names, "any_size")
+        # In 8 bits each block would get scales of its own.
+        return names if options.precision == "int8" else (*names, "query_blocks")
 
     def operators(self, options: ExportOptions) -> frozenset[str] | None:
         """Those of the NPU; the CPU has them all."""

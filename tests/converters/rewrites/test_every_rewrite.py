@@ -97,6 +97,7 @@ FAMILIES_OF: dict[str, tuple[Family, ...]] = {
 }
 """The families that a rewrite is for. Those that not every input has a place for are elsewhere."""
 ELSEWHERE = {
+    "query_blocks",
     "preprocessing_fold",
     "stem_space_to_depth",
     "padded_heads",

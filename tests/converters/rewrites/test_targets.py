@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from converters.job.precisions import Precision
 from converters.job.wrapping import wrap_for_export
-from converters.rewrites import select_rewrites
+from converters.rewrites import query_blocks, select_rewrites
 from converters.rewrites.base import Context, Outcome, apply_rewrites
 from mobilevit_edge.formats.bundle import TARGET_NAMES, TargetName
 from mobilevit_edge.models.network import MobileViT
@@ -122,6 +122,16 @@ def test_small_models_stay_the_same_at_their_own_size_with_fewer_multiply_adds(
     saved = 1 - counter.get_total_flops() / 2 / COUNTS[name].macs
     # V2's keys alone, projected after pooling, are some 5 %.
     assert saved > (0.03 if SPECS[name].layout == "maps" else -0.01)
+
+
+@pytest.mark.parametrize("target", ["onnx", "executorch"])
+def test_large_images_are_attended_to_in_blocks(
+    target: TargetName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is large is another matter here: of tiny networks already the first map."""
+    monkeypatch.setattr(query_blocks, "SCORES", 2**12)
+    outcomes = assert_equal(tiny_model("v1"), target, ODD)
+    assert outcomes["query_blocks"].sites > 0
 
 
 @targets
