@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converters.job.options import ExportOptions
 from converters.rewrites import query_blocks
 from converters.rewrites.base import Context, Outcome, parts_of
 from converters.rewrites.bounded_softmax import BoundedAttention
 from converters.rewrites.explicit_attention import ExplicitAttention
 from converters.rewrites.query_blocks import SCORES, rows_of_a_block
+from converters.targets.base import get_target
 from mobilevit_edge.models.attention import MultiHeadSelfAttention
 from mobilevit_edge.models.network import create_meta_model
 from mobilevit_edge.specs import PHASES, SPECS
@@ -22,7 +26,6 @@ from tests.support.rewrites import (
     few,
     noise,
     randomize,
-    rewrites_of,
     rewritten,
     small_model,
 )
@@ -86,6 +89,10 @@ def test_only_large_images_have_blocks(size: int, blocks: int) -> None:
 
 
 def test_numbers_in_eight_bits_and_open_sizes_have_none() -> None:
-    spec = SPECS["mobilevit_xxs"]
-    assert NAME in rewrites_of("onnx", spec)
-    assert NAME not in rewrites_of("onnx", spec, "int8")
+    fixed = ExportOptions(weights="random", target="onnx")
+    for options, has in (
+        (fixed, True),
+        (replace(fixed, precision="int8"), False),
+        (replace(fixed, image_size="dynamic"), False),
+    ):
+        assert (NAME in get_target("onnx").rewrites(SPECS["mobilevit_xxs"], options)) is has
