@@ -140,7 +140,7 @@ def clear_pixels(
     """
     second, best = np.partition(logits, -2, axis=0)[-2:]
     margins = (best - second).reshape(-1)
-    needed = 2 * job.precision.device_tolerance * largest_of(logits)
+    needed = 2 * job.device_tolerance * largest_of(logits)
     clear = np.flatnonzero(margins > min(needed, float(np.quantile(margins, _SUREST))))
     classes = (logits.argmax(0) if answered is None else answered).reshape(-1)
     if not len(clear):

@@ -293,7 +293,6 @@ def _answer_form(
         return None
     refused = {
         "--image-size dynamic": options.dynamic_size,
-        "--unit npu": options.unit == "npu",
         f"--precision {options.precision} for {info.name}": options.precision
         not in info.head_precisions,
         "--flexible-sizes and --function-sizes": bool(options.other_sizes),
@@ -301,11 +300,12 @@ def _answer_form(
     for what, asked in refused.items():
         if asked:
             raise UsageError(f"{source.spec.name} cannot be exported with {what}")
-    if options.boxes == "nms" and info.suppression is None:
+    on_npu = options.unit == "npu"
+    if options.boxes == "nms" and (on_npu or info.suppression is None):
         raise UsageError(
-            f"{info.name} has no operator that suppresses boxes as the checkpoint's code does: "
-            f"export with --boxes decoded, and apply head.boxes of the manifest in the app, as the "
-            f"sample apps do"
+            f"{'the NPU' if on_npu else info.name} has no operator that suppresses boxes as the "
+            f"checkpoint's code does: export with --boxes decoded, and apply head.boxes of the "
+            f"manifest in the app, as the sample apps do"
         )
     return (options.boxes or "decoded") if source.task == "detection" else options.mask or info.mask
 

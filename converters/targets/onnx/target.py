@@ -10,7 +10,7 @@ from converters.progress import Progress
 from converters.targets.base import Fp16By, Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
-from converters.targets.onnx.npu.unit import OPERATORS, REWRITES, check_npu_options
+from converters.targets.onnx.npu.unit import OF_HEADS, OPERATORS, REWRITES, check_npu_options
 from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import ContextInfo
@@ -69,11 +69,11 @@ class OnnxTarget(Target):
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
         """A list for each unit, and one more rewrite for images of any size."""
-        if options.unit == "npu":
-            return REWRITES
         # Here: it loads torch, which running a file does not need.
         from converters.rewrites import for_head
 
+        if options.unit == "npu":
+            return for_head(REWRITES, spec, OF_HEADS)
         names = for_head(_REWRITES, spec)
         return (*names, "any_size") if options.dynamic_size else names
 

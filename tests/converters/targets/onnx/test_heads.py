@@ -141,7 +141,11 @@ def test_the_self_test_reaches_all_over_the_mask(bundle: Bundles) -> None:
         ("v1_deeplab", ("--rates", "0,2,3"), "'0,2,3' is not three whole numbers"),
         ("v1_deeplab", ("--softmax",), "has a head for segmentation: leave out --activation"),
         ("v1_deeplab", ("--image-size", "dynamic"), "cannot be exported with --image-size dynamic"),
-        ("v1_deeplab", ("--unit", "npu"), "cannot be exported with --unit npu"),
+        (
+            "v2_boxes",
+            ("--unit", "npu", "--boxes", "nms"),
+            "the NPU has no operator that suppresses boxes",
+        ),
         ("v2_psp", ("--rates", "1,2,3"), "has a PSPNet head: leave out --rates"),
         (
             "v2_boxes",
