@@ -60,7 +60,7 @@ FLAT_RANK: Final = 4
 FLAT_LAYOUTS: Final = frozenset({"phase_layout"})
 """Rewrites that leave no tensor above rank 4."""
 
-_HEAD_PRECISIONS: Final[tuple[Precision, ...]] = (
+HEAD_PRECISIONS: Final[tuple[Precision, ...]] = (
     "fp32",
     "fp16",
     "int8",
@@ -113,7 +113,7 @@ class TargetInfo:
     needs_temporary_folder: bool = True
     float_layout: Layout = "NCHW"
     mask: MaskForm = "labels"
-    head_precisions: tuple[Precision, ...] = _HEAD_PRECISIONS
+    head_precisions: tuple[Precision, ...] = HEAD_PRECISIONS
     suppression: DetectionRules | None = None
 
 

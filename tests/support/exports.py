@@ -123,6 +123,22 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             "v3_maps",
             ("--image-size", "64x96", "--unit", "npu", "--raw-input"),
         ),
+        "v1_labels_npu": (
+            "v1_deeplab",
+            (*_RATES, "--image-size", "64", "--unit", "npu", "--raw-input"),
+        ),
+        "v2_logits_npu": (
+            "v2_deeplab",
+            (*_V2_MASKS, "--image-size", "64x96", "--unit", "npu", "--mask", "logits"),
+        ),
+        "v2_psp_npu": (
+            "v2_psp",
+            (
+                *("--image-size", "96x64", "--unit", "npu", "--mask", "full-logits"),
+                *("--precision", "fp16"),
+            ),
+        ),
+        "v2_boxes_npu": ("v2_boxes", ("--image-size", "96", "--unit", "npu")),
         "v1_labels": ("v1_deeplab", (*_RATES, "--image-size", "64x96", "--batch", "dynamic")),
         "v1_odd": (
             "v1_deeplab",

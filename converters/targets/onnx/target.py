@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
 from converters.progress import Progress
-from converters.targets.base import Fp16By, Target, TargetInfo
+from converters.targets.base import HEAD_PRECISIONS, Fp16By, Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from converters.targets.onnx.npu.unit import OF_HEADS, OPERATORS, REWRITES, check_npu_options
@@ -53,6 +53,8 @@ class OnnxTarget(Target):
         platforms=("android", "browser"),
         module_suffix=".onnx",
         needs_temporary_folder=False,
+        # Not mixed: it weighs the errors of numbers, and neither labels nor boxes are any.
+        head_precisions=(*HEAD_PRECISIONS, "w8a16", "w8a8"),
         suppression=DetectionRules(),
     )
 

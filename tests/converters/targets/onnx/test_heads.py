@@ -146,6 +146,11 @@ def test_the_self_test_reaches_all_over_the_mask(bundle: Bundles) -> None:
             ("--unit", "npu", "--boxes", "nms"),
             "the NPU has no operator that suppresses boxes",
         ),
+        (
+            "v1_deeplab",
+            ("--unit", "npu", "--precision", "mixed", "--calibration", "photos"),
+            "cannot be exported with --precision mixed for onnx",
+        ),
         ("v2_psp", ("--rates", "1,2,3"), "has a PSPNet head: leave out --rates"),
         (
             "v2_boxes",
@@ -158,10 +163,12 @@ def test_options_that_do_not_fit_the_head_are_usage_errors(
     export: Command,
     checkpoint: Checkpoints,
     place: Path,
+    monkeypatch: pytest.MonkeyPatch,
     name: str,
     options: tuple[str, ...],
     message: str,
 ) -> None:
+    monkeypatch.setattr("converters.targets.onnx.npu.unit.require_compiler", lambda: "1")
     weights = ("--weights", checkpoint(name), "--target", "onnx", "--output", place / "out")
     finished = export(*weights, *options)
     assert finished.code == 2
