@@ -16,11 +16,7 @@ import torch
 
 import mobilevit_edge as me
 from converters.targets.loaded import Array
-from mobilevit_edge.models import network
-from mobilevit_edge.specs import SPECS
-from mobilevit_edge.weights import loading
 from tests.support.exports import (
-    TINY,
     Bundles,
     Checkpoints,
     Command,
@@ -28,6 +24,7 @@ from tests.support.exports import (
     Edited,
     Reference,
     in_process,
+    know_tiny_networks,
 )
 
 HERE = Path(__file__).parent
@@ -65,10 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def tiny_networks() -> Iterator[None]:
     """The tiny networks, known by name and recognized in checkpoints as the real ones are."""
-    known = {**{spec.name: spec for spec in TINY.values()}, **SPECS}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "SPECS", known)
-        patch.setattr(network, "SPECS", known)
+        know_tiny_networks(patch.setattr)
         yield
 
 
