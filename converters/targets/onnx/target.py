@@ -10,7 +10,7 @@ from converters.progress import Progress
 from converters.targets.base import HEAD_PRECISIONS, Fp16By, Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
-from converters.targets.onnx.npu.unit import OF_HEADS, OPERATORS, REWRITES, check_npu_options
+from converters.targets.onnx.npu.unit import OPERATORS, REWRITES, check_npu_options, of_heads
 from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import ContextInfo
@@ -75,7 +75,7 @@ class OnnxTarget(Target):
         from converters.rewrites import for_head
 
         if options.unit == "npu":
-            return for_head(REWRITES, spec, OF_HEADS)
+            return for_head(REWRITES, spec, of_heads(options.precision))
         names = for_head(_REWRITES, spec)
         return (*names, "any_size") if options.dynamic_size else names
 
