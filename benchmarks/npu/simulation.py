@@ -196,9 +196,9 @@ def lower_bound(job: SimulationJob) -> SimulationRow | None:
     manifest = job.bundle.manifest
     height, width = manifest.model.image_size
     one_color_image = manifest.input.shape[0] == 1 and len(manifest.input.mean) == 3
-    if not _is_known(manifest) or height != width or not one_color_image:
-        return None
     stride = cast("OutputStride | None", manifest.head.output_stride if manifest.head else None)
+    if not _is_known(manifest, stride) or height != width or not one_color_image:
+        return None
     compiled = _compiled_lower_bound(manifest.model.name, stride, height, job.chip)
     row = replace(
         job.row,
@@ -208,14 +208,14 @@ def lower_bound(job: SimulationJob) -> SimulationRow | None:
     return _with_figures(row, compiled)
 
 
-def _is_known(manifest: Manifest) -> bool:
+def _is_known(manifest: Manifest, output_stride: OutputStride | None) -> bool:
     """Whether a model is one of ours, with a head as wide as the authors', if it has one."""
     from mobilevit_edge.models.network import create_meta_model
 
     head, backbone = split_name(manifest.model.name)
     if backbone not in SPECS or head is None:
         return backbone in SPECS
-    spec = with_head_called(SPECS[backbone], head)
+    spec = with_head_called(SPECS[backbone], head, output_stride)
     network = create_meta_model(spec, manifest.model.outputs)
     return sum(p.numel() for p in network.parameters()) == manifest.model.parameters
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -89,23 +90,27 @@ def test_another_class_is_one(
         simulation.check_taken([row])
 
 
-@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize(("stride", "more"), [(16, 0), (16, 1), (8, 0)])
 def test_heads_as_the_authors_have_them_have_a_lower_bound(
-    labels: Bundle, monkeypatch: pytest.MonkeyPatch, more: int
+    labels: Bundle, monkeypatch: pytest.MonkeyPatch, stride: Literal[8, 16], more: int
 ) -> None:
     asked = []
 
-    def compiled(model: str, stride: int | None, size: int, chip: Chip) -> Compilation:
-        asked.append((model, stride, size, chip))
+    def compiled(model: str, asked_stride: int | None, size: int, chip: Chip) -> Compilation:
+        asked.append((model, asked_stride, size, chip))
         return Compilation(chip.name, VERSION, 1.0, 1, {"microseconds": 7}, (), None)
 
     monkeypatch.setattr(simulation, "_compiled_lower_bound", compiled)
-    network = me.create_model("mobilevit_xxs", head="deeplabv3", num_classes=5)
+    network = me.create_model(
+        "mobilevit_xxs", head="deeplabv3", num_classes=5, output_stride=stride
+    )
     parameters = sum(parameter.numel() for parameter in network.parameters())
     model = replace(
         labels.manifest.model, name="deeplabv3_mobilevit_xxs", parameters=parameters + more
     )
-    bundle = replace(labels, manifest=replace(labels.manifest, model=model))
+    assert labels.manifest.head is not None
+    head = replace(labels.manifest.head, output_stride=stride)
+    bundle = replace(labels, manifest=replace(labels.manifest, model=model, head=head))
     row = simulation.lower_bound(job_of(bundle))
     if more:
         assert row is None
@@ -113,4 +118,4 @@ def test_heads_as_the_authors_have_them_have_a_lower_bound(
     else:
         assert row is not None
         assert row.counts["microseconds"] == 7
-        assert asked == [("deeplabv3_mobilevit_xxs", 16, 64, CHIP)]
+        assert asked == [("deeplabv3_mobilevit_xxs", stride, 64, CHIP)]
