@@ -140,7 +140,9 @@ def clear_pixels(
     """
     second, best = np.partition(logits, -2, axis=0)[-2:]
     margins = (best - second).reshape(-1)
-    needed = 2 * job.device_tolerance * largest_of(logits)
+    on_npu, precision = job.options.unit == "npu", job.precision
+    allowed = precision.npu_tolerance if on_npu else precision.device_tolerance
+    needed = 2 * allowed * largest_of(logits)
     clear = np.flatnonzero(margins > min(needed, float(np.quantile(margins, _SUREST))))
     classes = (logits.argmax(0) if answered is None else answered).reshape(-1)
     if not len(clear):

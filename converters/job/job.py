@@ -44,12 +44,6 @@ class ExportJob:
         return PRECISIONS[self.options.precision]
 
     @property
-    def device_tolerance(self) -> float:
-        """How far the answers of two devices that it is made for may lie apart, as a share."""
-        of = self.precision
-        return of.npu_tolerance if self.options.unit == "npu" else of.device_tolerance
-
-    @property
     def task(self) -> Task:
         """What the outputs mean."""
         return "multilabel" if self.options.activation == "sigmoid" else self.source.task

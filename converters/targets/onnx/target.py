@@ -10,7 +10,7 @@ from converters.progress import Progress
 from converters.targets.base import HEAD_PRECISIONS, Fp16By, Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
-from converters.targets.onnx.npu.unit import OPERATORS, REWRITES, check_npu_options, of_heads
+from converters.targets.onnx.npu.unit import OF_HEADS, OPERATORS, REWRITES, check_npu_options
 from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import ContextInfo
@@ -53,8 +53,9 @@ class OnnxTarget(Target):
         platforms=("android", "browser"),
         module_suffix=".onnx",
         needs_temporary_folder=False,
-        # Not mixed: it weighs the errors of numbers, and neither labels nor boxes are any.
-        head_precisions=(*HEAD_PRECISIONS, "w8a16", "w8a8"),
+        # Not mixed, which weighs the errors of numbers, and neither labels nor boxes are any; not
+        # w8a16, in which the emulated chip answers otherwise (docs/howto/npu.md).
+        head_precisions=(*HEAD_PRECISIONS, "w8a8"),
         suppression=DetectionRules(),
     )
 
@@ -75,7 +76,7 @@ class OnnxTarget(Target):
         from converters.rewrites import for_head
 
         if options.unit == "npu":
-            return for_head(REWRITES, spec, of_heads(options.precision))
+            return for_head(REWRITES, spec, OF_HEADS)
         names = for_head(_REWRITES, spec)
         return (*names, "any_size") if options.dynamic_size else names
 

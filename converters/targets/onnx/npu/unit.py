@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from converters.job.options import AUTOMATIC, ExportOptions
-from converters.job.precisions import PRECISIONS, Precision
+from converters.job.precisions import PRECISIONS
 from converters.targets.onnx.npu.chips import CHIPS
 from converters.targets.onnx.npu.compiler import require_compiler
 from mobilevit_edge.errors import UsageError
@@ -33,6 +33,13 @@ REWRITES: Final = (
     "head_as_convolution",
 )
 """By simulated cycles: ``docs/howto/npu.md``."""
+OF_HEADS: Final[Mapping[HeadName, tuple[str, ...]]] = {
+    "deeplabv3": ("image_pooling_as_bias",),
+    "pspnet": ("pixel_pyramid",),
+    "ssdlite": (),
+}
+"""Of heads for masks and boxes. A pyramid's pixels are rows, since maps have channels last."""
+
 OPERATORS: Final = frozenset(
     {
         "Add",
@@ -73,16 +80,6 @@ _SCALE, _ZERO = "pixel_scale", "pixel_zero_point"
 """Of the image's bytes."""
 NORMS_OPSET: Final = 23
 """The first with RMSNormalization; integers of 16 bits are there from 21 on."""
-
-
-def of_heads(precision: Precision) -> Mapping[HeadName, tuple[str, ...]]:
-    """Rewrites of heads for masks and boxes.
-
-    A pyramid's pixels are rows, since maps have channels last; activations of 16 bits the unit
-    multiplies by constants on their right alone.
-    """
-    pyramid = "pyramid_matrices" if precision == "w8a16" else "pixel_pyramid"
-    return {"deeplabv3": ("image_pooling_as_bias",), "pspnet": (pyramid,), "ssdlite": ()}
 
 
 def check_npu_options(options: ExportOptions) -> None:

@@ -151,6 +151,11 @@ def test_the_self_test_reaches_all_over_the_mask(bundle: Bundles) -> None:
             ("--unit", "npu", "--precision", "mixed", "--calibration", "photos"),
             "cannot be exported with --precision mixed for onnx",
         ),
+        (
+            "v2_psp",
+            ("--unit", "npu", "--precision", "w8a16", "--calibration", "photos"),
+            "cannot be exported with --precision w8a16 for onnx",
+        ),
         ("v2_psp", ("--rates", "1,2,3"), "has a PSPNet head: leave out --rates"),
         (
             "v2_boxes",

@@ -13,12 +13,11 @@ import mobilevit_edge as me
 from converters.checks.dense import clear_pixels
 from converters.job.answers import make_answer
 from converters.progress import no_progress
-from converters.targets.base import get_target
 from converters.targets.onnx import runtime
 from converters.targets.onnx.inspection import read_graph
 from converters.targets.onnx.npu.label_logits import load_logits
 from converters.targets.onnx.npu.precompiled import compile_contexts
-from converters.targets.onnx.npu.unit import OPERATORS, REWRITES, of_heads
+from converters.targets.onnx.npu.unit import OF_HEADS, OPERATORS, REWRITES
 from mobilevit_edge.errors import ConversionError, VerificationError
 from mobilevit_edge.formats.bundle import MaskForm, golden_image, read_bundle
 from mobilevit_edge.weights.head_settings import HeadSettings
@@ -52,7 +51,7 @@ def test_they_hold_fixed_shapes_of_four_axes_and_only_what_the_unit_takes(
     manifest = bundle.manifest(name)
     assert manifest.unit == "npu"
     assert manifest.head is not None
-    possible = {"preprocessing_fold", *REWRITES, *of_heads("fp32")[manifest.head.name]}
+    possible = {"preprocessing_fold", *REWRITES, *OF_HEADS[manifest.head.name]}
     assert {rewrite.name for rewrite in manifest.rewrites} <= possible
     assert not manifest.rewrites_refused
 
@@ -135,25 +134,6 @@ def test_heads_in_8_bits_keep_the_logits_and_what_is_made_of_them_in_float(
     made = {o: n.name for n in graph.node for o in n.output}
     assert any(made.get(name, "").startswith("head.branches") for name in rounded)
     assert not any(made.get(name, "").startswith(("head.classifier", "answer")) for name in rounded)
-
-
-def test_a_pyramid_in_16_bits_has_its_constants_on_the_right() -> None:
-    """The compiler leaves QuantizeLinear, MatMul and DequantizeLinear to the processor else."""
-    found = {}
-    for precision in ("fp16", "w8a16", "w8a8"):
-        job = job_of(
-            model="pspnet_mobilevitv2_050",
-            unit="npu",
-            precision=precision,
-            calibration=None if precision == "fp16" else Path("photos"),
-        )
-        names = get_target("onnx").rewrites(job.source.spec, job.options)
-        found[precision] = names[-1]
-    assert found == {
-        "fp16": "pixel_pyramid",
-        "w8a16": "pyramid_matrices",
-        "w8a8": "pixel_pyramid",
-    }
 
 
 @pytest.fixture
