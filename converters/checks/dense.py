@@ -14,8 +14,8 @@ import numpy as np
 
 from converters.checks.detections import compare_detections
 from converters.checks.noise import least_errors
-from converters.checks.scale import largest_logit, largest_of
 from converters.targets.loaded import Array
+from converters.targets.scale import largest_logit, largest_of
 from mobilevit_edge.boxes import BOX_VALUES, DetectionRules
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.bundle import AnswerForm, Expected, VerificationCase

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from converters.targets.loaded import Array
+from converters.targets.scale import largest_logit, largest_of
 from mobilevit_edge.boxes import BOX_VALUES
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.bundle import AnswerForm
-
-_SMALLEST: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -51,18 +49,25 @@ def compare_answers(form: AnswerForm | None, found: Array, expected: Array) -> C
                 raise VerificationError("the artifact gives labels beyond its classes")
             chosen = np.take_along_axis(expected, found[None].astype(np.int64), axis=0)[0]
             errors, classes, best = (expected.max(0) - chosen) / 2, found, expected.argmax(0)
-        case "raw" | "decoded" | "nms":
+        case "raw" | "decoded":
             # Boxes and scores have units of their own.
             boxes, scores = np.s_[:, :BOX_VALUES], np.s_[:, BOX_VALUES:]
-            shares = [_share(found[p] - expected[p], expected[p]) for p in (boxes, scores)]
+            largest = largest_of(expected[scores])
+            if form == "decoded":
+                # Probabilities move by as much as their logits do.
+                largest = max(largest, largest_logit(expected[scores]))
+            shares = (
+                _share(found[boxes] - expected[boxes], largest_of(expected[boxes])),
+                _share(found[scores] - expected[scores], largest),
+            )
             classes, best = found[scores].argmax(1), expected[scores].argmax(1)
             return Comparison(float(np.max(shares)), best.size, int((classes == best).sum()))
         case _:
             errors, classes, best = found - expected, found.argmax(0), expected.argmax(0)
     same = int((np.asarray(classes) == best).sum())
-    return Comparison(_share(errors, expected), best.size, same)
+    return Comparison(_share(errors, largest_of(expected)), best.size, same)
 
 
-def _share(errors: Array, expected: Array) -> float:
+def _share(errors: Array, largest: float) -> float:
     """The largest error, as a share of the largest output; NaN for NaN."""
-    return float(np.abs(errors).max()) / max(float(np.abs(expected).max()), _SMALLEST)
+    return float(np.abs(errors).max()) / largest

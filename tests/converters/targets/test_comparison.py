@@ -52,6 +52,9 @@ def test_boxes_and_scores_are_related_to_their_own_largest_number() -> None:
     assert (compared.classes, compared.same) == (2, 2)
     assert compared.difference == pytest.approx(0.05)
     found[1, 4:] = (0.58, 0.42)
-    compared = compare_answers("decoded", found, expected)
+    compared = compare_answers("raw", found, expected)
     assert (compared.classes, compared.same) == (2, 1)
     assert compared.difference == pytest.approx(0.2)
+    # The logits behind 0.9 and 0.1 are 1.1 from zero at least.
+    compared = compare_answers("decoded", found, expected)
+    assert compared.difference == pytest.approx(0.18 / (np.log(9) / 2))
