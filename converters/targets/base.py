@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from converters.job.options import ExportOptions
-from converters.job.precisions import Precision
+from converters.job.precisions import PRECISIONS, Precision
 from converters.progress import Progress
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
@@ -293,13 +293,17 @@ def _answer_form(
         return None
     refused = {
         "--image-size dynamic": options.dynamic_size,
-        f"--precision {options.precision} for {info.name}": options.precision
-        not in info.head_precisions,
         "--flexible-sizes and --function-sizes": bool(options.other_sizes),
     }
     for what, asked in refused.items():
         if asked:
             raise UsageError(f"{source.spec.name} cannot be exported with {what}")
+    if options.precision not in info.head_precisions:
+        possible = [p for p in info.head_precisions if options.unit in PRECISIONS[p].units]
+        raise UsageError(
+            f"{source.spec.name} cannot be exported with --precision {options.precision} for "
+            f"{info.name}; its head takes {', '.join(possible)}"
+        )
     on_npu = options.unit == "npu"
     if options.boxes == "nms" and (on_npu or info.suppression is None):
         raise UsageError(

@@ -154,7 +154,7 @@ def test_the_self_test_reaches_all_over_the_mask(bundle: Bundles) -> None:
         (
             "v2_psp",
             ("--unit", "npu", "--precision", "w8a16", "--calibration", "photos"),
-            "cannot be exported with --precision w8a16 for onnx",
+            "cannot be exported with --precision w8a16 for onnx; its head takes fp32, fp16, w8a8",
         ),
         ("v2_psp", ("--rates", "1,2,3"), "has a PSPNet head: leave out --rates"),
         (
