@@ -22,8 +22,11 @@ def random_network(name: str, output_stride: OutputStride | None = None) -> Mobi
     ``output_stride`` is that of a head for masks, ``None`` for its default.
     """
     torch.manual_seed(0)
-    head, backbone = split_name(name)
-    network = create_model(backbone, head=head, output_stride=output_stride)
+    if output_stride is None:
+        network = create_model(name)
+    else:
+        head, backbone = split_name(name)
+        network = create_model(backbone, head=head, output_stride=output_stride)
     # Activations that fade from layer to layer become denormal numbers, which are slow.
     calibrate_batch_norm_statistics(network)
     return network.requires_grad_(False)
