@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from converters.targets.loaded import Array
+from converters.targets.comparison import Comparison
 from mobilevit_edge.formats.report import Agreement
 
 
-def agreement(expected: Array, found: Array) -> Agreement:
-    """How two machines' outputs for the same inputs compare, both ``[inputs, outputs]``."""
-    largest = np.maximum(np.abs(expected).max(axis=1), 1e-6)
-    differences = np.abs(found - expected).max(axis=1) / largest
-    same = found.argmax(axis=1) == expected.argmax(axis=1)
-    return Agreement(len(expected), int(same.sum()), float(differences.max()))
+def agreement(compared: Sequence[Comparison]) -> Agreement:
+    """What was found of each input, together."""
+    return Agreement(
+        sum(one.classes for one in compared),
+        sum(one.same for one in compared),
+        max(one.difference for one in compared),
+    )

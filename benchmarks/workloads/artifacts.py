@@ -11,13 +11,22 @@ from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
 from converters.targets.base import get_target
 from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.head_specs import OutputStride
 from mobilevit_edge.models.network import MobileViT, create_model
+from mobilevit_edge.specs import split_name
 
 
-def random_network(name: str) -> MobileViT:
-    """A reference model with random weights, the same ones every time."""
+def random_network(name: str, output_stride: OutputStride | None = None) -> MobileViT:
+    """A reference model with random weights, the same ones every time.
+
+    ``output_stride`` is that of a head for masks, ``None`` for its default.
+    """
     torch.manual_seed(0)
-    network = create_model(name)
+    if output_stride is None:
+        network = create_model(name)
+    else:
+        head, backbone = split_name(name)
+        network = create_model(backbone, head=head, output_stride=output_stride)
     # Activations that fade from layer to layer become denormal numbers, which are slow.
     calibrate_batch_norm_statistics(network)
     return network.requires_grad_(False)

@@ -15,6 +15,7 @@ from mobilevit_edge.files import sha256_of
 from mobilevit_edge.formats.bundle import (
     MODEL_PREFIX,
     Accuracy,
+    AnswerForm,
     Bundle,
     Manifest,
     golden_image,
@@ -61,6 +62,12 @@ def inputs_of(bundle: Bundle, images: Path | None, most: int) -> list[Array]:
     pixels = [golden_image(bundle.manifest.golden, size)]
     pixels += [contract.load(path) for path in (find_images(images)[:most] if images else ())]
     return [contract.repeated(image) for image in pixels]
+
+
+def answer_of(bundle: Bundle) -> AnswerForm | None:
+    """What a bundle answers of its head; ``None`` where it classifies."""
+    head = bundle.manifest.head
+    return None if head is None else head.answer
 
 
 def subject_of(bundle: Bundle) -> Subject:

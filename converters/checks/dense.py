@@ -14,8 +14,8 @@ import numpy as np
 
 from converters.checks.detections import compare_detections
 from converters.checks.noise import least_errors
-from converters.checks.scale import largest_logit, largest_of
 from converters.targets.loaded import Array
+from converters.targets.scale import largest_logit, largest_of
 from mobilevit_edge.boxes import BOX_VALUES, DetectionRules
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.bundle import AnswerForm, Expected, VerificationCase
@@ -140,7 +140,9 @@ def clear_pixels(
     """
     second, best = np.partition(logits, -2, axis=0)[-2:]
     margins = (best - second).reshape(-1)
-    needed = 2 * job.precision.device_tolerance * largest_of(logits)
+    on_npu, precision = job.options.unit == "npu", job.precision
+    allowed = precision.npu_tolerance if on_npu else precision.device_tolerance
+    needed = 2 * allowed * largest_of(logits)
     clear = np.flatnonzero(margins > min(needed, float(np.quantile(margins, _SUREST))))
     classes = (logits.argmax(0) if answered is None else answered).reshape(-1)
     if not len(clear):

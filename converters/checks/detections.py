@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from converters.checks.scale import largest_logit, largest_of
 from converters.targets.loaded import Array
+from converters.targets.scale import largest_logit, largest_of
 from mobilevit_edge import boxes
 from mobilevit_edge.boxes import (
     BACKGROUND,

@@ -16,11 +16,11 @@ from converters.checks.dense import compare_dense
 from converters.checks.noise import AnswerNoise
 from converters.job.answers import make_answer
 from converters.job.job import ExportJob
-from converters.job.precisions import PrecisionSpec
+from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.wrapping import activate
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import Verification, VerificationCase
+from mobilevit_edge.formats.bundle import Unit, Verification, VerificationCase
 from mobilevit_edge.input_contract import Pixels
 
 _CASES_PER_OUTLIER: Final = 10
@@ -103,7 +103,7 @@ def verify(
     scale = _scale(job, answers)
     results += [compare(a.name, a.actual, a.expected, precision.max_error, scale) for a in answers]
     # What fills up the last batch is judged, and not reported.
-    _judge(results, precision)
+    _judge(results, precision, job.options.unit)
     ratio = noise.ratio_db()
     _judge_noise(ratio, precision)
     return Verification(
@@ -138,7 +138,7 @@ def outliers(cases: Sequence[VerificationCase], threshold: float) -> list[Verifi
     return sorted(found, key=lambda case: -case.relative_error)
 
 
-def _judge(results: Sequence[VerificationCase], precision: PrecisionSpec) -> None:
+def _judge(results: Sequence[VerificationCase], precision: PrecisionSpec, unit: Unit) -> None:
     for result in results:
         if not math.isfinite(result.relative_error):
             raise VerificationError(
@@ -155,10 +155,16 @@ def _judge(results: Sequence[VerificationCase], precision: PrecisionSpec) -> Non
         raise VerificationError(
             f"{worst.name}: the artifact's top class differs from the reference's"
         )
+    remedy = f". {next_step(precision)}" if precision.quantized else ""
+    half = PRECISIONS["fp16"]
+    if unit == "npu" and precision.name == "fp32" and worst.relative_error <= half.max_error:
+        remedy = (
+            f". ONNX Runtime sums group norms of large maps in fp32; the NPU computes in fp16 "
+            f"whatever the file says: --precision fp16, where {half.max_error:.0e} is allowed"
+        )
     raise VerificationError(
         f"{worst.name}: the artifact differs from the reference by {worst.relative_error:.1e} of "
-        f"the largest output, allowed is {threshold:.0e} in {precision.name}{others}"
-        f"{f'. {next_step(precision)}' if precision.quantized else ''}"
+        f"the largest output, allowed is {threshold:.0e} in {precision.name}{others}{remedy}"
     )
 
 

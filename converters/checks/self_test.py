@@ -9,8 +9,8 @@ import numpy as np
 
 from converters.checks.dense import clear_pixels, dense_expectations
 from converters.checks.detections import detection_expectations
-from converters.checks.scale import largest_of
 from converters.targets.loaded import Array, LoadedModel
+from converters.targets.scale import largest_of
 from mobilevit_edge.boxes import BOX_VALUES, as_rows, detect
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.bundle import (

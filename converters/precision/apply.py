@@ -76,7 +76,12 @@ def _calibrated_for_npu(
     if job.options.precision != "w8a16":
         progress("measuring the ranges of channels")
         apply_split_gates(module, batches)
-    return PrecisionPlan(parts, tuple(batches))
+    return PrecisionPlan((*parts, *_always_in_float(job)), tuple(batches))
+
+
+def _always_in_float(job: ExportJob) -> tuple[str, ...]:
+    """Parts that no integers hold, whoever calibrates."""
+    return _MASK_LOGITS if job.task == "segmentation" else ()
 
 
 def _calibrated_int8(
@@ -101,5 +106,4 @@ def _calibrated_int8(
             # torchao, which prints while it is imported.
             from converters.precision.sensitivity import choose_fp32_parts
         parts = choose_fp32_parts(network, batches, progress)
-    always = _MASK_LOGITS if job.task == "segmentation" else ()
-    return PrecisionPlan((*parts, *always), tuple(batches))
+    return PrecisionPlan((*parts, *_always_in_float(job)), tuple(batches))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from converters.job.options import ExportOptions
-from converters.job.precisions import Precision
+from converters.job.precisions import PRECISIONS, Precision
 from converters.progress import Progress
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
@@ -60,7 +60,7 @@ FLAT_RANK: Final = 4
 FLAT_LAYOUTS: Final = frozenset({"phase_layout"})
 """Rewrites that leave no tensor above rank 4."""
 
-_HEAD_PRECISIONS: Final[tuple[Precision, ...]] = (
+HEAD_PRECISIONS: Final[tuple[Precision, ...]] = (
     "fp32",
     "fp16",
     "int8",
@@ -113,7 +113,7 @@ class TargetInfo:
     needs_temporary_folder: bool = True
     float_layout: Layout = "NCHW"
     mask: MaskForm = "labels"
-    head_precisions: tuple[Precision, ...] = _HEAD_PRECISIONS
+    head_precisions: tuple[Precision, ...] = HEAD_PRECISIONS
     suppression: DetectionRules | None = None
 
 
@@ -293,19 +293,23 @@ def _answer_form(
         return None
     refused = {
         "--image-size dynamic": options.dynamic_size,
-        "--unit npu": options.unit == "npu",
-        f"--precision {options.precision} for {info.name}": options.precision
-        not in info.head_precisions,
         "--flexible-sizes and --function-sizes": bool(options.other_sizes),
     }
     for what, asked in refused.items():
         if asked:
             raise UsageError(f"{source.spec.name} cannot be exported with {what}")
-    if options.boxes == "nms" and info.suppression is None:
+    if options.precision not in info.head_precisions:
+        possible = [p for p in info.head_precisions if options.unit in PRECISIONS[p].units]
         raise UsageError(
-            f"{info.name} has no operator that suppresses boxes as the checkpoint's code does: "
-            f"export with --boxes decoded, and apply head.boxes of the manifest in the app, as the "
-            f"sample apps do"
+            f"{source.spec.name} cannot be exported with --precision {options.precision} for "
+            f"{info.name}; its head takes {', '.join(possible)}"
+        )
+    on_npu = options.unit == "npu"
+    if options.boxes == "nms" and (on_npu or info.suppression is None):
+        raise UsageError(
+            f"{'the NPU' if on_npu else info.name} has no operator that suppresses boxes as the "
+            f"checkpoint's code does: export with --boxes decoded, and apply head.boxes of the "
+            f"manifest in the app, as the sample apps do"
         )
     return (options.boxes or "decoded") if source.task == "detection" else options.mask or info.mask
 

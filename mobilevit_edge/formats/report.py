@@ -189,6 +189,8 @@ class LatencyRow:
 
 @dataclass(frozen=True)
 class Agreement:
+    """``inputs`` and ``same_top1`` count best classes: of images, or of pixels or anchors."""
+
     inputs: int
     same_top1: int
     largest_difference: float

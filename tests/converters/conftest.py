@@ -19,11 +19,7 @@ from converters.targets.child import load_in_child
 from converters.targets.executorch import target as executorch_target
 from converters.targets.litert import target as litert_target
 from converters.targets.loaded import Array
-from mobilevit_edge.models import network
-from mobilevit_edge.specs import SPECS
-from mobilevit_edge.weights import loading
 from tests.support.exports import (
-    TINY,
     Bundles,
     Checkpoints,
     Command,
@@ -31,6 +27,7 @@ from tests.support.exports import (
     Edited,
     Reference,
     in_process,
+    know_tiny_networks,
 )
 
 HERE = Path(__file__).parent
@@ -68,10 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def tiny_networks() -> Iterator[None]:
     """The tiny networks, known by name and recognized in checkpoints as the real ones are."""
-    known = {**{spec.name: spec for spec in TINY.values()}, **SPECS}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "SPECS", known)
-        patch.setattr(network, "SPECS", known)
+        know_tiny_networks(patch.setattr)
         yield
 
 

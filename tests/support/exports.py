@@ -18,7 +18,9 @@ from torch import Tensor
 from converters.targets.loaded import Array
 from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
 from mobilevit_edge.head_specs import DeepLabV3Spec, HeadSpec, PSPNetSpec, SSDLiteSpec
-from mobilevit_edge.specs import ModelSpec, with_head, with_in_channels
+from mobilevit_edge.models import network
+from mobilevit_edge.specs import SPECS, ModelSpec, with_head, with_in_channels
+from mobilevit_edge.weights import loading
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import conformance_keys, deterministic_state
 from tests.support.networks import (
@@ -66,6 +68,18 @@ TINY: Final[Mapping[str, ModelSpec]] = {
     "v2_wide": _wide(lean_spec("v2")),
 }
 """Tiny networks by the names of their checkpoints."""
+
+
+def know_tiny_networks(replace_in: Callable[[object, str, object], None]) -> None:
+    """Let the tiny networks be known by name, and in checkpoints, as the real ones are.
+
+    ``replace_in`` is that of a :class:`pytest.MonkeyPatch`.
+    """
+    known = {**{spec.name: spec for spec in TINY.values()}, **SPECS}
+    for module in (loading, network):
+        replace_in(module, "SPECS", known)
+
+
 OTHERS: Final[Mapping[str, tuple[int, int]]] = {
     "one": (1, 3),
     "embedding": (0, 3),
@@ -123,6 +137,22 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
             "v3_maps",
             ("--image-size", "64x96", "--unit", "npu", "--raw-input"),
         ),
+        "v1_labels_npu": (
+            "v1_deeplab",
+            (*_RATES, "--image-size", "64", "--unit", "npu", "--raw-input"),
+        ),
+        "v2_logits_npu": (
+            "v2_deeplab",
+            (*_V2_MASKS, "--image-size", "64x96", "--unit", "npu", "--mask", "logits"),
+        ),
+        "v2_psp_npu": (
+            "v2_psp",
+            (
+                *("--image-size", "96x64", "--unit", "npu", "--mask", "full-logits"),
+                *("--precision", "fp16"),
+            ),
+        ),
+        "v2_boxes_npu": ("v2_boxes", ("--image-size", "96", "--unit", "npu")),
         "v1_labels": ("v1_deeplab", (*_RATES, "--image-size", "64x96", "--batch", "dynamic")),
         "v1_odd": (
             "v1_deeplab",

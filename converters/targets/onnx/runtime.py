@@ -57,13 +57,14 @@ def open_session(
         raise ConversionError(f"ONNX Runtime cannot load {name}: {error}") from error
 
 
-def load(path: Path) -> LoadedModel:
-    """An ONNX file that answers.
+def load(model: Path | bytes) -> LoadedModel:
+    """An ONNX file, or the content of one, that answers.
 
     Raises:
         ConversionError: ONNX Runtime cannot load the file.
     """
-    session = open_session(path)
+    session = open_session(model)
+    shown = model if isinstance(model, Path) else "the model"
     first = session.get_inputs()[0]
     name = first.name
     takes = tuple(side if isinstance(side, int) else None for side in first.shape)
@@ -73,7 +74,7 @@ def load(path: Path) -> LoadedModel:
             return session.run(None, {name: x})[0]  # type: ignore[no-any-return]
         # ONNX Runtime's own exception types are not public.
         except Exception as error:
-            raise ConversionError(f"ONNX Runtime cannot run {path}: {error}") from error
+            raise ConversionError(f"ONNX Runtime cannot run {shown}: {error}") from error
 
     return LoadedModel(run, f"onnxruntime {onnxruntime.__version__}", takes=takes)
 

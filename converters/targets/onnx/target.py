@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from converters.job.options import ExportOptions
 from converters.progress import Progress
-from converters.targets.base import Fp16By, Target, TargetInfo
+from converters.targets.base import HEAD_PRECISIONS, Fp16By, Target, TargetInfo
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
-from converters.targets.onnx.npu.unit import OPERATORS, REWRITES, check_npu_options
+from converters.targets.onnx.npu.unit import OF_HEADS, OPERATORS, REWRITES, check_npu_options
 from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import ContextInfo
@@ -53,6 +53,9 @@ class OnnxTarget(Target):
         platforms=("android", "browser"),
         module_suffix=".onnx",
         needs_temporary_folder=False,
+        # Not mixed, which weighs the errors of numbers, and neither labels nor boxes are any; not
+        # w8a16, in which the emulated chip answers otherwise (docs/howto/npu.md).
+        head_precisions=(*HEAD_PRECISIONS, "w8a8"),
         suppression=DetectionRules(),
     )
 
@@ -69,11 +72,11 @@ class OnnxTarget(Target):
 
     def rewrites(self, spec: ModelSpec, options: ExportOptions) -> tuple[str, ...]:
         """A list for each unit; on the CPU one more rewrite for images of any size, or of one."""
-        if options.unit == "npu":
-            return REWRITES
         # Here: it loads torch, which running a file does not need.
         from converters.rewrites import for_head
 
+        if options.unit == "npu":
+            return for_head(REWRITES, spec, OF_HEADS)
         names = for_head(_REWRITES, spec)
         if options.dynamic_size:
             return (*names, "any_size")

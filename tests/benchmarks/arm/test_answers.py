@@ -13,6 +13,7 @@ import pytest
 from benchmarks.analysis.agreement import agreement
 from benchmarks.arm import counting
 from benchmarks.arm.answers import check_answers
+from converters.targets.comparison import compare_answers
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.report import Agreement, InstructionRow, Runtime, Subject
 from tests.support.benchmarks import bench
@@ -35,10 +36,11 @@ def differing(difference: float, precision: str) -> InstructionRow:
 def test_agreement_is_the_worst_input_in_relation_to_its_largest_output() -> None:
     expected = np.array([[1.0, 4.0], [100.0, -50.0]])
     found = np.array([[1.0, 4.2], [100.0, -51.0]])
-    result = agreement(expected, found)
+    pairs = list(zip(found, expected, strict=True))
+    result = agreement([compare_answers(None, *pair) for pair in pairs])
     assert (result.inputs, result.same_top1) == (2, 2)
     assert result.largest_difference == pytest.approx(0.05)
-    assert agreement(expected, expected[:, ::-1]).same_top1 == 0
+    assert agreement([compare_answers(None, one[::-1], one) for one in expected]).same_top1 == 0
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from converters.job.job import ExportJob
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import ImageError, VerificationError
 from mobilevit_edge.files import folder_transaction
-from mobilevit_edge.formats.bundle import Verification
+from mobilevit_edge.formats.bundle import Unit, Verification
 from mobilevit_edge.image_files import find_images
 from tests.support.exports import Checkpoints
 from tests.support.jobs import job_of, with_options
@@ -209,6 +209,25 @@ def test_a_single_output_near_zero_is_held_against_what_outputs_are(
     expects = contextlib.nullcontext() if passes else pytest.raises(VerificationError)
     with expects:
         verify(loaded, job, lambda pixels: np.array([expected[pixels[0, 0, 0]]]), cases)
+
+
+# The NPU, which computes in fp16 whatever the file says.
+
+
+@pytest.mark.parametrize(
+    ("unit", "error", "remedy"),
+    [("cpu", 1e-4, False), ("npu", 1e-4, True), ("npu", 0.1, False)],
+)
+def test_digits_that_the_processor_loses_lead_to_fp16_on_the_npu(
+    unit: Unit, error: float, remedy: bool
+) -> None:
+    job = with_options(random_job(), unit=unit)
+    job = replace(job, source=replace(job.source, outputs=2))
+    loaded = LoadedModel(lambda x: np.array([[1 + error, -1.0]]), "stand-in")
+    case = [Case("a.jpg", np.zeros((32, 32, 3), np.uint8))]
+    with pytest.raises(VerificationError) as found:
+        verify(loaded, job, lambda pixels: np.array([1.0, -1.0]), case)
+    assert ("--precision fp16" in str(found.value)) is remedy
 
 
 # Quantized artifacts: photos of which the model itself is unsure.

@@ -15,7 +15,7 @@ from converters.rewrites.base import Context, apply_rewrites
 from converters.rewrites.pyramid_matrices import pooling_matrix
 from converters.targets.base import get_target
 from converters.targets.executorch.target import TARGET as EXECUTORCH
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.bundle import TargetName, Unit
 from mobilevit_edge.head_specs import DeepLabV3Spec, HeadSpec, PSPNetSpec, SSDLiteSpec
 from mobilevit_edge.masks import bilinear_matrix
 from mobilevit_edge.models.network import MobileViT
@@ -79,9 +79,12 @@ def test_rows_of_boxes_are_joined_in_two_steps(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("family", ["v1", "v2"])
-@pytest.mark.parametrize("target", ["onnx", "executorch", "coreml", "litert"])
+@pytest.mark.parametrize(
+    ("target", "unit"),
+    [("onnx", "cpu"), ("onnx", "npu"), ("executorch", "cpu"), ("coreml", "cpu"), ("litert", "cpu")],
+)
 def test_all_rewrites_of_a_target_together_keep_the_function(
-    target: TargetName, family: str, head: str
+    target: TargetName, unit: Unit, family: str, head: str
 ) -> None:
     from converters.job.options import ExportOptions
 
@@ -89,7 +92,7 @@ def test_all_rewrites_of_a_target_together_keep_the_function(
     x = noise(1, 3, 64, 96)
     with torch.no_grad():
         expected = model(x)
-        options = ExportOptions(weights="random", target=target)
+        options = ExportOptions(weights="random", target=target, unit=unit)
         names = get_target(target).rewrites(model.spec, options)
         outcomes = apply_rewrites(model, [REWRITES[name] for name in names], Context((64, 96)))
         assert {o.name for o in outcomes if o.refused} <= {"bounded_softmax"}

@@ -27,4 +27,13 @@ def as_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
         converted: onnx.ModelProto = convert_float_to_float16(
             model, keep_io_types=True, op_block_list=[]
         )
+    _read_first(converted.graph)
     return converted
+
+
+def _read_first(graph: onnx.GraphProto) -> None:
+    """Put the cast of a float input before all that reads it: the converter adds it at the end."""
+    image = graph.input[0].name
+    for node in [n for n in graph.node if n.op_type == "Cast" and image in n.input]:
+        graph.node.remove(node)
+        graph.node.insert(0, node)

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from converters.job.precisions import PRECISIONS
 from converters.progress import Progress
-from converters.targets.loaded import Array
+from converters.targets.comparison import compare_answers
 from converters.targets.onnx.npu.chips import CHIPS, Chip
 from converters.targets.onnx.npu.compiler import DISTRIBUTION, Node, compile_for, emulate
 from converters.targets.onnx.npu.contexts import read_context
@@ -21,15 +18,6 @@ if TYPE_CHECKING:
     from converters.job.job import ExportJob
 
 _MAX_NODES: Final = 5
-
-
-def allowed_difference(precision: str) -> float:
-    """How far the emulated unit's outputs may be from the CPU's, as a share of the largest one.
-
-    It computes in fp16 whatever the file says, and comes to 0.07 on photos; where fp16 goes into
-    integers, which it often rounds to a neighbor, to 0.14 (docs/howto/npu.md).
-    """
-    return 0.25 if PRECISIONS[precision].quantized else 0.1
 
 
 def compile_contexts(job: ExportJob, model: Path, progress: Progress) -> tuple[ContextInfo, ...]:
@@ -44,12 +32,14 @@ def compile_contexts(job: ExportJob, model: Path, progress: Progress) -> tuple[C
         VerificationError: a chip does not take the whole graph, or answers otherwise.
         OutputError: the disk is full.
     """
+    from converters.targets.onnx.npu.label_logits import load_logits
     from converters.targets.onnx.runtime import load
 
     if not job.options.soc:
         return ()
     image = job.artifact_input.repeated(enlarge(golden_pixels(), job.source.image_size))
-    expected = load(model).run(image)[0]
+    loaded = load_logits(model) if job.answer == "labels" else load(model)
+    expected = loaded.run(image)[0]
     (model.parent / CONTEXTS_FOLDER).mkdir()
     contexts = []
     for name in job.options.soc:
@@ -60,8 +50,9 @@ def compile_contexts(job: ExportJob, model: Path, progress: Progress) -> tuple[C
         if compiled.reason is not None:
             raise VerificationError(_not_taken(chip, compiled.reason, compiled.left))
         progress(f"emulating {name}")
-        difference = _difference(expected, emulate(model.parent / place, chip, [image])[0])
-        allowed = allowed_difference(job.options.precision)
+        answer = emulate(model.parent / place, chip, [image])[0]
+        difference = compare_answers(job.answer, answer, expected).difference
+        allowed = job.precision.npu_tolerance
         if not difference <= allowed:
             raise VerificationError(
                 f"compiled for {name}, the model's answer to the golden image differs by "
@@ -72,12 +63,6 @@ def compile_contexts(job: ExportJob, model: Path, progress: Progress) -> tuple[C
         sdk = read_context(model.parent / place).sdk
         contexts.append(ContextInfo(name, place, compiler, sdk, difference))
     return tuple(contexts)
-
-
-def _difference(expected: Array, found: Array) -> float:
-    """The largest difference of two answers, as a share of the largest number; NaN for NaN."""
-    largest = max(float(np.abs(expected).max()), 1e-6)
-    return float(np.abs(found - expected).max()) / largest
 
 
 def _not_taken(chip: Chip, reason: str, left: Sequence[Node]) -> str:

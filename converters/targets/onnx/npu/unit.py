@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from converters.job.options import AUTOMATIC, ExportOptions
@@ -9,6 +10,7 @@ from converters.job.precisions import PRECISIONS
 from converters.targets.onnx.npu.chips import CHIPS
 from converters.targets.onnx.npu.compiler import require_compiler
 from mobilevit_edge.errors import UsageError
+from mobilevit_edge.head_specs import HeadName
 
 if TYPE_CHECKING:
     import onnx
@@ -31,16 +33,24 @@ REWRITES: Final = (
     "head_as_convolution",
 )
 """By simulated cycles: ``docs/howto/npu.md``."""
+OF_HEADS: Final[Mapping[HeadName, tuple[str, ...]]] = {
+    "deeplabv3": ("image_pooling_as_bias",),
+    "pspnet": ("pixel_pyramid",),
+    "ssdlite": (),
+}
+"""Of heads for masks and boxes. A pyramid's pixels are rows, since maps have channels last."""
 
 OPERATORS: Final = frozenset(
     {
         "Add",
+        "ArgMax",
         "Cast",
         "Concat",
         "Conv",
         "DepthToSpace",
         "DequantizeLinear",
         "Div",
+        "Exp",
         "Flatten",
         "InstanceNormalization",
         "MatMul",

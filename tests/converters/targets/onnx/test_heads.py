@@ -141,7 +141,21 @@ def test_the_self_test_reaches_all_over_the_mask(bundle: Bundles) -> None:
         ("v1_deeplab", ("--rates", "0,2,3"), "'0,2,3' is not three whole numbers"),
         ("v1_deeplab", ("--softmax",), "has a head for segmentation: leave out --activation"),
         ("v1_deeplab", ("--image-size", "dynamic"), "cannot be exported with --image-size dynamic"),
-        ("v1_deeplab", ("--unit", "npu"), "cannot be exported with --unit npu"),
+        (
+            "v2_boxes",
+            ("--unit", "npu", "--boxes", "nms"),
+            "the NPU has no operator that suppresses boxes",
+        ),
+        (
+            "v1_deeplab",
+            ("--unit", "npu", "--precision", "mixed", "--calibration", "photos"),
+            "cannot be exported with --precision mixed for onnx",
+        ),
+        (
+            "v2_psp",
+            ("--unit", "npu", "--precision", "w8a16", "--calibration", "photos"),
+            "cannot be exported with --precision w8a16 for onnx; its head takes fp32, fp16, w8a8",
+        ),
         ("v2_psp", ("--rates", "1,2,3"), "has a PSPNet head: leave out --rates"),
         (
             "v2_boxes",
@@ -154,10 +168,12 @@ def test_options_that_do_not_fit_the_head_are_usage_errors(
     export: Command,
     checkpoint: Checkpoints,
     place: Path,
+    monkeypatch: pytest.MonkeyPatch,
     name: str,
     options: tuple[str, ...],
     message: str,
 ) -> None:
+    monkeypatch.setattr("converters.targets.onnx.npu.unit.require_compiler", lambda: "1")
     weights = ("--weights", checkpoint(name), "--target", "onnx", "--output", place / "out")
     finished = export(*weights, *options)
     assert finished.code == 2

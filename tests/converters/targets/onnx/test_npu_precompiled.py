@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from converters.job.precisions import PRECISIONS
 from converters.progress import no_progress
 from converters.targets.onnx.npu import compiler
-from converters.targets.onnx.npu.precompiled import allowed_difference, compile_contexts
+from converters.targets.onnx.npu.precompiled import compile_contexts
 from mobilevit_edge.errors import BundleError, VerificationError
 from mobilevit_edge.files import sha256_of
 from mobilevit_edge.formats.bundle import ContextInfo, read_bundle
@@ -193,4 +194,5 @@ def test_a_context_that_leads_out_of_the_bundle_is_refused(
 
 
 def test_integers_may_round_to_a_neighbor() -> None:
-    assert allowed_difference("fp32") < allowed_difference("w8a8") == allowed_difference("mixed")
+    fp32, w8a8, mixed = (PRECISIONS[name].npu_tolerance for name in ("fp32", "w8a8", "mixed"))
+    assert fp32 < w8a8 == mixed

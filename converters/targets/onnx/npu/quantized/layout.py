@@ -27,7 +27,7 @@ _WIDE: Final = frozenset({"RMSNormalization"})
 _UNIT: Final = frozenset({"Sigmoid", "Softmax"})
 """Their results lie between 0 and 1, and the unit wants the scale that says so."""
 _NORM: Final = "InstanceNormalization"
-_OUTSIDE: Final = ("", "preparation")
+_OUTSIDE: Final = ("", "preparation", "answer")
 """Modules around the network."""
 _MASK: Final = 1e3
 """A constant of this size shuts places out of a softmax; no integer holds it beside scores."""

@@ -40,7 +40,7 @@ def quantize_parts(
         free = [part for part in block_parts(network) if part not in plan.fp32_parts]
         widths = choose_widths(calibrated, widths, free, progress, kept=plan.fp32_parts)
     quantized = calibrated.quantized(widths, progress)
-    in_float = _in_float(part_names(network), widths)
+    in_float = _in_float((*part_names(network), *plan.fp32_parts), widths)
     return quantized, replace(plan, fp32_parts=in_float, widths=widths)
 
 

@@ -36,9 +36,24 @@ class TopClassesTest {
         assertTrue("outputs" in SelfTest.run(manifest, answering(FloatArray(3))).reason)
     }
 
-    private fun answering(outputs: FloatArray) = object : Classifier {
+    @Test
+    fun `an NPU may answer with other numbers, and not with other classes`() {
+        for ((name, passes) in mapOf("decoded" to true, "labels" to false)) {
+            val read = ManifestReader.read(Vectors.text("dense/$name/manifest.json"))
+            val expected = read.golden.expected[0].copy(value = 20.0)
+            val golden = read.golden.run { Manifest.Golden(rows, columns, pixels, listOf(expected), tolerance) }
+            val manifest = read.copy(golden = golden)
+            fun answer(value: Float) = FloatArray(manifest.output.count).also { it[expected.index] = value }
+            assertTrue(SelfTest.run(manifest, answering(answer(20f), Classifier.NPU)).passed)
+            assertFalse(SelfTest.run(manifest, answering(answer(21f))).passed)
+            assertEquals(passes, SelfTest.run(manifest, answering(answer(21f), Classifier.NPU)).passed, name)
+        }
+    }
+
+    private fun answering(outputs: FloatArray, on: String = Classifier.CPU) = object : Classifier {
         override val runtime = "made up"
         override val version: String? = null
+        override val unit = on
 
         override fun run(input: ByteBuffer) = outputs
 
