@@ -10,7 +10,8 @@ import pytest
 from tests.support.bundles import rewrite, write_bundle
 from tests.support.exports import Command
 
-pytestmark = pytest.mark.backend
+# In a process of its own, which a native runtime may take down with it.
+pytestmark = [pytest.mark.backend, pytest.mark.usefixtures("own_process")]
 
 MODEL_FILES = {"onnx": "model.onnx", "executorch": "model.pte", "litert": "model.tflite"}
 GARBAGE = bytes((37 * i * i + 11 * i) % 256 for i in range(4096))
