@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._library import utils
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.traceback import NodeSource
 
@@ -17,8 +18,9 @@ from converters.tracing import RARE, quick_tracing
 
 @pytest.fixture(autouse=True)
 def as_torch_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Copy origins, which all exports of a run of tests share."""
+    """Copy origins, and forget quantized shapes: a run of tests traces quickly as a whole."""
     monkeypatch.delattr(NodeSource, "__deepcopy__", raising=False)
+    monkeypatch.setattr(utils, "is_builtin", lambda op: op.namespace in {"aten", "prim", "prims"})
 
 
 def named(source: Any) -> tuple[object, ...]:
