@@ -1,16 +1,19 @@
-"""A stand-in for Qualcomm's compiler: a child that writes what the compiler would."""
+"""What files for the NPU must hold, and a stand-in for Qualcomm's compiler, as a child."""
 
 from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
+from converters.targets.onnx.inspection import read_graph
 from converters.targets.onnx.npu import compiler
+from converters.targets.onnx.npu.unit import OPERATORS
+from tests.support.exports import Bundles
 
 ROOT = Path(__file__).parents[2]
 VERSION = "2.7.0"
@@ -78,3 +81,15 @@ def fake_compiler(folder: Path, patch: pytest.MonkeyPatch) -> FakeCompiler:
         (folder / "fake_worker.py").write_text(PROLOGUE + textwrap.dedent(body))
 
     return use
+
+
+def assert_what_the_unit_takes(bundle: Bundles, name: str, rewrites: Iterable[str]) -> None:
+    """Fixed shapes of four axes, only operators that the NPU has, and no rewrites but these."""
+    graph = read_graph(bundle(name) / "model.onnx")
+    assert {operator.kind for operator in graph.operators} <= OPERATORS
+    assert not graph.symbols
+    assert max(operator.rank for operator in graph.operators) <= 4
+    manifest = bundle.manifest(name)
+    assert manifest.unit == "npu"
+    assert {rewrite.name for rewrite in manifest.rewrites} <= {"preprocessing_fold", *rewrites}
+    assert not manifest.rewrites_refused

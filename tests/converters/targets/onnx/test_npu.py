@@ -10,11 +10,11 @@ import onnx
 import pytest
 
 from converters.targets.onnx import runtime
-from converters.targets.onnx.inspection import read_graph
 from converters.targets.onnx.npu.unit import OPERATORS, REWRITES
 from mobilevit_edge.formats.bundle import read_bundle
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
 from tests.support.images import as_float, noise, relative_error
+from tests.support.npu import assert_what_the_unit_takes
 
 FP32 = 2e-5
 BUNDLES = ("v1_npu", "v2_npu", "v3_tokens_npu", "v3_maps_npu")
@@ -74,14 +74,7 @@ def test_bytes_are_what_the_unit_reads_as_quantized_pixels(
 def test_they_hold_fixed_shapes_of_four_axes_and_only_what_the_unit_takes(
     bundle: Bundles, name: str
 ) -> None:
-    graph = read_graph(bundle(name) / "model.onnx")
-    assert {operator.kind for operator in graph.operators} <= OPERATORS
-    assert not graph.symbols
-    assert max(operator.rank for operator in graph.operators) <= 4
-    manifest = bundle.manifest(name)
-    assert manifest.unit == "npu"
-    assert {rewrite.name for rewrite in manifest.rewrites} <= {"preprocessing_fold", *REWRITES}
-    assert not manifest.rewrites_refused
+    assert_what_the_unit_takes(bundle, name, REWRITES)
 
 
 def test_a_norm_of_maps_is_followed_by_the_product_and_sum_that_the_compiler_knows_it_by(
