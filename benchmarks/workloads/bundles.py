@@ -88,8 +88,14 @@ def subject_of(bundle: Bundle) -> Subject:
 
 
 def _attributes(manifest: Manifest) -> dict[str, str]:
-    backend = {"backend": manifest.backend} if manifest.backend else {}
-    return backend | ({"unit": manifest.unit} if manifest.unit != "cpu" else {})
+    found: dict[str, object] = {
+        "backend": manifest.backend,
+        "unit": manifest.unit if manifest.unit != "cpu" else None,
+    }
+    if (head := manifest.head) is not None:
+        found["output stride"] = head.output_stride
+        found["boxes" if head.boxes else "mask"] = head.answer
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def _top1(accuracy: Accuracy) -> Top1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -141,9 +141,7 @@ def _candidate(variant: Variant, artifacts: Path, calibration: Path) -> Candidat
     except (ConversionError, MissingPackageError, UsageError) as error:
         return _candidate_of(variant, _subject(variant), missing, str(error))
     source = FileSource(variant.target, str(bundle.model_path.resolve()))
-    subject = subject_of(bundle)
-    subject = replace(subject, attributes={**subject.attributes, **_attributes(variant)})
-    return _candidate_of(variant, subject, source)
+    return _candidate_of(variant, subject_of(bundle), source)
 
 
 def _torch_candidate(variant: Variant) -> Candidate:

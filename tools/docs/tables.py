@@ -25,7 +25,7 @@ from benchmarks.output.models import published_of
 from benchmarks.output.summaries import latency_rows, series_of
 from mobilevit_edge.console import run_command
 from mobilevit_edge.files import write_atomically
-from mobilevit_edge.formats.report import InstructionRow, read_report
+from mobilevit_edge.formats.report import InstructionRow, Subject, read_report
 from tools.command import tool_parser
 from tools.docs.markdown import table
 from tools.docs.site import DOCS, ROOT
@@ -81,9 +81,10 @@ def arm_models(path: Path) -> str:
     for row in (row for run in read_report(path).runs for row in run.rows):
         about = row.subject
         if isinstance(row, InstructionRow) and row.counts and about.model and about.precision:
-            columns.setdefault((about.precision, row.runtime.name))
-            of_model = cells.setdefault(about.model, {})
-            of_model.setdefault(about.precision, {})[row.runtime.name] = row.counts["all"]
+            column = " ".join(filter(None, (row.runtime.name, _answer_of(about))))
+            columns.setdefault((about.precision, column))
+            of_model = cells.setdefault(_named(about), {})
+            of_model.setdefault(about.precision, {})[column] = row.counts["all"]
     ordered = sorted(columns, key=lambda column: column[0])
     rows = (
         (model, *(_marked(found.get(precision, {}), runtime) for precision, runtime in ordered))
@@ -113,21 +114,33 @@ def models(path: Path) -> str:
     top1: dict[str, str] = {}
     for run in read_report(path).runs:
         for row in latency_rows(run):
-            summary, model = summarize_row(row), row.subject.model
-            if summary is None or model is None:
+            summary = summarize_row(row)
+            if summary is None or row.subject.model is None:
                 continue
-            columns.setdefault(series_of(row))
+            model = _named(row.subject)
+            column = " ".join(filter(None, (series_of(row), _answer_of(row.subject))))
+            columns.setdefault(column)
             half = (summary.high - summary.low) / 2 / _MEGA
-            text = f"{summary.median / _MEGA:.1f} ± {half:.1f}"
-            cells.setdefault(model, {})[series_of(row)] = text
+            cells.setdefault(model, {})[column] = f"{summary.median / _MEGA:.1f} ± {half:.1f}"
             published = published_of(row)
             if published is not None:
                 top1[model] = f"{published.top1:.1f}"
     rows = (
-        (model, top1.get(model, "-"), *(found.get(column, "-") for column in columns))
+        (model, *([top1.get(model, "-")] if top1 else []), *(found.get(c, "-") for c in columns))
         for model, found in cells.items()
     )
-    return table(("model", "top-1 (%)", *columns), rows)
+    return table(("model", *(["top-1 (%)"] if top1 else []), *columns), rows)
+
+
+def _named(about: Subject) -> str:
+    """The model, with what tells its rows apart."""
+    stride = about.attributes.get("output stride")
+    return f"{about.model}, stride {stride}" if stride else str(about.model)
+
+
+def _answer_of(about: Subject) -> str | None:
+    """The form of a head's answer; ``None`` where there is no head."""
+    return about.attributes.get("mask") or about.attributes.get("boxes")
 
 
 KINDS: Final[Mapping[str, Callable[[Path], str]]] = MappingProxyType(

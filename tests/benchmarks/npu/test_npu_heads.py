@@ -11,7 +11,7 @@ import pytest
 
 import mobilevit_edge as me
 from benchmarks.npu import simulation
-from benchmarks.workloads.bundles import inputs_of
+from benchmarks.workloads.bundles import inputs_of, subject_of
 from converters.cli import export_main
 from converters.targets.onnx.npu.chips import CHIPS, Chip
 from converters.targets.onnx.npu.compiler import Compilation
@@ -63,6 +63,11 @@ def simulated(
 
 def golden(bundle: Bundle) -> list[np.ndarray]:
     return inputs_of(bundle, None, 0)
+
+
+def test_a_row_says_what_its_bundle_answers(labels: Bundle) -> None:
+    found = subject_of(labels).attributes
+    assert found == {"unit": "npu", "output stride": "16", "mask": "labels"}
 
 
 def test_a_class_that_is_nearly_the_best_is_no_difference(

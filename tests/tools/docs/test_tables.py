@@ -59,6 +59,49 @@ def test_models_have_a_column_for_whatever_ran_them(tmp_path: Path) -> None:
     ]
 
 
+def test_heads_have_a_row_a_stride_and_a_column_an_answer(tmp_path: Path) -> None:
+    abouts = [
+        Subject(
+            model="deeplabv3_mobilevit_xxs",
+            precision="fp32",
+            image_size=(512, 512),
+            attributes={"output stride": stride, "mask": mask},
+        )
+        for stride in ("16", "8")
+        for mask in ("logits", "labels")
+    ]
+    latencies = [
+        LatencyRow(id=str(i), experiment="models", subject=about, runtime=Runtime("R", "1.0"))
+        for i, about in enumerate(abouts)
+    ]
+    samples = {row.id: [(index + 1) * 10**7] * 5 for index, row in enumerate(latencies)}
+    write_report(Report(1, (run_of_rows(latencies, samples),)), tmp_path / "times.json")
+    assert tables.models(tmp_path / "times.json").splitlines() == [
+        "| model | R fp32 logits | R fp32 labels |",
+        "| --- | --- | --- |",
+        "| deeplabv3_mobilevit_xxs, stride 16 | 10.0 ± 0.0 | 20.0 ± 0.0 |",
+        "| deeplabv3_mobilevit_xxs, stride 8 | 30.0 ± 0.0 | 40.0 ± 0.0 |",
+    ]
+    counts = [
+        InstructionRow(
+            id=str(i),
+            experiment="arm",
+            subject=about,
+            runtime=Runtime("R", "1.0"),
+            source="made up",
+            counts={"all": (i + 1) * 10**6},
+        )
+        for i, about in enumerate(abouts)
+    ]
+    write_report(Report(1, (counts_of(counts),)), tmp_path / "counts.json")
+    assert tables.arm_models(tmp_path / "counts.json").splitlines() == [
+        "| model | R logits fp32 | R labels fp32 |",
+        "| --- | --- | --- |",
+        "| deeplabv3_mobilevit_xxs, stride 16 | **1** | 2 |",
+        "| deeplabv3_mobilevit_xxs, stride 8 | **3** | 4 |",
+    ]
+
+
 def test_the_fewest_instructions_of_a_precision_are_bold(tmp_path: Path) -> None:
     rows = [
         InstructionRow(
