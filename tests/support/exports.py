@@ -179,6 +179,7 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "coreml": ("v1_lean", ("--image-size", "32", "--backend", "coreml", "--etrecord")),
         "v1_logits": ("v1_deeplab", (*_RATES, "--image-size", "64")),
         "v2_psp": ("v2_psp", ("--image-size", "64", "--mask", "labels")),
+        "v2_boxes": ("v2_boxes", ("--image-size", "64")),
         "vulkan": (
             "v1_lean",
             ("--image-size", "32", "--backend", "vulkan", "--precision", "fp16"),

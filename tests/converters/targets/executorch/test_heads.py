@@ -1,9 +1,12 @@
-"""Masks in ExecuTorch programs: one delegate, and what stays outside of it."""
+"""Masks and boxes in ExecuTorch programs: one delegate, and what stays outside of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from converters.targets.base import load_bundle_model
 from mobilevit_edge.formats.bundle import read_bundle
 from tests.support.exports import DENSE_CLASSES, Bundles, Checkpoints, Command
 from tests.support.images import save_photos
@@ -26,6 +29,17 @@ def test_only_the_best_class_is_found_outside_the_delegate(program: Bundles) -> 
     outside = {operator.kind for operator in manifest.audit.not_delegated}
     assert "argmax" in outside
     assert outside <= {"argmax", "_to_dim_order_copy", "_to_copy"}
+
+
+def test_boxes_are_decoded_inside_the_delegate(program: Bundles) -> None:
+    """Boxes and the probabilities of their classes, which add up to one."""
+    opened = program.read("v2_boxes")
+    assert opened.manifest.audit.delegates == 1
+    assert opened.manifest.audit.not_delegated == ()
+    image = np.zeros(opened.manifest.input.shape, np.float32)
+    rows = load_bundle_model(opened).run(image)
+    assert rows.shape == opened.manifest.output.shape
+    assert np.allclose(rows[..., 4:].sum(-1), 1, atol=1e-5)
 
 
 def test_a_mask_in_int8_has_its_logits_in_float(
