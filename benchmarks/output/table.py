@@ -22,15 +22,15 @@ class Table:
 
 
 def wide_console() -> PlainConsole:
-    """A console as wide as the widest table: narrow columns would cut figures."""
+    """A console at least as wide as a table without long names."""
     return PlainConsole(width=max(PlainConsole().width, _WIDTH))
 
 
 def print_table(console: PlainConsole, table: Table) -> None:
-    """Names to the left, figures to the right."""
+    """Names to the left, figures to the right; where it gets narrow, long names are folded."""
     drawn = rich.table.Table(title=table.title, caption=table.caption or None)
     for index, column in enumerate(table.columns):
-        drawn.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
+        drawn.add_column(column, justify="right" if index else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*row)
     console.print(drawn)
