@@ -16,7 +16,7 @@ from benchmarks.arm.runtimes import EMULATED_TARGETS, EmulatedTarget
 from benchmarks.arm.toolchain import Toolchain
 from benchmarks.harness.machine import new_run
 from benchmarks.harness.plan import FileSource
-from benchmarks.workloads.bundles import candidates_of, inputs_of
+from benchmarks.workloads.bundles import answer_of, candidates_of, inputs_of
 from converters.targets.base import load_bundle_model
 from converters.targets.comparison import compare_answers
 from mobilevit_edge.errors import ConversionError
@@ -94,11 +94,12 @@ def count_instructions(
         return replace(job.row, not_run=str(error)[:_MAX_REASON])
     if not np.isfinite(found.outputs).all():
         return replace(job.row, not_run="the emulated runtime outputs NaN or Inf")
-    # The same artifact and arithmetic: even labels are compared as numbers.
-    compared = [
-        compare_answers(None, answer, loaded.run(x)[0])
-        for x, answer in zip(inputs, found.outputs, strict=True)
-    ]
+    form = answer_of(job.bundle)
+    compared = []
+    for x, numbers in zip(inputs, found.outputs, strict=True):
+        expected = loaded.run(x)
+        # All images of a batch are the same one.
+        compared.append(compare_answers(form, numbers.reshape(expected.shape)[0], expected[0]))
     return replace(job.row, counts=found.counts, agreement=agreement(compared))
 
 

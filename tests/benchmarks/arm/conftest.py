@@ -37,7 +37,7 @@ def emulating(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], list[str]]:
 
             asked.append(target)
             loaded = load(model)
-            outputs = np.concatenate([loaded.run(call[0]) for call in calls])
+            outputs = np.stack([loaded.run(call[0]).reshape(-1) for call in calls])
             return Emulated(outputs + shift, (Block(1_000_000, (NOP, FMLA)),))
 
         monkeypatch.setattr(counting, "emulate", emulate)

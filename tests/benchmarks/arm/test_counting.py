@@ -18,6 +18,7 @@ from benchmarks.output.arm import arm_table
 from benchmarks.output.rendering.content import sections_of
 from benchmarks.output.rendering.markdown import to_markdown
 from mobilevit_edge.errors import BundleError, ConversionError
+from mobilevit_edge.formats.bundle import Bundle
 from mobilevit_edge.formats.report import Report, report_from_json, report_to_json
 from tests.support.benchmarks import ignore
 
@@ -42,6 +43,22 @@ def test_a_bundle_is_counted_on_every_processor_and_reported(
     assert "executed instructions, not a latency" in text
     assert "| bundle cortex-a76 | 2.0 | 1.0 |" in text
     assert "1 of 1" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"), [("v2_psp", 96 * 64), ("v2_boxes", 352), ("v2_softmax", 1)]
+)
+def test_masks_boxes_and_batches_are_compared_in_their_own_shape(
+    tiny_bundle: Callable[[str], Bundle],
+    emulating: Callable[[float], list[str]],
+    name: str,
+    classes: int,
+) -> None:
+    emulating(0.0)
+    (job,) = counting_jobs([tiny_bundle(name).path], PAIR[:1])
+    found = count_instructions(job, TOOLCHAIN, None, ignore).agreement
+    assert found is not None
+    assert (found.inputs, found.same_top1, found.largest_difference) == (classes, classes, 0)
 
 
 def test_an_emulated_runtime_that_fails_is_a_reason_in_its_row(

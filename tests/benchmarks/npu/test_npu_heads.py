@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -12,14 +13,12 @@ import pytest
 import mobilevit_edge as me
 from benchmarks.npu import simulation
 from benchmarks.workloads.bundles import inputs_of, subject_of
-from converters.cli import export_main
 from converters.targets.onnx.npu.chips import CHIPS, Chip
 from converters.targets.onnx.npu.compiler import Compilation
 from converters.targets.onnx.npu.label_logits import load_logits
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.bundle import Bundle
 from mobilevit_edge.formats.report import Runtime, SimulationRow, Subject
-from tests.support.exports import Bundles, Checkpoints, in_process, know_tiny_networks
 from tests.support.npu import TAKEN, VERSION, fake_compiler
 
 CHIP = CHIPS["sa8255"]
@@ -27,13 +26,9 @@ PIXELS = 64 * 64
 
 
 @pytest.fixture(scope="module")
-def labels(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A tiny DeepLabV3 that answers with labels, as the converters' tests have it."""
-    checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"))
-    made = Bundles("onnx", in_process(export_main), checkpoints, run_folder / "onnx")
-    with pytest.MonkeyPatch.context() as patch:
-        know_tiny_networks(patch.setattr)
-        return read_bundle(made("v1_labels_npu"))
+def labels(tiny_bundle: Callable[[str], Bundle]) -> Bundle:
+    """A tiny DeepLabV3 that answers with labels."""
+    return tiny_bundle("v1_labels_npu")
 
 
 def job_of(bundle: Bundle) -> simulation.SimulationJob:
