@@ -36,7 +36,7 @@ def test_boxes_are_decoded_inside_the_delegate(program: Bundles) -> None:
     opened = program.read("v2_boxes")
     assert opened.manifest.audit.delegates == 1
     assert opened.manifest.audit.not_delegated == ()
-    image = np.zeros(opened.manifest.input.shape, np.float32)
+    image = np.zeros((1, 3, 64, 64), np.float32)
     rows = load_bundle_model(opened).run(image)
     assert rows.shape == opened.manifest.output.shape
     assert np.allclose(rows[..., 4:].sum(-1), 1, atol=1e-5)
