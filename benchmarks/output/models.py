@@ -25,7 +25,7 @@ from mobilevit_edge.specs import SPECS, Published
 _MEGA: Final = 1e6
 _PUBLISHED_SIZE: Final = (256, 256)
 _OF_HEADS: Final = ("output stride", "mask", "boxes")
-"""Attributes of rows with a head for masks, which tell them apart."""
+"""Attributes of rows with a head, which tell them apart."""
 PUBLISHED: Final = "published"
 MEASURED: Final = "measured"
 _MODEL_COLUMNS: Final = (

@@ -97,7 +97,7 @@ def run_session(request: NewRun | ResumedRun, machine: Machine) -> Trained | Non
             _require_unused(folder)
             refuse_inputs(folder, [], _images_of(request))
             setup = _new(request, machine, ranks, display)
-            # The folder is made once every rank has looked: a slow one took it for another run's.
+            # Wait until every rank has looked: a slow one would take the folder for another run's.
             ranks.sums([0.0])
             if ranks.is_first:
                 _make_folder(folder)

@@ -81,7 +81,7 @@ def arm_models(path: Path) -> str:
     for row in (row for run in read_report(path).runs for row in run.rows):
         about = row.subject
         if isinstance(row, InstructionRow) and row.counts and about.model and about.precision:
-            column = " ".join(filter(None, (row.runtime.name, _answer_of(about))))
+            column = _with_answer(row.runtime.name, about)
             columns.setdefault((about.precision, column))
             of_model = cells.setdefault(_named(about), {})
             of_model.setdefault(about.precision, {})[column] = row.counts["all"]
@@ -118,7 +118,7 @@ def models(path: Path) -> str:
             if summary is None or row.subject.model is None:
                 continue
             model = _named(row.subject)
-            column = " ".join(filter(None, (series_of(row), _answer_of(row.subject))))
+            column = _with_answer(series_of(row), row.subject)
             columns.setdefault(column)
             half = (summary.high - summary.low) / 2 / _MEGA
             cells.setdefault(model, {})[column] = f"{summary.median / _MEGA:.1f} ± {half:.1f}"
@@ -138,9 +138,10 @@ def _named(about: Subject) -> str:
     return f"{about.model}, stride {stride}" if stride else str(about.model)
 
 
-def _answer_of(about: Subject) -> str | None:
-    """The form of a head's answer; ``None`` where there is no head."""
-    return about.attributes.get("mask") or about.attributes.get("boxes")
+def _with_answer(name: str, about: Subject) -> str:
+    """What ran a row, with the form of the answer where there is a head."""
+    answer = about.attributes.get("mask") or about.attributes.get("boxes")
+    return f"{name} {answer}" if answer else name
 
 
 KINDS: Final[Mapping[str, Callable[[Path], str]]] = MappingProxyType(

@@ -35,23 +35,27 @@ def test_there_is_a_table_and_another_figure_is_seen() -> None:
         tables.with_tables("<!-- table: nothing a.json -->\n<!-- end -->")
 
 
-def test_models_have_a_column_for_whatever_ran_them(tmp_path: Path) -> None:
+def models_table(abouts: list[Subject], path: Path) -> list[str]:
+    """The table of a report whose rows take 10, 20, ... ms."""
     rows = [
-        LatencyRow(
-            id=f"{model} {precision}",
-            experiment="models",
-            subject=Subject(model=model, precision=precision, image_size=(256, 256)),
-            runtime=Runtime("R", "1.0"),
-        )
+        LatencyRow(id=str(i), experiment="models", subject=about, runtime=Runtime("R", "1.0"))
+        for i, about in enumerate(abouts)
+    ]
+    samples = {row.id: [(index + 1) * 10**7] * 5 for index, row in enumerate(rows)}
+    write_report(Report(1, (run_of_rows(rows, samples),)), path)
+    return tables.models(path).splitlines()
+
+
+def test_models_have_a_column_for_whatever_ran_them(tmp_path: Path) -> None:
+    abouts = [
+        Subject(model=model, precision=precision, image_size=(256, 256))
         for model, precision in (
             ("mobilevit_xxs", "fp32"),
             ("mobilevit_xxs", "int8"),
             ("mobilevit_xs", "fp32"),
         )
     ]
-    samples = {row.id: [(index + 1) * 10**7] * 5 for index, row in enumerate(rows)}
-    write_report(Report(1, (run_of_rows(rows, samples),)), tmp_path / "report.json")
-    assert tables.models(tmp_path / "report.json").splitlines() == [
+    assert models_table(abouts, tmp_path / "report.json") == [
         "| model | top-1 (%) | R fp32 | R int8 |",
         "| --- | --- | --- | --- |",
         "| mobilevit_xxs | 69.0 | 10.0 ± 0.0 | 20.0 ± 0.0 |",
@@ -70,13 +74,7 @@ def test_heads_have_a_row_a_stride_and_a_column_an_answer(tmp_path: Path) -> Non
         for stride in ("16", "8")
         for mask in ("logits", "labels")
     ]
-    latencies = [
-        LatencyRow(id=str(i), experiment="models", subject=about, runtime=Runtime("R", "1.0"))
-        for i, about in enumerate(abouts)
-    ]
-    samples = {row.id: [(index + 1) * 10**7] * 5 for index, row in enumerate(latencies)}
-    write_report(Report(1, (run_of_rows(latencies, samples),)), tmp_path / "times.json")
-    assert tables.models(tmp_path / "times.json").splitlines() == [
+    assert models_table(abouts, tmp_path / "times.json") == [
         "| model | R fp32 logits | R fp32 labels |",
         "| --- | --- | --- |",
         "| deeplabv3_mobilevit_xxs, stride 16 | 10.0 ± 0.0 | 20.0 ± 0.0 |",
