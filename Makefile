@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 PHOTO_PACKAGES := scikit-image==0.26.0 foolbox==3.3.4
 
-.PHONY: demo check test coverage arm android ios docs release lint clean
+.PHONY: demo check test pytest coverage arm android ios docs release lint clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m tools.demo
@@ -16,7 +16,11 @@ demo: $(VENV)/.demo
 check: $(VENV)/.installed lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not backend and not slow'
 
-test: $(VENV)/.installed lint
+# Types are checked beside the first tests.
+test: $(VENV)/.installed
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: $(VENV)/.installed
 	@# In order: the Android app and the benchmarks take longest, and begin first. Three processes on
 	@# two cores: some tests wait for servers, children and timers.
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 15
