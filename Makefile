@@ -77,4 +77,4 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo site build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo_run site build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

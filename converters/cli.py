@@ -151,7 +151,8 @@ def predict_parser() -> ArgumentParser:
             "mobilevit-predict bundle photos/ --json",
             "mobilevit-predict mask-bundle photo.jpg --overlay drawn/",
         ),
-        exit_codes="0 done, 2 usage, 3 package missing, 4 bad input (an image, a bundle)",
+        exit_codes="0 done, 2 usage, 3 package missing, 4 bad input (an image, a bundle), "
+        "6 the bundle fails its self-test",
     )
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
     parser.add_argument(

@@ -7,7 +7,6 @@ would hide ours and fail with a message about a missing module.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,8 +14,6 @@ from typing import Final
 
 _PACKAGES: Final = ("mobilevit_edge", "converters", "benchmarks")
 _UNUSABLE: Final = 1
-_NO_TELEMETRY: Final = "ORT_DISABLE_TELEMETRY"
-"""ONNX Runtime's official builds send models' names and hashes to Microsoft unless it is set."""
 
 
 def export() -> int:
@@ -46,8 +43,6 @@ def _run(module: str, function: str) -> int:
     if problem is not None:
         print(f"mobilevit-edge: error: {problem}", file=sys.stderr)
         return _UNUSABLE
-    # A user who wants telemetry sets the variable to 0.
-    os.environ.setdefault(_NO_TELEMETRY, "1")
     # By name: the core imports no converter and no benchmark.
     code: int = getattr(importlib.import_module(module), function)()
     return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -17,8 +16,6 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-
-from mobilevit_edge import entry
 
 ROOT = Path(__file__).parents[1]
 SUFFIXES = {
@@ -66,18 +63,6 @@ def test_the_wheel_declares_its_commands_and_its_license(wheel: zipfile.ZipFile)
     assert "mobilevit-train = mobilevit_edge.entry:train" in text
     assert "mobilevit-bench = mobilevit_edge.entry:bench" in text
     assert any(name.endswith("licenses/LICENSE") for name in names)
-
-
-@pytest.mark.parametrize(("given", "seen"), [(None, "1"), ("0", "0")])
-def test_commands_let_onnx_runtime_report_nothing_unless_it_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, given: str | None, seen: str
-) -> None:
-    monkeypatch.setenv(entry._NO_TELEMETRY, given or "")
-    if given is None:
-        monkeypatch.delenv(entry._NO_TELEMETRY)
-    monkeypatch.setattr(sys, "argv", ["mobilevit-export", "--list"])
-    assert entry.export() == 0
-    assert os.environ[entry._NO_TELEMETRY] == seen
 
 
 def metadata() -> dict[str, Any]:

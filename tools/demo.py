@@ -31,7 +31,7 @@ PHOTOS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What each photo shows, with the package that carries it: a cat of scikit-image's (CC0), and some
 of CIFAR-10's test images in Foolbox (MIT), which the checkpoint was not trained on."""
-_OUTPUT: Final = Path("demo")
+_OUTPUT: Final = Path("demo_run")
 _COMMANDS: Final = Path(sys.executable).parent
 _COLUMNS: Final = 3
 _SIDE, _MARGIN, _LINE = 240, 20, 26

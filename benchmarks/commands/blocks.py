@@ -32,7 +32,7 @@ def register(subparsers: Any) -> None:
         choices=BLOCK_TARGETS,
         nargs="+",
         default=list(BLOCK_TARGETS),
-        help="runtimes (default: all three)",
+        help="runtimes (default: all)",
     )
     parser.add_argument(
         "--image-size", type=int, choices=range(64, 1025, 64), default=256, metavar="PIXELS"

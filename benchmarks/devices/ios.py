@@ -57,7 +57,7 @@ def find_xcrun() -> str:
     if found is None:
         raise ToolchainError(
             "measuring on an iPhone needs a Mac with Xcode 15 or later; without one, start the "
-            "app's Latency screen and share its report, which mobilevit-bench report reads"
+            "app's Measure screen and share its report, which mobilevit-bench report reads"
         )
     return found
 

@@ -331,7 +331,7 @@ class ExportOptions:
         default=None,
         metadata=_shown(
             "what the artifact answers: the head's own logits, those resized to the image, or the "
-            "class of each pixel (default labels; executorch: logits)",
+            "class of each pixel (default labels; executorch and litert: logits)",
             group="head",
             choices=get_args(MaskForm),
         ),

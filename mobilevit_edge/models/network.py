@@ -191,7 +191,7 @@ def create_model(
         attention: swaps the attention unit inside every block; ``None`` keeps the model's own.
         head: ``deeplabv3`` or ``pspnet`` for masks, ``ssdlite`` for boxes, or your own spec of one;
             ``None`` classifies.
-        output_stride: of a head for masks, 16 or 8: pixels of the image to one of its logits.
+        output_stride: of a head for masks, 8, 16 or 32: pixels of the image to one of its logits.
 
     Raises:
         ValueError: unknown name, head, output stride or attention, or a unit that the model's
