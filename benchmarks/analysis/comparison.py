@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from benchmarks.analysis.quality_flags import usable_series
 from benchmarks.analysis.statistics import Ratio, Summary, paired_ratio, summarize, unpaired_ratio
 from mobilevit_edge.formats.report import LatencyRow
@@ -9,8 +12,14 @@ from mobilevit_edge.formats.report import LatencyRow
 
 def summarize_row(row: LatencyRow) -> Summary | None:
     """Summary of a row's usable series; ``None`` without samples."""
-    samples = [series.samples_ns for series in usable_series(row)]
-    return summarize(samples) if samples else None
+    samples = tuple(tuple(series.samples_ns) for series in usable_series(row))
+    return _summary(samples) if samples else None
+
+
+@lru_cache(maxsize=4096)
+def _summary(samples: Sequence[Sequence[int]]) -> Summary:
+    """Resampled once: a page asks for the same row in every table and figure."""
+    return summarize(samples)
 
 
 def compare_in_run(a: LatencyRow, b: LatencyRow) -> Ratio | None:

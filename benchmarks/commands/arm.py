@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.arm.processors import PROCESSORS
+from benchmarks.commands.options import add_record_arguments, check_records
 from mobilevit_edge.console import add_common_arguments, progress
 
 
@@ -46,9 +47,7 @@ def register(subparsers: Any) -> None:
         metavar="FILE",
         help="the report (default arm-report.json)",
     )
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--check", type=Path, metavar="FILE", help="fail if recorded counts changed")
-    group.add_argument("--record", type=Path, metavar="FILE", help="keep the counts in a record")
+    add_record_arguments(parser, "counts")
     add_common_arguments(parser)
     parser.set_defaults(command=_arm)
 
@@ -62,7 +61,7 @@ def _arm(arguments: Namespace) -> None:
             set_up(folder, show)
         print(json.dumps({"toolchain": str(folder)}) if arguments.json else f"ready: {folder}")
         return
-    from benchmarks.analysis.record import check_record, read_record, write_record
+    from benchmarks.analysis.record import check_record, write_record
     from benchmarks.arm.answers import check_answers
     from benchmarks.arm.counting import allowed_change, count_instructions, counting_jobs, run_of
     from benchmarks.output.arm import arm_summary, arm_table
@@ -70,11 +69,7 @@ def _arm(arguments: Namespace) -> None:
     from mobilevit_edge.errors import ReportError
     from mobilevit_edge.formats.report import SCHEMA_VERSION, Report, write_report
 
-    # Before minutes of work: are these bundles, and is that a record?
-    if arguments.check is not None:
-        read_record(arguments.check)
-    if arguments.record is not None and arguments.record.exists():
-        read_record(arguments.record)
+    check_records(arguments)
     jobs = counting_jobs(arguments.bundles, [PROCESSORS[name] for name in arguments.cpu])
     rows = []
     with progress() as show:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.commands.measuring import print_run
+from benchmarks.commands.measuring import print_run, print_runs
 from benchmarks.devices.browser.headless import BROWSER_NAMES
 from benchmarks.devices.plan import PLATFORMS, DevicePlan
 from mobilevit_edge.arguments import whole_number
@@ -174,8 +174,7 @@ def _browser(arguments: Namespace) -> None:
 
     with progress() as show:
         runs = measure_in_browsers(bundles, plan, how, keep, announce, show)
-    for run in runs:
-        print_run(arguments, run, run_summary, run_tables)
+    print_runs(arguments, runs, run_summary, run_tables)
 
 
 def _android(arguments: Namespace, plan: DevicePlan) -> Report:

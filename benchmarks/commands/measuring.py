@@ -100,9 +100,22 @@ def print_run(
     tables: Callable[[Run], Sequence[Table]],
 ) -> None:
     """A run as one JSON object with ``--json``, else as tables with the report's warnings."""
+    print_runs(arguments, [run], summary, tables)
+
+
+def print_runs(
+    arguments: Namespace,
+    runs: Sequence[Run],
+    summary: Callable[[Run], dict[str, Any]],
+    tables: Callable[[Run], Sequence[Table]],
+) -> None:
+    """As :func:`print_run`; one JSON object of several runs has them under ``runs``."""
     if arguments.json:
-        print(json.dumps({"report": str(arguments.output), **summary(run)}))
+        summaries = [summary(run) for run in runs]
+        content = summaries[0] if len(runs) == 1 else {"runs": summaries}
+        print(json.dumps({"report": str(arguments.output), **content}))
         return
     from benchmarks.output.summaries import print_tables
 
-    print_tables(tables(run), run, arguments.output)
+    for run in runs:
+        print_tables(tables(run), run, arguments.output)

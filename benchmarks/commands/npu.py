@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.commands.options import add_record_arguments, check_records
 from mobilevit_edge.console import add_common_arguments, progress
 
 _DEFAULT: Final = ["sm8650", "sa8255"]
@@ -53,17 +54,13 @@ def register(subparsers: Any) -> None:
         metavar="FILE",
         help="the report (default npu-report.json)",
     )
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "--check", type=Path, metavar="FILE", help="fail if recorded figures changed"
-    )
-    group.add_argument("--record", type=Path, metavar="FILE", help="keep the figures in a record")
+    add_record_arguments(parser, "figures")
     add_common_arguments(parser)
     parser.set_defaults(command=_npu)
 
 
 def _npu(arguments: Namespace) -> None:
-    from benchmarks.analysis.record import check_record, read_record, write_record
+    from benchmarks.analysis.record import check_record, write_record
     from benchmarks.npu.simulation import (
         allowed_change,
         check_taken,
@@ -79,11 +76,7 @@ def _npu(arguments: Namespace) -> None:
     from converters.targets.onnx.npu.compiler import LICENSE, require_compiler
     from mobilevit_edge.formats.report import SCHEMA_VERSION, Report, SimulationRow, write_report
 
-    # Before minutes of work: are these bundles, and is that a record?
-    if arguments.check is not None:
-        read_record(arguments.check)
-    if arguments.record is not None and arguments.record.exists():
-        read_record(arguments.record)
+    check_records(arguments)
     version = require_compiler()
     jobs = simulation_jobs(arguments.bundles, [CHIPS[name] for name in arguments.soc], version)
     rows: list[SimulationRow] = []

@@ -74,6 +74,29 @@ def add_artifacts_argument(parser: ArgumentParser) -> None:
     )
 
 
+def add_record_arguments(parser: ArgumentParser, kept: str) -> None:
+    """``--check`` and ``--record``."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--check", type=Path, metavar="FILE", help=f"fail if recorded {kept} changed"
+    )
+    group.add_argument("--record", type=Path, metavar="FILE", help=f"keep the {kept} in a record")
+
+
+def check_records(arguments: Namespace) -> None:
+    """Refuse, before minutes of work, a file that is no record.
+
+    Raises:
+        ReportError: it is none.
+    """
+    from benchmarks.analysis.record import read_record
+
+    if arguments.check is not None:
+        read_record(arguments.check)
+    if arguments.record is not None and arguments.record.exists():
+        read_record(arguments.record)
+
+
 def check_outputs(arguments: Namespace) -> None:
     """Refuse, before any work, outputs that would replace something else or what is read.
 

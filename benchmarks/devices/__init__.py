@@ -1,1 +1,1 @@
-"""Measuring on phones that are attached to this machine."""
+"""Measuring on phones: attached to this machine, or by a page in any browser."""

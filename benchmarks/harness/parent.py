@@ -45,7 +45,6 @@ class WorkerResult:
         samples: nanoseconds, a list for each source.
         switches: how often the system took the core away meanwhile.
         failure: why the process ended early.
-        crashed: whether it ended without an exception.
         faulty_index: the source it was busy with when it failed; ``None`` if it had not come to
             any.
     """
@@ -55,7 +54,6 @@ class WorkerResult:
     samples: list[list[int]] = field(default_factory=list)
     switches: int | None = None
     failure: str | None = None
-    crashed: bool = False
     faulty_index: int | None = None
 
     @property
@@ -96,7 +94,6 @@ def run_job(
             if not result.complete and result.failure is None:
                 ending = wait_for_ending(process, errors)
                 result.failure = ending or "its process stopped answering but went on"
-                result.crashed = True
         finally:
             _end(process, patience=_GRACE_SECONDS if result.complete else 0)
         if not result.complete:
@@ -148,7 +145,6 @@ def _converse(
         return
     except TimeoutError:
         result.failure = f"gave no answer for {silence_seconds:.0f} s"
-        result.crashed = True
 
 
 def _add_rounds(result: WorkerResult, chunk: Sequence[Sequence[int]]) -> None:

@@ -1,7 +1,7 @@
 """One inference, for every kind of source: a target's file, or anything callable.
 
-Every runner has one thread. Inputs are uniform noise in 0..1 of the shape that the model asks for,
-from a fixed seed; a dynamic dimension is one.
+Every runner has one thread. Inputs are uniform noise from a fixed seed, of the shape and type that
+the model asks for: numbers in 0..1, or bytes; open sides are those that the file names.
 """
 
 from __future__ import annotations

@@ -53,12 +53,12 @@ def _cells(row: InstructionRow, kinds: Sequence[str]) -> tuple[str, ...]:
     if row.not_run is not None:
         return (row.id, f"not run: {row.not_run}", *["-"] * (len(kinds) + 2))
     counts = tuple(f"{row.counts.get(kind, 0) / _MEGA:.1f}" for kind in kinds)
-    macs = row.subject.macs
+    macs, every = row.subject.macs, row.counts.get("all")
     agreement = row.agreement
     return (
         row.id,
         *counts,
-        f"{row.counts['all'] / macs:.3f}" if macs else "-",
+        f"{every / macs:.3f}" if macs and every is not None else "-",
         f"{agreement.largest_difference:.1e}" if agreement else "-",
         f"{agreement.same_top1} of {agreement.inputs}" if agreement else "-",
     )

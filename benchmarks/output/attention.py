@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from benchmarks.analysis.comparison import compare_in_run, summarize_row
+from benchmarks.analysis.statistics import Ratio
 from benchmarks.output.charts import Chart, Curve
 from benchmarks.output.summaries import latency_rows
 from benchmarks.output.table import Table
@@ -14,17 +17,24 @@ from mobilevit_edge.specs import ATTENTIONS, Attention
 
 _MEGA: Final = 1e6
 _OPERATORS_SHOWN: Final = 5
+_TOKENS: Final = re.compile("[1-9][0-9]{0,8}")
+
+
+def is_attention_row(row: LatencyRow) -> bool:
+    """Whether a row says which unit it is of, and on how many tokens or in which model."""
+    about = row.subject
+    tokens = about.attributes.get("tokens")
+    known = about.attributes.get("attention") in ATTENTIONS
+    if tokens is None:
+        return known and about.model == MODEL
+    return known and _TOKENS.fullmatch(tokens) is not None
 
 
 def attention_summary(run: Run) -> dict[str, Any]:
     """Medians in nanoseconds by unit and tokens, fitted exponents, ratios inside MobileViT-S."""
     units = {kind: _medians(run, kind) for kind in ATTENTIONS}
     rows = {_kind(row): row for row in _models(run)}
-    ratios = {
-        kind: ratio
-        for kind, row in rows.items()
-        if kind != "separable" and (ratio := compare_in_run(row, rows["separable"])) is not None
-    }
+    ratios = _against_separable(rows)
     return {
         "units": [
             {
@@ -96,10 +106,10 @@ def _units_table(run: Run) -> Table:
 
 def _models_table(run: Run) -> Table:
     by_kind = {_kind(row): row for row in _models(run)}
+    ratios = _against_separable(by_kind)
     rows = []
     for kind, row in by_kind.items():
-        summary = summarize_row(row)
-        ratio = compare_in_run(row, by_kind["separable"]) if kind != "separable" else None
+        summary, ratio = summarize_row(row), ratios.get(kind)
         paper_ms = PAPER_MS[kind]
         rows.append(
             (
@@ -117,16 +127,26 @@ def _models_table(run: Run) -> Table:
     )
 
 
+def _against_separable(rows: Mapping[Attention, LatencyRow]) -> dict[Attention, Ratio]:
+    """Of every other unit, where both took turns."""
+    separable = rows.get("separable")
+    others = {kind: row for kind, row in rows.items() if kind != "separable"}
+    if separable is None:
+        return {}
+    found = {kind: compare_in_run(row, separable) for kind, row in others.items()}
+    return {kind: ratio for kind, ratio in found.items() if ratio is not None}
+
+
 def _operators_table(run: Run) -> Table:
     rows = []
     for row in _all_units(run):
-        if row.profile is None:
+        total = sum(operator.total_ns for operator in row.profile.operators) if row.profile else 0
+        if row.profile is None or not total:
             continue
-        total = sum(operator.total_ns for operator in row.profile.operators)
         rows += [
             (
                 f"{_kind(row)}: {operator.kind}",
-                str(operator.calls // row.profile.inferences),
+                str(operator.calls // max(1, row.profile.inferences)),
                 f"{operator.total_ns / total:.0%}",
             )
             for operator in row.profile.operators[:_OPERATORS_SHOWN]

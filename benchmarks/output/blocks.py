@@ -55,6 +55,11 @@ class PartSum:
         return abs(self.sum_ns - self.whole_ns) <= allowed
 
 
+def is_block_row(row: LatencyRow) -> bool:
+    """Whether a row says which part it is of."""
+    return row.subject.part is not None
+
+
 def blocks_of(run: Run) -> dict[str, list[LatencyRow]]:
     """Rows of the experiment by target, without the lower bounds."""
     by_target: dict[str, list[LatencyRow]] = {}
@@ -191,7 +196,7 @@ def _part_cells(
     if summary is None:
         missing = len(_PART_COLUMNS) - 4
         return (shown, *counts, "not run", *["-"] * missing)
-    bound = by_id[row.limit_row] if row.limit_row else None
+    bound = by_id.get(row.limit_row or "")
     best_bound = best.get(row.subject.part or "")
     return (
         shown,
@@ -238,7 +243,8 @@ def _sums_table(target: str, rows: Sequence[LatencyRow]) -> Table:
 
 
 def _against_lower_bound(row: LatencyRow, by_id: Mapping[str, LatencyRow]) -> Ratio | None:
-    return compare_in_run(row, by_id[row.limit_row]) if row.limit_row else None
+    bound = by_id.get(row.limit_row or "")
+    return compare_in_run(row, bound) if bound else None
 
 
 def _against_best(row: LatencyRow, best: Mapping[str, LatencyRow]) -> Ratio | None:

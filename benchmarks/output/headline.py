@@ -7,7 +7,7 @@ from typing import Final
 
 from benchmarks.analysis.comparison import compare_in_run, summarize_row
 from benchmarks.analysis.statistics import Summary
-from benchmarks.analysis.warnings import warnings_of
+from benchmarks.analysis.warnings import run_warnings
 from benchmarks.output.models import Choice, choices, within_budget
 from benchmarks.output.summaries import latency_rows
 from mobilevit_edge.formats.report import LatencyRow, Run
@@ -29,8 +29,7 @@ def headline(run: Run, budget_ms: float | None = None) -> tuple[str, ...]:
 
 def doubts(run: Run) -> tuple[str, ...]:
     """Why not to take the figures at their word, the first reasons; or that there is none."""
-    rows = latency_rows(run)
-    found = [*(flag.reason for flag in run.flags), *warnings_of(rows)]
+    found = run_warnings(run, latency_rows(run))
     if not found:
         return ("Nothing to doubt: no process was disturbed, and every row has its samples.",)
     more = f"; and {len(found) - _DOUBTS} more, below" if len(found) > _DOUBTS else ""

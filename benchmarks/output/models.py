@@ -156,7 +156,8 @@ def scalings(rows: Sequence[LatencyRow]) -> tuple[Scaling, ...]:
             key = (about.model, *head, about.target, about.precision, fixed)
             series.setdefault(key, []).append((x, summary))
         for (*names, fixed_value), points in series.items():
-            if len(points) > 1:
+            # 192x320 and 320x192 have as many pixels: nothing grows between them.
+            if len({x for x, _ in points}) > 1:
                 at = f"batch {fixed_value}" if axis == "pixels" else f"{fixed_value} pixels"
                 name = f"{' '.join(map(str, names))}, {at}"
                 ascending = tuple(sorted(points, key=lambda point: point[0]))

@@ -93,5 +93,5 @@ def median_of(cold_starts: Sequence[ColdStart], name: str) -> float | None:
 
 
 def latency_rows(run: Run) -> list[LatencyRow]:
-    """A run's rows except those that count instructions."""
+    """A run's rows that were timed, not counted or simulated."""
     return [row for row in run.rows if isinstance(row, LatencyRow)]

@@ -13,6 +13,7 @@ from benchmarks.analysis.warnings import run_warnings
 from benchmarks.output.charts import Bar, Chart, SampleStrip, ScatterPoint
 from benchmarks.output.experiments import (
     INSTRUCTION_COUNTS,
+    OTHER,
     SIMULATIONS,
     Experiment,
     experiment_of,
@@ -54,8 +55,13 @@ def sections_of(report: Report, budget_ms: float | None = None) -> tuple[Section
             rows = [row for row in run.rows if row.experiment == experiment]
             latency = [row for row in rows if isinstance(row, LatencyRow)]
             counts = [row for row in rows if isinstance(row, InstructionRow)]
-            if latency:
-                sections.append(_latency_section(run, experiment, latency, budget_ms))
+            shown = experiment_of(experiment)
+            for how, fitting in (
+                (shown, [row for row in latency if shown.fits(row)]),
+                (OTHER, [row for row in latency if not shown.fits(row)]),
+            ):
+                if fitting:
+                    sections.append(_latency_section(run, experiment, how, fitting, budget_ms))
             if counts:
                 title = "executed instructions, not a latency"
                 sections.append(_cost_section(run, experiment, title, INSTRUCTION_COUNTS, counts))
@@ -67,10 +73,13 @@ def sections_of(report: Report, budget_ms: float | None = None) -> tuple[Section
 
 
 def _latency_section(
-    run: Run, experiment: str, rows: Sequence[LatencyRow], budget_ms: float | None
+    run: Run,
+    experiment: str,
+    shown: Experiment,
+    rows: Sequence[LatencyRow],
+    budget_ms: float | None,
 ) -> Section:
     only = replace(run, rows=tuple(rows))
-    shown = experiment_of(experiment)
     return Section(
         title=f"{experiment} on {run.device.name}",
         facts=_facts(run),

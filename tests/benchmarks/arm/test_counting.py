@@ -88,3 +88,11 @@ def test_an_answer_that_is_not_a_number_is_a_reason_in_its_row(
 def test_what_is_not_a_bundle_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(BundleError):
         counting_jobs([tmp_path], PAIR)
+
+
+@pytest.mark.parametrize(("name", "way_out"), [("v2_labels", "logits"), ("v2_nms", "decoded")])
+def test_answers_without_numbers_to_compare_are_refused_before_any_work(
+    tiny_bundle: Callable[[str], Bundle], name: str, way_out: str
+) -> None:
+    (job,) = counting_jobs([tiny_bundle(name).path], PAIR[:1])
+    assert way_out in (job.row.not_run or "")

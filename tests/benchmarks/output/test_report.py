@@ -12,6 +12,9 @@ from typing import Any
 import cattrs
 import pytest
 
+from benchmarks.analysis import comparison
+from benchmarks.analysis.statistics import summarize
+from benchmarks.output.attention import attention_summary
 from benchmarks.output.charts import Bar, ScatterPoint
 from benchmarks.output.rendering.content import sections_of
 from benchmarks.output.rendering.figures import bars_figure, scatter_figure, strips_figure
@@ -207,6 +210,67 @@ def test_nothing_in_a_report_can_act() -> None:
     text = to_markdown(sections_of(report_of(hostile)))
     assert "<img" not in text.replace(r"\<", "")
     assert r"| b \| c |" in text
+
+
+STRANGE: dict[str, tuple[str, dict[str, Any]]] = {
+    "no unit": ("attention", {"attributes": {"tokens": "64"}}),
+    "an unknown unit": ("attention", {"attributes": {"attention": "x", "tokens": "64"}}),
+    "tokens in words": ("attention", {"attributes": {"attention": "separable", "tokens": "two"}}),
+    "very many tokens": (
+        "attention",
+        {"attributes": {"attention": "separable", "tokens": "9" * 5000}},
+    ),
+    "of no model": ("attention", {"attributes": {"attention": "separable"}}),
+    "of no part": ("blocks", {}),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_row_that_lacks_what_its_experiment_reads_is_shown_as_any_other(
+    run: Run, name: str
+) -> None:
+    experiment, subject = STRANGE[name]
+    rows = [replace(row, experiment=experiment, subject=Subject(**subject)) for row in run.rows]
+    text = to_markdown(sections_of(report_of(replace(run, rows=tuple(rows)))))
+    assert "| large |" in text
+    assert "Fastest: small" in text
+
+
+def test_units_without_separable_attention_have_no_ratio_to_it(run: Run) -> None:
+    rows = [
+        replace(
+            row,
+            experiment="attention",
+            subject=Subject(model="mobilevit_s", attributes={"attention": kind}),
+        )
+        for row, kind in zip(run.rows, ("multi_head", "linformer"), strict=True)
+    ]
+    alone = replace(run, rows=tuple(rows))
+    assert "| multi\\_head |" in to_markdown(sections_of(report_of(alone)))
+    (first, second) = attention_summary(alone)["mobilevit_s"]
+    assert first["against_separable"] is second["against_separable"] is None
+
+
+def test_a_part_whose_bound_is_of_another_experiment_stands_without_it(run: Run) -> None:
+    first, second = run.rows
+    whole = replace(
+        first, experiment="blocks", subject=Subject(part="whole", target="onnx"), limit_row="large"
+    )
+    assert isinstance(second, LatencyRow)
+    text = to_markdown(sections_of(report_of(replace(run, rows=(whole, second)))))
+    assert "| whole |" in text
+
+
+def test_each_row_is_resampled_once_for_all_tables_and_figures(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    comparison._summary.cache_clear()
+    monkeypatch.setattr(
+        comparison, "summarize", lambda samples: calls.append(samples) or summarize(samples)
+    )
+    to_markdown(sections_of(report_of(run)))
+    assert len(calls) == len(run.rows)
 
 
 def test_reports_of_two_machines_are_shown_one_after_the_other(tmp_path: Path, run: Run) -> None:

@@ -153,6 +153,16 @@ def test_scaling_is_fitted_over_sizes_and_over_batches() -> None:
     ]
 
 
+def test_sizes_of_as_many_pixels_are_no_growth() -> None:
+    first, second = rows_taking({fp32("mobilevit_xxs"): 12, fp32("mobilevit_xs"): 30})
+    sides = ((192, 320), (320, 192))
+    rows = [
+        replace(row, subject=replace(first.subject, image_size=size))
+        for row, size in zip((first, second), sides, strict=True)
+    ]
+    assert scalings(rows) == ()
+
+
 def test_what_cannot_be_made_or_run_is_a_row_with_its_reason(tmp_path: Path) -> None:
     wanted = [
         Variant("mobilevit_xxs", "torch", "int8", (64, 64), 1),

@@ -136,11 +136,14 @@ def test_reports_are_written_as_they_come_and_waited_for(
         port = probe.getsockname()[1]
     thread = threading.Thread(target=phones)
     thread.start()
-    options = ("--port", str(port), "--reports", "2", "--timeout", "60", "--output", output)
+    options = ("--port", port, "--reports", 2, "--timeout", 60, "--output", output, "--json")
     done = bench("device", "browser", exported, *options)
     thread.join()
     assert done.code == 0, done.err
     assert written == [1, 2]
+    printed = json.loads(done.out)
+    assert printed["report"] == str(output)
+    assert len(printed["runs"]) == 2
     assert [run.id for run in read_report(output).runs] == ["first", "second"]
     assert f"open http://127.0.0.1:{port}/{TOKEN}/" in done.err
     assert f"adb reverse tcp:{port} tcp:{port}" in done.err
