@@ -100,7 +100,8 @@ def export_source(
 
     with folder_transaction(output, holds_only_a_bundle) as folder, quick_tracing():
         wrapped = wrap_for_export(job, target.rewrites(source.spec, options))
-        inputs = [torch.from_numpy(job.module_input.repeated(case.pixels)) for case in cases]
+        # One at a time, and only where somebody reads them: a batch of photos is large.
+        inputs = (torch.from_numpy(job.module_input.repeated(case.pixels)) for case in cases)
         fp16_by = target.fp16_by(options)
         plan = apply_precision(wrapped.module, job, fp16_by, batches, inputs, progress)
         progress(f"converting to {options.target}")
