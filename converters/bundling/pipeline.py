@@ -95,7 +95,7 @@ def export_source(
 
         images = calibration_set(Path(options.calibration), job, progress)
         batches = images.batches
-        calibration = Calibration(images.images, len(images.unreadable))
+        calibration = Calibration(images.images, images.unreadable)
     cases = list(verification_cases(job))
 
     with folder_transaction(output, holds_only_a_bundle) as folder, quick_tracing():
