@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from converters.checks.self_test import check_golden
-from converters.dense_answers import DetectedBox, Mask, boxes_of, mask_of
+from converters.dense_answers import DetectedBox, Mask, boxes_of, labels_in, mask_of
 from converters.targets.base import load_bundle_model
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import BundleError, ConversionError, ImageError
@@ -165,7 +165,7 @@ class Classifier:
         """The outputs for ``[H, W, 3]`` RGB bytes of the bundle's size: ``[num_outputs]``.
 
         Raises:
-            BundleError: the model does not take what its manifest says.
+            BundleError: the model does not take, or give, what its manifest says.
         """
         return self.outputs_of_all([pixels])[0]  # type: ignore[no-any-return]
 
@@ -173,16 +173,31 @@ class Classifier:
         """The outputs for at most a batch of images as in :meth:`outputs`: ``[N, num_outputs]``.
 
         Raises:
-            BundleError: the model does not take what its manifest says.
+            BundleError: the model does not take, or give, what its manifest says.
         """
-        path = self.bundle.path
-        missing = (self.input.batch or 1) - len(images)
+        path, manifest = self.bundle.path, self.bundle.manifest
+        missing = max((self.input.batch or 1) - len(images), 0)
         try:
             outputs = self.loaded.run(self.input.batch_of([*images, *([images[-1]] * missing)]))
         except ConversionError as error:
             raise BundleError(f"{path}: its manifest does not fit its model: {error}") from error
-        if outputs.shape[1:] != self.bundle.manifest.output.shape[1:]:
-            raise BundleError(f"{path}: the model gives {outputs.shape}, not what it says")
+        wanted = manifest.output
+        shape = (len(images) + missing, *wanted.shape[1:])
+        # A stranger's model may even give a list of tensors.
+        is_array = isinstance(outputs, np.ndarray)
+        kind = np.dtype(wanted.dtype).kind
+        if not (is_array and outputs.dtype.kind == kind and outputs.shape == shape):
+            given = f"{outputs.dtype} {list(outputs.shape)}" if is_array else "no tensor"
+            raise BundleError(
+                f"{path}: the model gives {given}, its manifest says "
+                f"{wanted.dtype} {list(shape)}: export it again"
+            )
+        labels = labels_in(manifest.head, outputs)
+        if not ((labels >= 0) & (labels < len(self.bundle.labels))).all():
+            raise BundleError(
+                f"{path}: the model gives classes beyond its {len(self.bundle.labels)} labels: "
+                f"export it again"
+            )
         return outputs[: len(images)]
 
     def top_classes(self, outputs: Array, top_k: int) -> tuple[ClassScore, ...]:

@@ -116,6 +116,25 @@ def boxes_of(
     )
 
 
+def labels_in(head: HeadInfo | None, outputs: Array) -> Array:
+    """All labels that are answered as such, in any order: none where they are made of scores.
+
+    Args:
+        head: of the bundle.
+        outputs: a batch of its answers.
+    """
+    match head and head.answer:
+        case "labels":
+            return outputs
+        case "nms":
+            # [B, D, 6] -> [B * D, 6]
+            rows = outputs.reshape(-1, boxes.DETECTION_VALUES)
+            found = rows[rows[:, boxes.BOX_VALUES] > 0]
+            return found[:, boxes.BOX_VALUES + 1]
+        case _:
+            return np.empty(0)
+
+
 def _corners(place: Array) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = (round(float(value), 2) for value in place)
     return x1, y1, x2, y2

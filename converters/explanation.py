@@ -12,6 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from converters.job.option_checks import check_options
 from converters.job.options import ExportOptions
 from converters.job.source import load_source
 from converters.job.wrapping import choose_rewrites
@@ -52,9 +53,12 @@ def explain(options: ExportOptions) -> Explanation:
     """Apply the target's rewrites one after the other and count what each changes.
 
     Raises:
+        UsageError: options contradict each other; images need not be named.
         MobileViTEdgeError: as an export's preparation does.
     """
+    check_options(options)
     target = target_to_export(options.target)
+    target.check_options(options)
     source = load_source(options)
     job = make_job(options, source)
     rewrites, context = choose_rewrites(job, target.rewrites(source.spec, options))

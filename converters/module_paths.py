@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from torch import fx
 
-_NETWORK: Final = "model."
+NETWORK: Final = "model."
 """The path of the network in an exported module."""
 
 
@@ -24,4 +24,4 @@ def module_path(node: fx.Node) -> str:
 def network_path(node: fx.Node) -> str:
     """The same path inside the network, as users know it; empty for what lies outside of it."""
     path = module_path(node)
-    return path.removeprefix(_NETWORK) if path.startswith(_NETWORK) else ""
+    return path.removeprefix(NETWORK) if path.startswith(NETWORK) else ""

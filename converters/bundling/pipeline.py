@@ -18,7 +18,8 @@ from converters.checks.labeled import Labeled, Measured, find_labels, labeled_im
 from converters.checks.numerics import Reference, verify
 from converters.checks.self_test import make_golden
 from converters.job.job import ExportJob
-from converters.job.options import ExportOptions, check_options
+from converters.job.option_checks import check_images, check_options
+from converters.job.options import ExportOptions
 from converters.job.source import SourceModel, load_source
 from converters.job.wrapping import wrap_for_export
 from converters.precision.apply import apply_precision
@@ -60,9 +61,10 @@ def export_bundle(options: ExportOptions, progress: Progress = no_progress) -> E
     Raises:
         MobileViTEdgeError: see the subclasses; nothing is left behind.
     """
-    target = target_to_export(options.target)
     check_options(options)
+    target = target_to_export(options.target)
     target.check_options(options)
+    check_images(options)
     require_temporary_folder()
     if options.output is not None:
         check_output(Path(options.output), options)
@@ -93,12 +95,13 @@ def export_source(
 
         images = calibration_set(Path(options.calibration), job, progress)
         batches = images.batches
-        calibration = Calibration(images.images, len(images.unreadable))
+        calibration = Calibration(images.images, images.unreadable)
     cases = list(verification_cases(job))
 
     with folder_transaction(output, holds_only_a_bundle) as folder, quick_tracing():
         wrapped = wrap_for_export(job, target.rewrites(source.spec, options))
-        inputs = [torch.from_numpy(job.module_input.repeated(case.pixels)) for case in cases]
+        # One at a time, and only where somebody reads them: a batch of photos is large.
+        inputs = (torch.from_numpy(job.module_input.repeated(case.pixels)) for case in cases)
         fp16_by = target.fp16_by(options)
         plan = apply_precision(wrapped.module, job, fp16_by, batches, inputs, progress)
         progress(f"converting to {options.target}")

@@ -85,7 +85,8 @@ def find_boxed(folder: Path, labels: Sequence[str]) -> BoxedPhotos | None:
     try:
         content = json.loads(read_text(path, _MAX_BYTES, DataError))
         return _read(folder, content, labels)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    # A file's numbers have no end, and Python's have one.
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(
             f"{path} is not in COCO's format, which has images (id, file_name), categories (id, "
             f"name) and annotations (image_id, category_id, bbox): {error!r}"
@@ -117,13 +118,14 @@ def _read(folder: Path, content: Any, labels: Sequence[str]) -> BoxedPhotos:
 
 def _box(entry: Mapping[str, Any]) -> Box:
     x, y, width, height = (float(value) for value in entry["bbox"])
-    if not all(map(math.isfinite, (x, y, width, height))) or min(width, height) < 0:
-        raise ValueError(f"no box: {entry['bbox']}")
+    area = float(entry.get("area", width * height))
+    if not all(map(math.isfinite, (x, y, width, height, area))) or min(width, height) < 0:
+        raise ValueError(f"no box: {entry['bbox']} of area {area}")
     return Box(
         photo=int(entry["image_id"]),
         category=int(entry["category_id"]),
         place=(x, y, width, height),
-        area=float(entry.get("area", width * height)),
+        area=area,
         is_crowd=bool(entry.get("iscrowd", 0)),
     )
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from converters.checks.detections import compare_detections
-from converters.checks.noise import least_errors
+from converters.targets.comparison import compare_answers
 from converters.targets.loaded import Array
-from converters.targets.scale import largest_logit, largest_of
+from converters.targets.scale import largest_of
 from mobilevit_edge.boxes import BOX_VALUES, DetectionRules
 from mobilevit_edge.errors import VerificationError
 from mobilevit_edge.formats.bundle import AnswerForm, Expected, VerificationCase
@@ -52,62 +52,20 @@ def compare_dense(
         VerificationError: labels of classes that do not exist.
     """
     match form:
-        case "labels":
-            return _compare_labels(name, actual, expected, threshold)
-        case "logits" | "full-logits":
-            return _compare_logits(name, actual, expected, threshold)
-        case "raw" | "decoded":
-            return _compare_rows(name, actual, expected, threshold, decoded=form == "decoded")
         case "nms":
             return compare_detections(name, actual, expected, threshold, rules or DetectionRules())
-
-
-def _compare_labels(
-    name: str, actual: Array, expected: Array, threshold: float
-) -> VerificationCase:
-    """``actual [H, W]``; its error is the least that logits must have to give these labels."""
-    if actual.min() < 0 or actual.max() >= len(expected):
-        raise VerificationError(f"{name}: the artifact gives labels beyond its classes")
-    absolute = float(least_errors(actual, expected).max())
-    relative = absolute / largest_of(expected)
-    same = absolute == 0
-    return VerificationCase(name, relative, absolute, same, not same and relative <= threshold)
-
-
-def _compare_logits(
-    name: str, actual: Array, expected: Array, threshold: float
-) -> VerificationCase:
-    """``[C, h, w]`` both."""
-    absolute = float(np.abs(actual - expected).max())
-    largest = largest_of(expected)
-    labels = actual.argmax(0)
-    same = bool((labels == expected.argmax(0)).all())
-    exchanged = (
-        same or _compare_labels(name, labels, expected, threshold).relative_error <= threshold
-    )
-    return VerificationCase(name, absolute / largest, absolute, same, not same and exchanged)
-
-
-def _compare_rows(
-    name: str, actual: Array, expected: Array, threshold: float, *, decoded: bool
-) -> VerificationCase:
-    """``[N, 4 + C]`` both; boxes and scores are each related to their own largest number.
-
-    Probabilities move by as much as their logits do, which are related to the largest of those.
-    """
-    relative = absolute = 0.0
-    for part in (slice(None, BOX_VALUES), slice(BOX_VALUES, None)):
-        error = float(np.abs(actual[:, part] - expected[:, part]).max())
-        absolute = max(absolute, error)
-        largest = largest_of(expected[:, part])
-        if decoded and part.start == BOX_VALUES:
-            largest = max(largest, largest_logit(expected[:, part]))
-        relative = max(relative, error / largest)
-    scores = expected[:, BOX_VALUES:].T
-    best = actual[:, BOX_VALUES:].argmax(1)
-    same = bool((best == scores.argmax(0)).all())
-    exchanged = same or _compare_labels(name, best, scores, threshold).relative_error <= threshold
-    return VerificationCase(name, relative, absolute, same, not same and exchanged)
+        case "labels":
+            labels, scores = actual, expected
+        case "logits" | "full-logits":
+            labels, scores = actual.argmax(0), expected
+        case "raw" | "decoded":
+            labels, scores = actual[:, BOX_VALUES:].argmax(1), expected[:, BOX_VALUES:].T
+    compared = compare_answers(form, actual, expected)
+    # What scores must have moved by, at least, for other classes to be the best.
+    moved = compare_answers("labels", labels, scores)
+    same = moved.absolute == 0
+    tied = not same and moved.difference <= threshold
+    return VerificationCase(name, compared.difference, compared.absolute, same, tied)
 
 
 def dense_expectations(job: ExportJob, outputs: Array) -> tuple[tuple[Expected, ...], float]:

@@ -29,6 +29,7 @@ import torch
 from converters.checks.accuracy import LabeledImage, find_labeled
 from converters.checks.cases import spread
 from converters.job.job import ExportJob
+from converters.job.option_checks import check_options
 from converters.job.options import ExportOptions
 from converters.job.source import load_source
 from converters.progress import Progress
@@ -217,9 +218,11 @@ def diagnose_checkpoint(options: ExportOptions, progress: Progress) -> Diagnosis
     """The diagnosis of a checkpoint on the labeled photos of ``--verify``, without an export.
 
     Raises:
-        UsageError: no labeled photos, or a model without classes to tell apart.
+        UsageError: no labeled photos, a model without classes to tell apart, or options that
+            contradict each other.
         CheckpointError, LabelsError, ImageError: they cannot be read.
     """
+    check_options(options)
     if options.verify is None:
         raise UsageError("--diagnose needs --verify DIR with a folder of photos for every class")
     progress("reading the checkpoint")

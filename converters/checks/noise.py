@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from converters.targets.comparison import least_errors
 from converters.targets.loaded import Array
 from mobilevit_edge import boxes
 from mobilevit_edge.boxes import BOX_VALUES
@@ -109,12 +110,3 @@ class AnswerNoise:
         offsets = boxes.encode(rows[:, :BOX_VALUES], self._anchors, self._head)
         logarithms = np.log(np.maximum(rows[:, BOX_VALUES:], _LEAST_PROBABILITY))
         return np.concatenate((offsets, logarithms), axis=1)
-
-
-def least_errors(labels: Array, logits: Array) -> Array:
-    """The least that each pixel's logits must have moved for these labels. ``[H, W], [C, H, W]``.
-
-    Both may have moved, the best class's and the chosen one's: by half of what lies between them.
-    """
-    chosen = np.take_along_axis(logits, labels[None].astype(np.int64), axis=0)[0]
-    return np.asarray((logits.max(0) - chosen) / 2)

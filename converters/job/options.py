@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from converters.job.precisions import PRECISIONS, Precision
 from mobilevit_edge import arguments
 from mobilevit_edge.boxes import BoxForm
-from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.bundle import (
     TARGET_NAMES,
     Activation,
@@ -57,6 +56,10 @@ GROUPS: Final[Mapping[str, str | None]] = {
 """Groups of options in ``--help``, with what it says about each. One that is named after a target
 holds the options that only this target has."""
 AUTOMATIC: Final = "auto"
+MAX_BATCH: Final = 9999
+MAX_OPSET: Final = 99
+MAX_POINTS: Final = 100
+POINTS: Final = f"a number of percentage points, 0 to {MAX_POINTS}"
 _OPTION: Final = "option"
 
 
@@ -94,7 +97,7 @@ def _deployment_target(text: str) -> str:
 
 def _batch_size(text: str) -> int | None:
     """Images per call; ``None`` for ``dynamic``."""
-    return None if text == "dynamic" else arguments.whole_number(1, 9999)(text)
+    return None if text == "dynamic" else arguments.whole_number(1, MAX_BATCH)(text)
 
 
 def _image_size(text: str) -> tuple[int, int] | Literal["dynamic"]:
@@ -217,7 +220,7 @@ class ExportOptions:
             "how many percentage points of top-1, mean IoU or mAP the artifact may lose on "
             "--verify's labeled images (default 1)",
             metavar="POINTS",
-            parse=arguments.number("a number of percentage points, 0 to 100", most=100, zero=True),
+            parse=arguments.number(POINTS, most=MAX_POINTS, zero=True),
             group=_CHECKS,
         ),
     )
@@ -268,7 +271,7 @@ class ExportOptions:
             "the version of ONNX's operators (default 18, for ONNX Runtime from 1.14)",
             group="onnx",
             metavar="N",
-            parse=arguments.whole_number(1, 99),
+            parse=arguments.whole_number(1, MAX_OPSET),
         ),
     )
     backend: LoweredFor = field(
@@ -447,84 +450,3 @@ def option_of(entry: Field[Any]) -> Option:
     """How a field of :class:`ExportOptions` looks on the command line."""
     option: Option = entry.metadata[_OPTION]
     return option
-
-
-def check_options(options: ExportOptions) -> None:
-    """Refuse options that contradict each other, before any work; targets check their own.
-
-    Raises:
-        UsageError: the message says what to change.
-    """
-    for entry in fields(options):
-        choices, value = option_of(entry).choices, getattr(options, entry.name)
-        # The command has checked this already; Python's callers have not.
-        if choices is not None and value is not None and value not in choices:
-            raise UsageError(
-                f"{flag_of(entry.name)} {value!r} does not exist; choose from {', '.join(choices)}"
-            )
-    size = options.image_size
-    if size not in (None, "dynamic") and not _is_size(size):
-        raise UsageError(
-            f"image_size {size!r} is no size: pass (height, width), such as (256, 256)"
-        )
-    if options.output_stride not in (None, *OUTPUT_STRIDES):
-        raise UsageError(
-            f"--output-stride {options.output_stride} is none of "
-            f"{', '.join(map(str, OUTPUT_STRIDES))}"
-        )
-    precision = PRECISIONS[options.precision]
-    if options.target not in precision.targets:
-        has = ", ".join(p.name for p in PRECISIONS.values() if options.target in p.targets)
-        raise UsageError(f"{options.target} has no {options.precision}; it supports {has}")
-    if options.unit == "cpu" and options.unit not in precision.units:
-        raise UsageError(f"{precision.name} is made for --unit {' or '.join(precision.units)}")
-    if precision.calibrated and options.calibration is None:
-        raise UsageError(
-            f"{precision.name} needs --calibration DIR: images like those that the app will see "
-            f"(a hundred are plenty; labels are not needed)"
-        )
-    if not precision.calibrated:
-        for name in ("calibration", "int8_keep"):
-            if getattr(options, name):
-                calibrated = ", ".join(
-                    p.name for p in PRECISIONS.values() if p.calibrated and options.unit in p.units
-                )
-                raise UsageError(
-                    f"{flag_of(name)} belongs to --precision {calibrated}, not {options.precision}"
-                )
-    _check_groups(options)
-    if options.dynamic_size:
-        if options.target != "onnx":
-            raise UsageError("--image-size dynamic belongs to --target onnx")
-        if precision.quantized:
-            raise UsageError(f"{precision.name} is made for one image size: name it")
-    if options.normalize is not None and (options.mean, options.std) != (None, None):
-        raise UsageError("--normalize stands for a --mean and a --std: leave one or the other out")
-    for name, needed in (
-        ("max_accuracy_drop", options.max_accuracy_drop is not None),
-        ("trust_preprocessing", options.trust_preprocessing),
-    ):
-        if needed and options.verify is None:
-            raise UsageError(f"{flag_of(name)} needs --verify DIR with labeled images")
-
-
-def _is_size(size: object) -> bool:
-    """Whether Python's caller has given two numbers."""
-    return (
-        isinstance(size, Sequence)
-        and len(size) == 2
-        and all(isinstance(side, int) for side in size)
-    )
-
-
-def _check_groups(options: ExportOptions) -> None:
-    """Options of one target are refused for the others."""
-    for target in TARGET_NAMES:
-        own = [entry for entry in fields(options) if option_of(entry).group == target]
-        if target == options.target or not own:
-            continue
-        if any(getattr(options, entry.name) != entry.default for entry in own):
-            flags = [flag_of(entry.name) for entry in own]
-            *others, last = flags
-            listed = f"{', '.join(others)} and {last} belong" if others else f"{last} belongs"
-            raise UsageError(f"{listed} to --target {target}")

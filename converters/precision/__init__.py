@@ -1,1 +1,1 @@
-"""Precisions: the one table of them, and what each needs of a module before its conversion."""
+"""What each precision needs of a module before its conversion."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -38,7 +38,7 @@ def apply_precision(
     job: ExportJob,
     fp16_by: Literal["module", "converter"] | None,
     batches: Sequence[torch.Tensor],
-    inputs: Sequence[torch.Tensor],
+    inputs: Iterable[torch.Tensor],
     progress: Progress,
 ) -> PrecisionPlan:
     """Prepare ``module``, in place, for its precision.
@@ -48,7 +48,7 @@ def apply_precision(
         job: the export.
         fp16_by: who makes fp16, as the target says.
         batches: calibration inputs; empty unless the precision is calibrated.
-        inputs: inputs of the module that show where fp16 would overflow.
+        inputs: inputs of the module that show where fp16 would overflow; read once, if at all.
         progress: called with each long step.
     """
     if job.precision.calibrated and job.options.unit == "npu":

@@ -26,12 +26,12 @@ _DYNAMIC_BATCH: Final = 2
 class CalibrationSet:
     """Inputs of the module to convert, each with its batch size of images.
 
-    ``images`` counts the distinct images in them; ``unreadable`` names the files that were skipped.
+    ``images`` counts the distinct images in them, ``unreadable`` the files that were skipped.
     """
 
     batches: tuple[Tensor, ...]
     images: int
-    unreadable: tuple[str, ...]
+    unreadable: int
 
 
 def calibration_set(folder: Path, job: ExportJob, progress: Progress) -> CalibrationSet:
@@ -72,9 +72,8 @@ def calibration_set(folder: Path, job: ExportJob, progress: Progress) -> Calibra
         job.module_input.batch_of([images[(start + i) % len(images)] for i in range(size)])
         for start in range(0, len(images), size)
     ]
-    return CalibrationSet(
-        tuple(torch.from_numpy(batch) for batch in batches), len(images), tuple(unreadable)
-    )
+    inputs = tuple(torch.from_numpy(batch) for batch in batches)
+    return CalibrationSet(inputs, len(images), unreadable)
 
 
 def _spread(paths: list[Path]) -> list[Path]:
@@ -89,10 +88,10 @@ def _spread(paths: list[Path]) -> list[Path]:
 
 def _read(
     paths: list[Path], contract: InputContract, progress: Progress
-) -> tuple[list[Pixels], list[str]]:
-    """The first ``MAX_IMAGES`` that can be read, at the network's size, and names of the others."""
+) -> tuple[list[Pixels], int]:
+    """The first ``MAX_IMAGES`` that can be read, sized for the network, and how many cannot."""
     images: list[Pixels] = []
-    unreadable: list[str] = []
+    unreadable = 0
     wanted = min(len(paths), MAX_IMAGES)
     for path in paths:
         if len(images) == MAX_IMAGES:
@@ -101,5 +100,5 @@ def _read(
         try:
             images.append(contract.load(path))
         except ImageError:
-            unreadable.append(path.name)
+            unreadable += 1
     return images, unreadable

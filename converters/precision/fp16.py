@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -51,7 +51,7 @@ class _Peaks(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         return result
 
 
-def to_fp16(exportable: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
+def to_fp16(exportable: ExportableModel, inputs: Iterable[Tensor]) -> tuple[str, ...]:
     """Turn ``exportable`` to fp16 in place, but for the parts that ``inputs`` show to need fp32.
 
     Args:
@@ -77,7 +77,7 @@ def to_fp16(exportable: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str,
     return regions
 
 
-def find_fp32_regions(exportable: ExportableModel, inputs: Sequence[Tensor]) -> tuple[str, ...]:
+def find_fp32_regions(exportable: ExportableModel, inputs: Iterable[Tensor]) -> tuple[str, ...]:
     """Smallest parts of the network that take and give what fp16 holds but exceed it inside.
 
     Raises:

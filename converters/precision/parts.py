@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Sequence
 
+from converters.module_paths import NETWORK
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.models.blocks import MapTransformerLayer, TokenTransformerLayer
 from mobilevit_edge.models.network import MobileViT
@@ -67,7 +68,7 @@ def part_filter(names: Collection[str]) -> Callable[[str], bool]:
     """Whether a module's path lies in one of these parts; a leading ``model.`` does not count."""
 
     def is_inside(path: str) -> bool:
-        path = path.removeprefix("model.")
+        path = path.removeprefix(NETWORK)
         return any(path == name or path.startswith(f"{name}.") for name in names)
 
     return is_inside

@@ -1,4 +1,4 @@
-"""Int8 programs for ExecuTorch, by torchao's PT2E quantization."""
+"""Int8 programs for ExecuTorch, Core ML and LiteRT, by torchao's PT2E quantization."""
 
 from __future__ import annotations
 
@@ -38,30 +38,24 @@ def prepare_program(
 
 
 def quantized_module(
-    module: nn.Module,
-    batches: Sequence[tuple[Tensor, ...]],
-    fp32_parts: Sequence[str],
-    progress: Progress = no_progress,
+    module: nn.Module, batches: Sequence[tuple[Tensor, ...]], fp32_parts: Sequence[str]
 ) -> fx.GraphModule:
     """The module's graph with quantizations in it, those of its fp32 weights among them.
 
     Arguments are those of :func:`prepare_program`.
     """
-    prepared = prepare_program(module, batches, fp32_parts, progress)
+    prepared = prepare_program(module, batches, fp32_parts)
     return convert_pt2e(prepared, fold_quantize=False)  # type: ignore[no-any-return]
 
 
 def quantize_program(
-    module: nn.Module,
-    batches: Sequence[tuple[Tensor, ...]],
-    fp32_parts: Sequence[str],
-    progress: Progress = no_progress,
+    module: nn.Module, batches: Sequence[tuple[Tensor, ...]], fp32_parts: Sequence[str]
 ) -> ExportedProgram:
     """A program with int8 weights and activations, for the targets to lower.
 
     Arguments are those of :func:`prepare_program`.
     """
-    prepared = prepare_program(module, batches, fp32_parts, progress)
+    prepared = prepare_program(module, batches, fp32_parts)
     with torch.no_grad():
         return torch.export.export(convert_pt2e(prepared), batches[0])
 

@@ -19,11 +19,13 @@ class Comparison:
 
     Attributes:
         difference: the largest of any output, as a share of the largest output; NaN for NaN.
+        absolute: the largest of any output, as a number; NaN for NaN.
         classes: how many best classes there are: of the image, or of each pixel or anchor.
         same: how many of them are the same.
     """
 
     difference: float
+    absolute: float
     classes: int
     same: int
 
@@ -31,8 +33,8 @@ class Comparison:
 def compare_answers(form: AnswerForm | None, found: Array, expected: Array) -> Comparison:
     """Compare two answers to one image.
 
-    Labels have no numbers: they differ by as much as the logits that they are the best of must have
-    moved at least, by half of what lies between the best class and the one that was found.
+    Labels have no numbers: they differ by :func:`least_errors`. Boxes and scores have units of
+    their own; probabilities move by as much as their logits do, hence the largest of those counts.
 
     Args:
         form: what ``found`` is; ``None`` where it classifies.
@@ -45,29 +47,37 @@ def compare_answers(form: AnswerForm | None, found: Array, expected: Array) -> C
     expected = expected.astype(np.float64)
     match form:
         case "labels":
-            if found.min() < 0 or found.max() >= len(expected):
-                raise VerificationError("the artifact gives labels beyond its classes")
-            chosen = np.take_along_axis(expected, found[None].astype(np.int64), axis=0)[0]
-            errors, classes, best = (expected.max(0) - chosen) / 2, found, expected.argmax(0)
+            differing = [(least_errors(found, expected), largest_of(expected))]
+            classes, best = found, expected.argmax(0)
         case "raw" | "decoded":
-            # Boxes and scores have units of their own.
             boxes, scores = np.s_[:, :BOX_VALUES], np.s_[:, BOX_VALUES:]
             largest = largest_of(expected[scores])
             if form == "decoded":
-                # Probabilities move by as much as their logits do.
                 largest = max(largest, largest_logit(expected[scores]))
-            shares = (
-                _share(found[boxes] - expected[boxes], largest_of(expected[boxes])),
-                _share(found[scores] - expected[scores], largest),
-            )
+            differing = [
+                (found[boxes] - expected[boxes], largest_of(expected[boxes])),
+                (found[scores] - expected[scores], largest),
+            ]
             classes, best = found[scores].argmax(1), expected[scores].argmax(1)
-            return Comparison(float(np.max(shares)), best.size, int((classes == best).sum()))
         case _:
-            errors, classes, best = found - expected, found.argmax(0), expected.argmax(0)
+            differing = [(found - expected, largest_of(expected))]
+            classes, best = found.argmax(0), expected.argmax(0)
+    # Unlike Python's, NumPy's largest of NaN and a number is NaN.
+    errors = np.array([np.abs(errors).max() for errors, _ in differing])
+    shares = errors / [largest for _, largest in differing]
     same = int((np.asarray(classes) == best).sum())
-    return Comparison(_share(errors, largest_of(expected)), best.size, same)
+    return Comparison(float(shares.max()), float(errors.max()), best.size, same)
 
 
-def _share(errors: Array, largest: float) -> float:
-    """The largest error, as a share of the largest output; NaN for NaN."""
-    return float(np.abs(errors).max()) / largest
+def least_errors(labels: Array, logits: Array) -> Array:
+    """The least that each pixel's logits must have moved for these labels. ``[H, W], [C, H, W]``.
+
+    Both may have moved, the best class's and the chosen one's: by half of what lies between them.
+
+    Raises:
+        VerificationError: labels of classes that do not exist.
+    """
+    if labels.min() < 0 or labels.max() >= len(logits):
+        raise VerificationError("the artifact gives labels beyond its classes")
+    chosen = np.take_along_axis(logits, labels[None].astype(np.int64), axis=0)[0]
+    return np.asarray((logits.max(0) - chosen) / 2)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from converters.job.job import ExportJob
 from converters.job.wrapping import ExportableModel, example_input
+from converters.module_paths import NETWORK
 from converters.precision.apply import PrecisionPlan
 from converters.progress import Progress
 from converters.quiet import quiet
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 OPSET: Final = 18
 _MAX_REASON: Final = 300
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"
-_MODULE_PREFIX: Final = "model."
-"""The path of the network in the exported module."""
 
 
 def convert(
@@ -69,7 +68,7 @@ def convert(
             from converters.targets.onnx.int8.qdq import quantize_onnx
 
             batches = [batch.numpy() for batch in plan.batches]
-            proto = quantize_onnx(proto, batches, plan.fp32_parts)
+            proto = quantize_onnx(proto, batches, plan.fp32_parts, progress)
         case "int8-dynamic":
             from converters.targets.onnx.int8.dynamic import quantize_onnx_dynamic
 
@@ -225,7 +224,7 @@ def _name_by_module(graph: onnx.GraphProto) -> None:
     for index, node in enumerate(graph.node):
         scopes = {entry.key: entry.value for entry in node.metadata_props}.get(_SCOPES, "[]")
         path = ast.literal_eval(scopes)
-        module = path[-2].removeprefix(_MODULE_PREFIX) if len(path) > 1 else ""
+        module = path[-2].removeprefix(NETWORK) if len(path) > 1 else ""
         node.name = node_name(module, f"{node.op_type}_{index}")
 
 

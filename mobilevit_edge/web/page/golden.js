@@ -41,7 +41,7 @@ export function judge(manifest, outputs, unit = "cpu") {
   // No other class may stand above the last of them.
   const chosen = new Set(expected.map(({ index }) => index));
   const last = Math.min(...expected.map(({ value }) => value));
-  const above = outputs.findIndex((output, index) => !chosen.has(index) && output > last + tolerance);
+  const above = outputs.findIndex((output, index) => !chosen.has(index) && !(output <= last + tolerance));
   if (above >= 0) return failed(`the self-test finds class ${above} here, which is not among the best`, difference);
   return { passed: true, difference, tolerance, reason: "" };
 }

@@ -43,7 +43,7 @@ def test_every_image_becomes_an_input_as_the_artifact_takes_it(
     told: list[str] = []
     found = calibration_set(fill(tmp_path, 9), job, told.append)
     assert found.images == 9
-    assert found.unreadable == ()
+    assert found.unreadable == 0
     assert [b.shape for b in found.batches] == [(1, 3, 64, 96)] * 9
     assert all(b.dtype == torch.float32 and 0.9 < b.max() <= 1 for b in found.batches)
     assert told[0] == "reading calibration image 1 of 9"
@@ -79,7 +79,7 @@ def test_images_are_spread_over_the_folder(
     assert min(largest) < 128 or job.source.preprocessing.resize != "stretch"
 
 
-def test_unreadable_files_are_named_and_replaced(
+def test_unreadable_files_are_counted_and_replaced(
     tmp_path: Path, job: ExportJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "MAX_IMAGES", 10)
@@ -88,8 +88,7 @@ def test_unreadable_files_are_named_and_replaced(
     (folder / "class0" / "000.png").write_bytes(b"")
     found = calibration_set(folder, job, silent)
     assert found.images == 10
-    assert set(found.unreadable) <= {"000.jpg", "000.png"}
-    assert "000.jpg" in found.unreadable
+    assert found.unreadable in (1, 2)
 
 
 def test_what_cannot_calibrate_is_refused(tmp_path: Path, job: ExportJob) -> None:

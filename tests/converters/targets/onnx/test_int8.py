@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -9,9 +11,13 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from converters.precision.apply import PrecisionPlan
 from converters.precision.range_groups import apply_range_groups
+from converters.progress import Progress
 from converters.targets.loaded import Array
+from converters.targets.onnx import conversion
 from converters.targets.onnx.conversion import export_graph
+from converters.targets.onnx.int8 import qdq
 from converters.targets.onnx.int8.dynamic import quantize_onnx_dynamic
 from converters.targets.onnx.int8.qdq import quantize_onnx
 from converters.targets.onnx.int8.weights import (
@@ -22,6 +28,7 @@ from converters.targets.onnx.int8.weights import (
     weight_scales,
 )
 from converters.targets.onnx.runtime import session_options
+from mobilevit_edge.errors import ConversionError
 from tests.conftest import random_images
 from tests.support.jobs import job_of, module_of
 
@@ -73,6 +80,23 @@ def test_static_int8_is_near_fp32(graph: onnx.ModelProto) -> None:
     assert weight_bytes(proto) < 0.33 * weight_bytes(graph)
     assert graph.SerializeToString() == before
     assert told == [f"calibrating on batch {i} of 4" for i in range(1, 5)]
+
+
+def test_an_export_tells_which_batch_calibrates(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stop(proto: object, batches: Sequence[Array], parts: object, progress: Progress) -> None:
+        progress(f"{len(batches)} batches")
+        raise ConversionError("enough")
+
+    monkeypatch.setattr(conversion, "export_graph", lambda *_, **__: onnx.ModelProto())
+    monkeypatch.setattr(qdq, "quantize_onnx", stop)
+    job = job_of(precision="int8", calibration="photos", image_size=(SIZE, SIZE))
+    plan = PrecisionPlan(batches=tuple(torch.from_numpy(image) for image in IMAGES))
+    told: list[str] = []
+    with pytest.raises(ConversionError, match="enough"):
+        conversion.convert(module_of(job), job, plan, tmp_path / "model.onnx", told.append)
+    assert told == ["4 batches"]
 
 
 def test_what_runs_in_int8(graph: onnx.ModelProto) -> None:

@@ -15,7 +15,8 @@ from converters.targets.onnx.npu.chips import CHIPS
 from converters.targets.onnx.npu.compiler import compile_for
 from converters.targets.onnx.npu.quantized.quantize import Calibrated, possible_widths
 from converters.targets.onnx.npu.quantized.widths import Width, Widths
-from converters.targets.onnx.runtime import open_session
+from converters.targets.onnx.runtime import load
+from mobilevit_edge.errors import ConversionError
 
 ACCEPTABLE_ERROR: Final = 0.1
 """The outputs' error that is accepted: root mean square, relative to theirs. As for int8."""
@@ -86,13 +87,25 @@ class _Trials:
         """Models by their widths: of those that are chosen, the error is asked for too."""
 
     def cycles(self, widths: Widths) -> float:
-        """Simulated; infinite where the unit does not take the whole graph."""
+        """Simulated; infinite where the unit does not take the whole graph.
+
+        Raises:
+            ConversionError: the compiler says nothing of cycles.
+        """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             model = self._compiled[tuple(widths.items())] = self._model(widths)
             path.write_bytes(model)
             compiled = compile_for(path, CHIPS[CHIP])
-        return float(compiled.figures["cycles"]) if compiled.taken else np.inf
+        if not compiled.taken:
+            return np.inf
+        cycles = compiled.figures.get("cycles")
+        if cycles is None:
+            raise ConversionError(
+                f"the compiler for the NPU, version {compiled.version}, simulates no cycles, which "
+                f"--precision mixed chooses by: take w8a16 or w8a8"
+            )
+        return float(cycles)
 
     def error(self, widths: Widths) -> float:
         """Root mean square of the outputs' difference, relative to the outputs in float."""
@@ -110,7 +123,10 @@ class _Trials:
 
 
 def answers(model: bytes, batches: Sequence[Array]) -> Array:
-    """Outputs of an ONNX graph of one input. ``[inputs, outputs]``."""
-    session = open_session(model)
-    (image,) = session.get_inputs()
-    return np.concatenate([session.run(None, {image.name: batch})[0] for batch in batches])
+    """Outputs of an ONNX graph of one input. ``[inputs, outputs]``.
+
+    Raises:
+        ConversionError: ONNX Runtime cannot load or run it.
+    """
+    run = load(model).run
+    return np.concatenate([run(batch) for batch in batches])

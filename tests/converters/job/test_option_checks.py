@@ -1,4 +1,4 @@
-"""Options that contradict each other are refused before any work."""
+"""Values that do not exist and options that contradict each other are refused before any work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from converters.job.options import ExportOptions, check_options
+from converters.api import explain, export
+from converters.checks.diagnosis import diagnose_checkpoint
+from converters.job.option_checks import check_images, check_options
+from converters.job.options import ExportOptions
+from converters.progress import no_progress
 from converters.targets.base import get_target
 from mobilevit_edge.errors import UsageError
 
@@ -23,6 +27,7 @@ def check(**changes: Any) -> None:
     asked = options(**changes)
     check_options(asked)
     get_target(asked.target).check_options(asked)
+    check_images(asked)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,9 @@ def check(**changes: Any) -> None:
         {"etrecord": True},
         {"verify": SOME, "max_accuracy_drop": 0.0},
         {"target": "onnx"},
+        {"target": "onnx", "batch": None, "no_rewrite": ["tanh_silu"], "opset": 99},
+        {"mean": [0.5], "std": (1, 1, 1), "rates": (6, 12, 18), "image_size": (64, 96)},
+        {"verify": SOME, "max_accuracy_drop": 1e-7},
     ],
 )
 def test_options_that_go_together_pass(changes: dict[str, Any]) -> None:
@@ -72,6 +80,47 @@ def test_options_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         check(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": None}, "--target None does not exist"),
+        ({"precision": None}, "--precision None does not exist"),
+        ({"batch": 0}, "--batch 0 is not a whole number from 1 to 9999"),
+        ({"batch": "dynamic"}, "--batch 'dynamic' is not a whole number"),
+        ({"batch": True}, "--batch True is not a whole number"),
+        ({"target": "onnx", "opset": 1.5}, "--opset 1.5 is not a whole number from 1 to 99"),
+        ({"verify": SOME, "max_accuracy_drop": -5}, "--max-accuracy-drop -5 is not a number of"),
+        ({"verify": SOME, "max_accuracy_drop": float("nan")}, "--max-accuracy-drop nan is not"),
+        ({"no_rewrite": "silu"}, r"--no-rewrite 'silu' stands for several .* \('silu',\)"),
+        ({"target": "onnx", "unit": "npu", "soc": "sm8650"}, "--soc 'sm8650' stands for several"),
+        ({"raw_input": "no"}, "--raw-input 'no' is neither True nor False"),
+        ({"image_size": 256}, "image_size 256 is no size"),
+        ({"image_size": (256, 8)}, "image size '256x8' is out of range"),
+        ({"target": "coreml", "flexible_sizes": (128, 256)}, "image_size 128 is no size"),
+        ({"output_stride": 7}, "--output-stride 7 is none of"),
+        ({"rates": (6, 12)}, r"--rates \(6, 12\) is not three whole numbers"),
+        ({"mean": 0.5}, "--mean 0.5 is not a number for each channel"),
+        ({"std": ("1",)}, "--std .* is not a number for each channel"),
+    ],
+)
+def test_values_that_only_python_can_pass_are_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        check(**changes)
+
+
+def test_every_function_for_python_judges_its_options() -> None:
+    wrong: Any = {"weights": "no such file", "target": "tflite"}
+    for function in (export, explain):
+        with pytest.raises(UsageError, match="--target 'tflite' does not exist"):
+            function(**wrong)
+    with pytest.raises(UsageError, match="--target 'tflite' does not exist"):
+        diagnose_checkpoint(ExportOptions(**wrong), no_progress)
+    with pytest.raises(UsageError, match="executorch bundles have a fixed batch"):
+        explain("no such file", "executorch", batch=None)
 
 
 def test_only_delegates_of_devices_do_not_run_here() -> None:
