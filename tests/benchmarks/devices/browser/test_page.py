@@ -66,8 +66,11 @@ def judgements(bundle: Bundle) -> list[tuple[dict[str, Any], bool]]:
         (list(good[:-1]), False),
     ]
     made = [({"manifest": manifest, "outputs": list(map(float, o))}, ok) for o, ok in cases]
-    without_number = [None if i == first.index else value for i, value in enumerate(good)]
-    return [*made, ({"manifest": manifest, "outputs": without_number}, False)]
+    without = [
+        [None if i == missing else value for i, value in enumerate(good)]
+        for missing in (first.index, other)
+    ]
+    return [*made, *(({"manifest": manifest, "outputs": outputs}, False) for outputs in without)]
 
 
 @browsers
