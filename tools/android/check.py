@@ -3,8 +3,8 @@
     python -m tools.android.check [CACHE] [--pictures DIR]
 
 Needs a JDK, gcc, npm, apt-get and dpkg, but no root. Everything else is fetched once and kept in
-the cache. Exit code 1: the code or a test is wrong. Exit code 4: a tool cannot be had; the message
-names it.
+the cache. Exit code 1: the code or a test is wrong. Exit code 4: a tool cannot be had, or CACHE
+holds something else; the message says which.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Final
 
 from benchmarks.arm.debian import unpack_packages
 from mobilevit_edge.errors import ToolchainError
+from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.processes import run_program
 
 KOTLIN: Final = "kotlin-compiler@2.4.20"
@@ -34,6 +34,7 @@ SUITES: Final = {
     "bullseye": ("dalvik-exchange", "libandroid-23-java", "android-sdk-platform-23"),
     "trixie": ("libonnxruntime-dev",),
 }
+_STAMP: Final = "made-of.txt"
 _TOOLS: Final = ("java", "javac", "gcc", "npm", "apt-get", "dpkg")
 
 
@@ -84,27 +85,26 @@ def gather(cache: Path, show: Callable[[str], None]) -> Toolchain:
 
     Raises:
         ToolchainError: a program is not installed, or a package cannot be fetched.
+        OutputError: something else is at ``cache``; it is untouched.
     """
     for tool in _TOOLS:
         if shutil.which(tool) is None:
             raise ToolchainError(f"{tool} is not installed")
     stamp = repr((KOTLIN, SUITES))
-    made = cache / "made-of.txt"
+    made = cache / _STAMP
     if made.is_file() and made.read_text() == stamp:
         return Toolchain(cache)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache.parent) as temporary:
-        fresh = Path(temporary) / "android"
-        fresh.mkdir()
+    with folder_transaction(cache, _is_toolchain) as fresh:
         show("fetching the Kotlin compiler (90 MB)")
         _fetch_kotlin(fresh / "kotlin")
         show("fetching Android's API and tools from Debian (45 MB)")
         unpack_packages(SUITES, fresh / "debian")
-        (fresh / made.name).write_text(stamp)
-        # In one step: a cache with this stamp is complete.
-        shutil.rmtree(cache, ignore_errors=True)
-        fresh.rename(cache)
+        (fresh / _STAMP).write_text(stamp)
     return Toolchain(cache)
+
+
+def _is_toolchain(folder: Path) -> bool:
+    return (folder / _STAMP).is_file()
 
 
 def _fetch_kotlin(folder: Path) -> None:

@@ -3,7 +3,8 @@
     python -m tools.ios.check [CACHE]
 
 Needs root, to make a small Debian with Swift once in the cache and to enter it. Exit code 1: the
-code or a test is wrong. Exit code 4: a tool cannot be had; the message names it.
+code or a test is wrong. Exit code 4: a tool cannot be had, or CACHE holds something else; the
+message says which.
 """
 
 from __future__ import annotations

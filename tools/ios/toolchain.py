@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.errors import MobileViTEdgeError, ToolchainError
+from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.processes import run_program, run_to_end
 
 SUITE: Final = "trixie"
@@ -62,6 +63,7 @@ def gather(cache: Path, show: Callable[[str], None]) -> Toolchain:
 
     Raises:
         ToolchainError: this is not root, a program is not installed, or the network fails.
+        OutputError: something else is at ``cache``; it is untouched.
     """
     stamp = repr((SUITE, PACKAGES))
     made = cache / _STAMP
@@ -72,19 +74,23 @@ def gather(cache: Path, show: Callable[[str], None]) -> Toolchain:
             raise ToolchainError(f"{tool} is not installed")
     if made.is_file() and made.read_text() == stamp:
         return Toolchain(cache)
-    shutil.rmtree(cache, ignore_errors=True)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache.parent) as temporary:
+    with (
+        folder_transaction(cache, _is_toolchain) as fresh,
+        tempfile.TemporaryDirectory(dir=cache.parent) as temporary,
+    ):
         show("making a small Debian 13")
-        _bootstrap(Path(temporary), cache)
+        _bootstrap(Path(temporary), fresh)
         show("fetching Swift (700 MB)")
         install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
-        done = Toolchain(cache).run(install, Path(temporary))
+        done = Toolchain(fresh).run(install, Path(temporary))
         if done.returncode:
             raise ToolchainError(f"Swift cannot be installed: {done.stderr.strip()[-300:]}")
-    # Last: a cache with this stamp is complete.
-    made.write_text(stamp)
+        (fresh / _STAMP).write_text(stamp)
     return Toolchain(cache)
+
+
+def _is_toolchain(folder: Path) -> bool:
+    return (folder / _STAMP).is_file()
 
 
 def _bootstrap(folder: Path, target: Path) -> None:

@@ -20,10 +20,12 @@ from converters.precision.parts import part_filter
 from converters.precision.ranges import LEVELS, pixel_range
 from converters.progress import Progress, no_progress
 from converters.targets.loaded import Array
+from converters.targets.onnx.graphs import replace_nodes
 from converters.targets.onnx.int8.rules import PRODUCTS, Int8Plan
 from converters.targets.onnx.int8.weights import (
     dequantized,
     output_axis,
+    round_bias,
     round_weights,
     weight_scales,
 )
@@ -128,9 +130,8 @@ class _Writer:
         if len(node.input) > 2:
             # The kernel adds the bias to its sums of integer products, whose unit this is.
             unit = steps * np.float32(self._scales[self._plan.tensors[node.input[0]]].scale)
-            limits = np.iinfo(np.int32)
-            bias = numpy_helper.to_array(self._plan.constants[node.input[2]]) / unit
-            integers = np.rint(bias).clip(limits.min, limits.max).astype(np.int32)
+            bias = numpy_helper.to_array(self._plan.constants[node.input[2]])
+            integers = round_bias(bias, unit)
             title = f"{node.output[0]}_bias"
             node.input[2] = self._dequantize(title, integers, unit, 0, module)
 
@@ -153,8 +154,5 @@ def _write(graph: onnx.GraphProto, plan: Int8Plan, scales: Mapping[str, Scale]) 
             writer.round(value.name, "")
     for node in graph.node:
         writer.write(node)
-    used = {name for node in writer.nodes for name in node.input}
-    for field in ("node", "initializer", "value_info"):
-        graph.ClearField(field)
-    graph.node.extend(writer.nodes)
-    graph.initializer.extend(c for name, c in writer.constants.items() if name in used)
+    graph.ClearField("value_info")
+    replace_nodes(graph, writer.nodes, writer.constants.values())

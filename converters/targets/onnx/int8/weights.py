@@ -10,6 +10,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from converters.targets.loaded import Array
+from converters.targets.onnx.graphs import replace_nodes
 from converters.targets.onnx.names import module_of, node_name
 
 LARGEST: Final = 127
@@ -61,6 +62,12 @@ def dequantized(
     return node, tuple(constants)
 
 
+def round_bias(bias: Array, unit: Array) -> Array:
+    """A bias in ``unit``, that of the sums of integer products it is added to: int32, ``[C]``."""
+    limits = np.iinfo(np.int32)
+    return np.rint(bias / unit).clip(limits.min, limits.max).astype(np.int32)
+
+
 def quantize_onnx_weights(
     proto: onnx.ModelProto, kinds: Collection[str] = ("Conv", "MatMul", "Gemm")
 ) -> onnx.ModelProto:
@@ -92,12 +99,5 @@ def quantize_onnx_weights(
                 rounded[name] = dequantize.output[0]
             node.input[1] = rounded[name]
         nodes.append(node)
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    used = {name for node in copies for name in node.input}
-    kept = [i for i in graph.initializer if i.name in used]
-    graph.ClearField("node")
-    graph.node.extend(copies)
-    kept = [onnx.TensorProto.FromString(i.SerializeToString()) for i in kept]
-    graph.ClearField("initializer")
-    graph.initializer.extend(kept)
+    replace_nodes(graph, nodes, graph.initializer)
     return model

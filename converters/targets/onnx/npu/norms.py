@@ -11,6 +11,8 @@ from typing import Final
 import onnx
 from onnx import helper, numpy_helper
 
+from converters.targets.onnx.graphs import replace_nodes
+
 _CHAIN: Final = ("Mul", "Reciprocal", "Sqrt", "Add", "ReduceMean", "Pow")
 """From the last operator but the weight's product back to the first."""
 
@@ -42,15 +44,7 @@ def fuse_norms(graph: onnx.GraphProto) -> int:
         )
         dropped |= {link.name for link in chain}
     nodes = [fused.get(node.name, node) for node in graph.node if node.name not in dropped]
-    # Copies: clearing the field empties the nodes that were in it.
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    used = {name for node in copies for name in node.input}
-    kept = [i for i in graph.initializer if i.name in used]
-    initializers = [onnx.TensorProto.FromString(i.SerializeToString()) for i in kept]
-    for field in ("node", "initializer"):
-        graph.ClearField(field)
-    graph.node.extend(copies)
-    graph.initializer.extend(initializers)
+    replace_nodes(graph, nodes, graph.initializer)
     return len(fused)
 
 

@@ -15,7 +15,13 @@ import onnx
 from onnx import helper, numpy_helper
 
 from converters.targets.loaded import Array
-from converters.targets.onnx.int8.weights import dequantized, round_weights, weight_scales
+from converters.targets.onnx.graphs import replace_nodes
+from converters.targets.onnx.int8.weights import (
+    dequantized,
+    round_bias,
+    round_weights,
+    weight_scales,
+)
 from converters.targets.onnx.names import module_of, node_name
 from converters.targets.onnx.npu.quantized.layout import MOVES, Layout
 from converters.targets.onnx.npu.quantized.ranges import TYPES, Ranges
@@ -29,12 +35,8 @@ def quantized(model: onnx.ModelProto, layout: Layout, ranges: Ranges) -> onnx.Mo
         writer.write(node)
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    graph = copy.graph
-    used = {name for node in writer.nodes for name in node.input}
-    for field in ("node", "initializer", "value_info"):
-        graph.ClearField(field)
-    graph.node.extend(writer.nodes)
-    graph.initializer.extend(c for name, c in writer.constants.items() if name in used)
+    copy.graph.ClearField("value_info")
+    replace_nodes(copy.graph, writer.nodes, writer.constants.values())
     return copy
 
 
@@ -122,9 +124,8 @@ class _Writer:
             # The unit adds the bias to its sums of integer products, whose step this is.
             scale = np.float32(self._ranges.scale(source, width).scale)
             unit = steps * scale
-            limits = np.iinfo(np.int32)
-            bias = numpy_helper.to_array(self._layout.constants[node.input[2]]) / unit
-            integers = np.rint(bias).clip(limits.min, limits.max).astype(np.int32)
+            bias = numpy_helper.to_array(self._layout.constants[node.input[2]])
+            integers = round_bias(bias, unit)
             title = f"{node.output[0]}_bias"
             node.input[2] = self._dequantize(title, integers, unit, module)
 
