@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -36,8 +38,28 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in image_suffixes() and not path.name.startswith(".")
 
 
+def files_below(root: Path) -> Iterator[Path]:
+    """Every file below a folder, but none in hidden folders; folders that cannot be read are empty.
+
+    Links to folders are followed, except to one that the path there leads through already: a circle
+    of links would give the same files again and again.
+    """
+    through: dict[str, frozenset[tuple[int, int]]] = {str(root): frozenset()}
+    for folder, folders, names in os.walk(root, followlinks=True):
+        passed = through.pop(folder) | {_identity(folder)}
+        inner = {name: os.path.join(folder, name) for name in folders if not name.startswith(".")}
+        folders[:] = sorted(name for name in inner if _identity(inner[name]) not in passed)
+        through |= {inner[name]: passed for name in folders}
+        yield from (Path(folder, name) for name in sorted(names))
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
 def find_images(path: Path) -> list[Path]:
-    """``path`` itself, or every image file below it, in a fixed order.
+    """``path`` itself, or every image file below it in a fixed order; see :func:`files_below`.
 
     Raises:
         ImageError: nothing there, or no image below the folder.
@@ -46,7 +68,7 @@ def find_images(path: Path) -> list[Path]:
         raise ImageError(f"no image or folder at {path}")
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.rglob("*") if is_image(p) and not p.is_dir())
+    found = sorted(filter(is_image, files_below(path)))
     if not found:
         raise ImageError(f"no images below {path} (no file has the suffix of an image, as .jpg)")
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mobilevit_edge.errors import ImageError, InputError
-from mobilevit_edge.image_files import is_image
+from mobilevit_edge.image_files import files_below, is_image
 from mobilevit_edge.preprocess import Preprocessing, load_image, network_pixels, preprocess_image
 from mobilevit_edge.training.augment import augment, stream
 from mobilevit_edge.training.recipe import Recipe
@@ -158,15 +157,13 @@ def _list_files(root: Path) -> tuple[tuple[str, ...], list[str], int]:
             )
         files: list[str] = []
         ignored = 0
-        for name in classes:
-            for folder, folders, names in os.walk(root / name, followlinks=True):
-                folders[:] = sorted(f for f in folders if not f.startswith("."))
-                for file in sorted(names):
-                    path = Path(folder) / file
-                    if is_image(path):
-                        files.append(path.relative_to(root).as_posix())
-                    else:
-                        ignored += 1
+        for path in files_below(root):
+            if path.parent == root:
+                continue
+            if is_image(path):
+                files.append(path.relative_to(root).as_posix())
+            else:
+                ignored += 1
     except OSError as error:
         raise DataError(f"cannot read {root}: {error.strerror}") from error
     return classes, sorted(files), ignored

@@ -74,6 +74,18 @@ def test_a_scan_finds_readable_images_and_names_the_others(
     assert "no image.jpg" in summary
 
 
+def test_links_to_folders_are_followed_once_and_not_in_circles(tmp_path: Path) -> None:
+    root = write_images(tmp_path / "data", {"a": 2, "b": 2})
+    write_images(tmp_path, {"elsewhere": 1})
+    (root / "a" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(root / "a")
+    for name, place in (("again", "."), ("and again", "."), ("up", "..")):
+        (root / "b" / name).symlink_to(place)
+    found = scan(root, workers=0, progress=quiet).images
+    assert found.paths == ("a/00.png", "a/01.png", "a/linked/00.png", "b/00.png", "b/01.png")
+    assert found.targets.tolist() == [0, 0, 0, 1, 1]
+
+
 def test_folders_that_cannot_be_trained_on_are_explained(tmp_path: Path) -> None:
     def message(root: Path) -> str:
         with pytest.raises(DataError) as caught:
