@@ -185,4 +185,6 @@ def _read_state(file: BinaryIO, path: Path, device: torch.device) -> State:
 def write_recipe(folder: Path, run: TrainingRun) -> None:
     """Write ``recipe.json``, which tells people what the run is."""
     text = json.dumps(run.as_json(), indent=2, ensure_ascii=False) + "\n"
-    write_atomically(folder / RECIPE, lambda path: path.write_text(text, encoding="utf-8"))
+    # Of a path that is not UTF-8 this makes JSON's own escapes.
+    content = text.encode("utf-8", "backslashreplace")
+    write_atomically(folder / RECIPE, lambda path: path.write_bytes(content))

@@ -281,7 +281,6 @@ def _describe_run(folder: Path, setup: _Setup) -> None:
         for path, problem in found.unreadable
     ]
     if lines:
-        write_atomically(
-            folder / UNREADABLE, lambda path: path.write_text("".join(lines), encoding="utf-8")
-        )
+        text = "".join(lines).encode("utf-8", "backslashreplace")
+        write_atomically(folder / UNREADABLE, lambda path: path.write_bytes(text))
     write_recipe(folder, setup.run)

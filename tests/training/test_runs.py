@@ -427,6 +427,19 @@ def test_six_unequal_classes_with_unreadable_images(
     assert listed.startswith(f"{data}/class 2/bad one é.jpg\t")
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="all names of files there are UTF-8")
+def test_paths_of_a_run_need_not_be_utf_8(train: Train, tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    data = write_images(root / "data", {"a": 3, "b": 3})
+    (data / "b" / os.fsdecode(b"\xe9.png")).write_text("junk")
+    assert train(data, *QUICK, "--epochs", 1, "--output", root / "run") == 0
+    recipe = json.loads((root / "run" / "recipe.json").read_text("utf-8"))
+    assert recipe["data"] == str(data)
+    listed = (root / "run" / "unreadable.txt").read_text("utf-8")
+    assert listed.startswith(f"{tmp_path}/caf\\udce9/data/b/\\udce9.png\t")
+    assert train("--resume", root / "run") == 0
+
+
 def test_a_missing_package_is_named(
     images: Path,
     train: Train,
