@@ -36,7 +36,6 @@ from mobilevit_edge.training.options import Machine, NewRun, ResumedRun
 from mobilevit_edge.training.ranks import Ranks, joined_ranks
 from mobilevit_edge.training.recipe import Recipe
 from mobilevit_edge.training.run import (
-    RECIPE,
     STATE,
     State,
     TrainingRun,
@@ -147,12 +146,13 @@ def _flushed_denormals() -> Iterator[None]:
 
 
 def _require_unused(folder: Path) -> None:
-    if any((folder / name).exists() for name in (STATE, RECIPE, FOLDER)):
+    # What describes a run that failed before its first state is replaced.
+    if any((folder / name).exists() for name in (STATE, FOLDER)):
         raise UsageError(
             f"{folder} already holds a run: continue it with --resume {folder}, or choose another "
             f"folder"
         )
-    # A run is written into its folder, which may be behind a link; nothing of it is replaced.
+    # A run is written into its folder, which may be behind a link.
     if not folder.is_dir():
         check_folder_place(folder)
 
@@ -283,4 +283,6 @@ def _describe_run(folder: Path, setup: _Setup) -> None:
     if lines:
         text = "".join(lines).encode("utf-8", "backslashreplace")
         write_atomically(folder / UNREADABLE, lambda path: path.write_bytes(text))
+    else:
+        (folder / UNREADABLE).unlink(missing_ok=True)
     write_recipe(folder, setup.run)

@@ -319,6 +319,19 @@ def test_a_damaged_state_is_refused(
     assert not (tmp_path / "sprung").exists()
 
 
+def test_a_state_of_another_version_says_which_one_continues_it(
+    uninterrupted: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = state_of(uninterrupted)
+    state["run"]["recipe"]["momentum"] = 0.9
+    torch.save(state, tmp_path / "state.pt")
+    assert train("--resume", tmp_path) == 2
+    assert "(momentum): continue it with the version that started it" in capsys.readouterr().err
+    torch.save({**state, "format": 2}, tmp_path / "state.pt")
+    assert train("--resume", tmp_path) == 4
+    assert "state.pt is of format 2, this version reads 1" in capsys.readouterr().err
+
+
 WriteBytes = Callable[[Path, bytes], int]
 
 
@@ -375,6 +388,22 @@ def test_a_run_is_not_overwritten(
 ) -> None:
     assert train(images, *QUICK, "--output", uninterrupted) == 2
     assert f"continue it with --resume {uninterrupted}" in capsys.readouterr().err
+
+
+def test_a_run_that_failed_before_its_first_state_is_started_again(
+    few_images: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, folder = shutil.copytree(few_images, tmp_path / "data"), tmp_path / "run"
+    (data / "red" / "bad.png").write_text("junk")
+    monkeypatch.setattr(Learner, "step", lambda *args: 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full_disk("state.pt", Path.write_bytes))
+        assert train(data, *QUICK, "--output", folder) == 4
+    assert {path.name for path in folder.iterdir()} == {"recipe.json", "unreadable.txt"}
+    (data / "red" / "bad.png").unlink()
+    assert train(data, *QUICK, "--epochs", 1, "--output", folder) == 0
+    assert json.loads((folder / "recipe.json").read_text("utf-8"))["recipe"]["epochs"] == 1
+    assert not (folder / "unreadable.txt").exists()
 
 
 def test_divergence_is_said_and_not_saved(
