@@ -124,7 +124,15 @@ def run_session(request: NewRun | ResumedRun, machine: Machine) -> Trained | Non
             )
             if state is not None:
                 trainer.restore(state)
-            best = trainer.fit()
+            try:
+                best = trainer.fit()
+            except KeyboardInterrupt:
+                if (folder / STATE).exists():
+                    display.line(
+                        f"the state saved last is kept: continue with mobilevit-train --resume "
+                        f"{folder}"
+                    )
+                raise
         if not ranks.is_first:
             return None
         return Trained(

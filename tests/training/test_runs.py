@@ -157,6 +157,30 @@ def test_an_interrupted_run_continues_to_the_same_bits(
     assert differences(state_of(folder), state_of(uninterrupted)) == []
 
 
+def test_a_second_interrupt_ends_at_once_and_says_how_to_continue(
+    few_images: Path,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def twice(*args: Any) -> float:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return pytest.fail("still training")
+
+    monkeypatch.setattr(Learner, "step", twice)
+    folder = tmp_path / "run"
+    # As in a shell, also where the tests' own process ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert train(few_images, *QUICK, "--output", folder) == 130
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        f"the state saved last is kept: continue with mobilevit-train --resume {folder}",
+        "mobilevit-train: error: interrupted",
+    ]
+    assert state_of(folder)["position"]["step"] == 0
+
+
 def test_a_stopped_run_says_where_it_is_and_how_to_continue_it(stopped: tuple[Path, str]) -> None:
     folder, err = stopped
     assert "stopped in epoch 2 after iteration 1" in err
