@@ -102,7 +102,7 @@ def run_command(
 
 
 def _interrupted(parser: ArgumentParser, arguments: Namespace) -> int:
-    _report(parser, "interrupted; nothing was written", debug=arguments.debug)
+    _report(parser, "interrupted", debug=arguments.debug)
     return INTERRUPTED
 
 

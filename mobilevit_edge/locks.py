@@ -38,11 +38,13 @@ def only_writer(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"cannot use {folder}: {error.strerror}") from error
     try:
-        try_lock(descriptor)
+        try:
+            try_lock(descriptor)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"another process is writing into {folder}: wait for its end, or choose another "
+                f"folder"
+            ) from error
         yield
-    except BlockingIOError as error:
-        raise OutputError(
-            f"another process is writing into {folder}: wait for its end, or choose another folder"
-        ) from error
     finally:
         os.close(descriptor)

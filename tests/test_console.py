@@ -199,7 +199,7 @@ def test_an_interruption_is_no_error_of_the_program(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(KeyboardInterrupt()) == 130
-    assert "interrupted" in capsys.readouterr().err
+    assert capsys.readouterr().err == "mobilevit-test: error: interrupted\n"
 
 
 def test_packages_from_two_places_are_refused_with_both_named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -120,6 +121,9 @@ def test_a_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
         only_writer(tmp_path),
     ):
         pytest.fail("two writers")
+    # What else is busy, such as a system without room for another process, is not this.
+    with pytest.raises(BlockingIOError, match="no more processes"), only_writer(tmp_path):
+        raise BlockingIOError(errno.EAGAIN, "no more processes")
     with only_writer(tmp_path):
         pass
     with pytest.raises(OutputError, match="cannot use"), only_writer(tmp_path / "missing"):

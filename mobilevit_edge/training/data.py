@@ -155,6 +155,13 @@ def _list_files(root: Path) -> tuple[tuple[str, ...], list[str], int]:
             raise DataError(
                 f"{root} holds only one class ({classes[0]!r}): a classifier needs at least two"
             )
+        # What Python makes of bytes that are no text.
+        odd = [name for name in classes if any("\udc80" <= c <= "\udcff" for c in name)]
+        if odd:
+            raise DataError(
+                f"the name of the class folder {root / odd[0]} is not UTF-8: rename it, since it "
+                f"becomes the name of the class"
+            )
         files: list[str] = []
         ignored = 0
         for path in files_below(root):
@@ -224,7 +231,8 @@ def fingerprint(sets: Sequence[Images]) -> str:
     digest = hashlib.sha256()
     for images in sets:
         names = (*images.classes, "", *images.paths, "", "", *(images.masks or ()))
-        digest.update("\0".join(names).encode())
+        # Names of files may be no text.
+        digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -55,6 +56,8 @@ def write_curves(folder: Path, rows: Sequence[Row]) -> None:
     _write_png(folder / CURVES, figure)
 
 
+# Class names are of any origin.
+@rc_context({"text.parse_math": False})
 def write_confusion(folder: Path, confusion: npt.NDArray[np.int64], classes: Sequence[str]) -> None:
     """Draw shares of each actual class by predicted class. ``confusion``: counts ``[C, C]``."""
     count = len(classes)

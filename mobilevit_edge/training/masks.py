@@ -54,7 +54,10 @@ _VOC: Final = _Layout("JPEGImages", "SegmentationClass", "ImageSets/Segmentation
 
 def is_divided(root: Path) -> bool:
     """Whether a folder says itself which of its images to train on and which to hold out."""
-    folder = root / str(_VOC.lists)
+    layout = _found_layout(root)
+    if layout is None or layout.lists is None:
+        return False
+    folder = root / layout.lists
     return all((folder / f"{part}.txt").is_file() for part in ("train", "val"))
 
 

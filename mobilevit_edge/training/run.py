@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 
 import torch
 
-from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.errors import CheckpointError, MobileViTEdgeError
 from mobilevit_edge.files import write_atomically
 from mobilevit_edge.head_specs import DeepLabV3Spec, MaskSpec, PSPNetSpec
 from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
@@ -146,7 +146,8 @@ def load_state(folder: Path, device: torch.device) -> State:
     """The state that :func:`save_state` wrote, read without executing anything inside it.
 
     Raises:
-        CheckpointError: it is missing, damaged, or of another version of this program.
+        CheckpointError: it is missing, damaged, or of another format.
+        UsageError: its recipe is of another version of this program.
     """
     path = folder / STATE
     if not path.exists():
@@ -172,7 +173,7 @@ def _read_state(file: BinaryIO, path: Path, device: torch.device) -> State:
             learner=content["learner"],
             history=tuple(content["history"]),
         )
-    except CheckpointError:
+    except MobileViTEdgeError:
         raise
     # Damaged archives raise whatever zipfile and the unpickler raise, with advice on their own use.
     except Exception as error:
@@ -185,4 +186,6 @@ def _read_state(file: BinaryIO, path: Path, device: torch.device) -> State:
 def write_recipe(folder: Path, run: TrainingRun) -> None:
     """Write ``recipe.json``, which tells people what the run is."""
     text = json.dumps(run.as_json(), indent=2, ensure_ascii=False) + "\n"
-    write_atomically(folder / RECIPE, lambda path: path.write_text(text, encoding="utf-8"))
+    # Of a path that is not UTF-8 this makes JSON's own escapes.
+    content = text.encode("utf-8", "backslashreplace")
+    write_atomically(folder / RECIPE, lambda path: path.write_bytes(content))

@@ -36,7 +36,6 @@ from mobilevit_edge.training.options import Machine, NewRun, ResumedRun
 from mobilevit_edge.training.ranks import Ranks, joined_ranks
 from mobilevit_edge.training.recipe import Recipe
 from mobilevit_edge.training.run import (
-    RECIPE,
     STATE,
     State,
     TrainingRun,
@@ -125,7 +124,15 @@ def run_session(request: NewRun | ResumedRun, machine: Machine) -> Trained | Non
             )
             if state is not None:
                 trainer.restore(state)
-            best = trainer.fit()
+            try:
+                best = trainer.fit()
+            except KeyboardInterrupt:
+                if (folder / STATE).exists():
+                    display.line(
+                        f"the state saved last is kept: continue with mobilevit-train --resume "
+                        f"{folder}"
+                    )
+                raise
         if not ranks.is_first:
             return None
         return Trained(
@@ -147,12 +154,13 @@ def _flushed_denormals() -> Iterator[None]:
 
 
 def _require_unused(folder: Path) -> None:
-    if any((folder / name).exists() for name in (STATE, RECIPE, FOLDER)):
+    # What describes a run that failed before its first state is replaced.
+    if any((folder / name).exists() for name in (STATE, FOLDER)):
         raise UsageError(
             f"{folder} already holds a run: continue it with --resume {folder}, or choose another "
             f"folder"
         )
-    # A run is written into its folder, which may be behind a link; nothing of it is replaced.
+    # A run is written into its folder, which may be behind a link.
     if not folder.is_dir():
         check_folder_place(folder)
 
@@ -281,7 +289,8 @@ def _describe_run(folder: Path, setup: _Setup) -> None:
         for path, problem in found.unreadable
     ]
     if lines:
-        write_atomically(
-            folder / UNREADABLE, lambda path: path.write_text("".join(lines), encoding="utf-8")
-        )
+        text = "".join(lines).encode("utf-8", "backslashreplace")
+        write_atomically(folder / UNREADABLE, lambda path: path.write_bytes(text))
+    else:
+        (folder / UNREADABLE).unlink(missing_ok=True)
     write_recipe(folder, setup.run)

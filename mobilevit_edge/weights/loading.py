@@ -55,15 +55,15 @@ class WeightsReport:
 def load_weights(
     model: MobileViT, source: Source, *, naming: Naming | str = "auto"
 ) -> WeightsReport:
-    """Load ``source`` into ``model``, bit for bit; every parameter must be there and fit.
+    """Load ``source`` into ``model``; every parameter must be there and fit.
 
-    Values are never changed: channel order and scale belong to preprocessing. Half-precision
-    weights are widened to fp32. ``num_batches_tracked``, which inference does not use, becomes 0
-    where it is missing or no whole number.
+    Values in fp32 stay bit for bit: channel order and scale belong to preprocessing. Those in half
+    precision are widened to it, those in fp64 rounded. ``num_batches_tracked``, which inference
+    does not use, becomes 0 where it is missing or no whole number.
 
     Raises:
-        CheckpointError: unreadable, or names or shapes do not fit; the message lists them with
-            both shapes and the nearest names.
+        CheckpointError: unreadable, weights that are not finite in fp32, or names or shapes that do
+            not fit; the message lists them with both shapes and the nearest names.
     """
     return _load(model, read_checkpoint(source, naming=naming), way_out=_OTHER_MODEL)
 
@@ -120,16 +120,19 @@ def load_model(
 
     Args:
         source: see :func:`read_checkpoint`.
-        model: a model's name or spec, or ``"auto"`` to recognize it by names and shapes. A head
-            for masks or boxes, the channels of its images and the class count follow from the
-            checkpoint in any case.
+        model: a model's name, or ``"auto"`` to recognize it by names and shapes: then a head for
+            masks or boxes and the channels of its images follow from the checkpoint. Or a spec,
+            which tells them itself. The class count follows from the checkpoint in any case.
         settings: what shapes do not tell of a head for masks, in place of what the config beside
-            the file, or else the code that wrote it, has.
+            the file, or else the code that wrote it, has; not beside a spec.
 
     Raises:
         CheckpointError: unreadable, not a known architecture, or it does not fit ``model``.
-        ValueError: no model is called ``model``, or ``settings`` for a model without such a head.
+        ValueError: no model is called ``model``, or ``settings`` for a model without such a head,
+            or beside a spec.
     """
+    if isinstance(model, ModelSpec) and settings is not None:
+        raise ValueError("a spec has its head's settings: pass the model's name, or no settings")
     checkpoint = read_checkpoint(source)
     spec = model if isinstance(model, ModelSpec) else spec_for(checkpoint, model, settings)
     built = create_meta_model(spec, class_count(checkpoint, spec))
@@ -310,13 +313,14 @@ def _as_parameter(name: str, checkpoint: Checkpoint, like: Tensor) -> Tensor:
             f"{checkpoint.origin}: {name} is a {tensor.layout} {tensor.dtype} tensor on "
             f"{tensor.device}; plain {', '.join(map(str, _WEIGHT_DTYPES))} are expected"
         )
-    if not torch.isfinite(tensor).all():
-        raise CheckpointError(
-            f"{checkpoint.origin}: {name} holds NaN or Inf; training may have diverged: "
-            f"use an earlier checkpoint"
-        )
     # A contiguous copy: the source may be a view of a larger tensor, or be changed later.
-    return tensor.detach().to(dtype=like.dtype, copy=True).contiguous()
+    parameter = tensor.detach().to(dtype=like.dtype, copy=True).contiguous()
+    if not torch.isfinite(parameter).all():
+        raise CheckpointError(
+            f"{checkpoint.origin}: {name} holds NaN or Inf, or what {like.dtype} has no room for; "
+            f"training may have diverged: use an earlier checkpoint"
+        )
+    return parameter
 
 
 def _difference(

@@ -125,7 +125,24 @@ def test_what_is_no_photo_has_no_images_suffix() -> None:
 
 def test_hidden_files_are_no_images(tmp_path: Path, photos: list[Path]) -> None:
     shutil.copy(photos[0], photos[0].with_name("._0.png"))
+    hidden = photos[0].parent / ".cache"
+    hidden.mkdir()
+    shutil.copy(photos[0], hidden)
     assert find_images(photos[0].parent) == photos
+    assert find_images(hidden) == [hidden / "0.png"]
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(
+    tmp_path: Path, photos: list[Path]
+) -> None:
+    folder = tmp_path / "set"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "linked").symlink_to(photos[0].parent)
+    for name, place in (("again", "."), ("up", ".."), ("nowhere", "lost"), ("itself", "itself")):
+        (folder / "inner" / name).symlink_to(place)
+    shutil.copy(photos[0], folder / "inner")
+    linked = [folder / "linked" / photo.name for photo in photos]
+    assert find_images(folder) == [folder / "inner" / "0.png", *linked]
 
 
 @pytest.fixture

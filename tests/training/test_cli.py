@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -48,8 +49,10 @@ def test_the_installed_command_is_interrupted(few_images: Path, tmp_path: Path) 
     assert f"continue with mobilevit-train --resume {folder}" in err
     assert "Traceback" not in err
     assert out == ""
-    state = state_of(folder)
-    assert state["position"]["epoch"] >= 0
+    told = re.search(r"stopped in epoch (\d+) after iteration (\d+);", err)
+    assert told is not None
+    position = state_of(folder)["position"]
+    assert (position["epoch"] + 1, position["step"]) == (int(told[1]), int(told[2]))
     # A real network: the tests' tiny one is not known to other processes.
     model = me.load_model(folder / "checkpoint", model=SPECS["mobilevit_xxs"])
     assert model.num_classes == 3

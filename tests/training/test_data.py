@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +78,18 @@ def test_a_scan_finds_readable_images_and_names_the_others(
     assert "no image.jpg" in summary
 
 
+def test_links_to_folders_are_followed_once_and_not_in_circles(tmp_path: Path) -> None:
+    root = write_images(tmp_path / "data", {"a": 2, "b": 2})
+    write_images(tmp_path, {"elsewhere": 1})
+    (root / "a" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(root / "a")
+    for name, place in (("again", "."), ("and again", "."), ("up", "..")):
+        (root / "b" / name).symlink_to(place)
+    found = scan(root, workers=0, progress=quiet).images
+    assert found.paths == ("a/00.png", "a/01.png", "a/linked/00.png", "b/00.png", "b/01.png")
+    assert found.targets.tolist() == [0, 0, 0, 1, 1]
+
+
 def test_folders_that_cannot_be_trained_on_are_explained(tmp_path: Path) -> None:
     def message(root: Path) -> str:
         with pytest.raises(DataError) as caught:
@@ -89,6 +105,20 @@ def test_folders_that_cannot_be_trained_on_are_explained(tmp_path: Path) -> None
     assert "no readable image in the class folder 'dog'" in message(empty)
     (empty / "dog" / "x.jpg").write_text("junk")
     assert "dog/x.jpg: " in message(empty)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="all names of files there are UTF-8")
+def test_names_of_files_need_not_be_text_but_those_of_classes_do(tmp_path: Path) -> None:
+    root = write_images(tmp_path, {"a": 1, "b": 1})
+    odd = os.fsdecode(b"caf\xe9")
+    shutil.copy(root / "a" / "00.png", root / "a" / f"{odd}.png")
+    found = scan(root, workers=0, progress=quiet).images
+    names = (b"a", b"b", b"", b"a/00.png", b"a/caf\xe9.png", b"b/00.png", b"", b"")
+    assert found.paths[1] == f"a/{odd}.png"
+    assert fingerprint((found,)) == hashlib.sha256(b"\0".join(names)).hexdigest()
+    (root / "b").rename(root / odd)
+    with pytest.raises(DataError, match=r"the class folder .*\udce9 is not UTF-8: rename it"):
+        scan(root, workers=0, progress=quiet)
 
 
 def test_a_split_is_stratified_disjoint_and_repeatable(tmp_path: Path) -> None:

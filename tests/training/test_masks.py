@@ -18,12 +18,14 @@ from torch import nn
 import mobilevit_edge as me
 from mobilevit_edge.head_specs import DeepLabV3Spec
 from mobilevit_edge.models.network import MobileViT
+from mobilevit_edge.training import session
 from mobilevit_edge.training.augment import augment_pair
 from mobilevit_edge.training.data import DataError, split
+from mobilevit_edge.training.display import Display
 from mobilevit_edge.training.evaluate import evaluate_masks
 from mobilevit_edge.training.learner import Learner
 from mobilevit_edge.training.losses import loss_of
-from mobilevit_edge.training.masks import IGNORED, scan_masks
+from mobilevit_edge.training.masks import IGNORED, is_divided, scan_masks
 from mobilevit_edge.training.optimize import rate_at
 from mobilevit_edge.training.recipe import Recipe, make_recipe
 from mobilevit_edge.weights.checkpoint import read_checkpoint
@@ -112,6 +114,24 @@ def test_the_lists_of_pascal_voc_divide_its_images(tmp_path: Path) -> None:
     (lists / "val.txt").write_text("02\n../../secret\n")
     with pytest.raises(DataError, match=r"names images that are not in .*\n  ../../secret"):
         scan_masks(tmp_path, part="val", progress=quiet)
+
+
+def test_lists_beside_images_and_masks_do_not_make_them_train_and_held_out_at_once(
+    own: Path,
+) -> None:
+    lists = own / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    for part in ("train", "val"):
+        (lists / f"{part}.txt").write_text("00\n")
+    assert not is_divided(own)
+    display, head = Display(shown=False), DeepLabV3Spec(16, 16, (6, 12, 18), "aligned")
+    recipe = Recipe(validation_share=0.2)
+    train, held_out, _ = session._read_data(own, None, recipe, head, 0, display)
+    assert (len(train), len(held_out)) == (7, 2)
+    assert not set(train.paths) & set(held_out.paths)
+    # As held-out images of their own, all count.
+    _, held_out, _ = session._read_data(own, own, recipe, head, 0, display)
+    assert len(held_out) == 9
 
 
 def _colored(root: Path) -> None:

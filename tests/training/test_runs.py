@@ -157,6 +157,30 @@ def test_an_interrupted_run_continues_to_the_same_bits(
     assert differences(state_of(folder), state_of(uninterrupted)) == []
 
 
+def test_a_second_interrupt_ends_at_once_and_says_how_to_continue(
+    few_images: Path,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def twice(*args: Any) -> float:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return pytest.fail("still training")
+
+    monkeypatch.setattr(Learner, "step", twice)
+    folder = tmp_path / "run"
+    # As in a shell, also where the tests' own process ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert train(few_images, *QUICK, "--output", folder) == 130
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        f"the state saved last is kept: continue with mobilevit-train --resume {folder}",
+        "mobilevit-train: error: interrupted",
+    ]
+    assert state_of(folder)["position"]["step"] == 0
+
+
 def test_a_stopped_run_says_where_it_is_and_how_to_continue_it(stopped: tuple[Path, str]) -> None:
     folder, err = stopped
     assert "stopped in epoch 2 after iteration 1" in err
@@ -319,6 +343,19 @@ def test_a_damaged_state_is_refused(
     assert not (tmp_path / "sprung").exists()
 
 
+def test_a_state_of_another_version_says_which_one_continues_it(
+    uninterrupted: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = state_of(uninterrupted)
+    state["run"]["recipe"]["momentum"] = 0.9
+    torch.save(state, tmp_path / "state.pt")
+    assert train("--resume", tmp_path) == 2
+    assert "(momentum): continue it with the version that started it" in capsys.readouterr().err
+    torch.save({**state, "format": 2}, tmp_path / "state.pt")
+    assert train("--resume", tmp_path) == 4
+    assert "state.pt is of format 2, this version reads 1" in capsys.readouterr().err
+
+
 WriteBytes = Callable[[Path, bytes], int]
 
 
@@ -377,6 +414,22 @@ def test_a_run_is_not_overwritten(
     assert f"continue it with --resume {uninterrupted}" in capsys.readouterr().err
 
 
+def test_a_run_that_failed_before_its_first_state_is_started_again(
+    few_images: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, folder = shutil.copytree(few_images, tmp_path / "data"), tmp_path / "run"
+    (data / "red" / "bad.png").write_text("junk")
+    monkeypatch.setattr(Learner, "step", lambda *args: 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full_disk("state.pt", Path.write_bytes))
+        assert train(data, *QUICK, "--output", folder) == 4
+    assert {path.name for path in folder.iterdir()} == {"recipe.json", "unreadable.txt"}
+    (data / "red" / "bad.png").unlink()
+    assert train(data, *QUICK, "--epochs", 1, "--output", folder) == 0
+    assert json.loads((folder / "recipe.json").read_text("utf-8"))["recipe"]["epochs"] == 1
+    assert not (folder / "unreadable.txt").exists()
+
+
 def test_divergence_is_said_and_not_saved(
     images: Path,
     train: Train,
@@ -425,6 +478,19 @@ def test_six_unequal_classes_with_unreadable_images(
     assert "1 unreadable images skipped: class 2/bad one é.jpg" in capsys.readouterr().err
     listed = (tmp_path / "run" / "unreadable.txt").read_text("utf-8")
     assert listed.startswith(f"{data}/class 2/bad one é.jpg\t")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="all names of files there are UTF-8")
+def test_paths_of_a_run_need_not_be_utf_8(train: Train, tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    data = write_images(root / "data", {"a": 3, "b": 3})
+    (data / "b" / os.fsdecode(b"\xe9.png")).write_text("junk")
+    assert train(data, *QUICK, "--epochs", 1, "--output", root / "run") == 0
+    recipe = json.loads((root / "run" / "recipe.json").read_text("utf-8"))
+    assert recipe["data"] == str(data)
+    listed = (root / "run" / "unreadable.txt").read_text("utf-8")
+    assert listed.startswith(f"{tmp_path}/caf\\udce9/data/b/\\udce9.png\t")
+    assert train("--resume", root / "run") == 0
 
 
 def test_a_missing_package_is_named(

@@ -235,6 +235,12 @@ def test_settings_of_masks_are_refused_for_boxes_and_classes() -> None:
         me.load_model(weights, settings=settings)
 
 
+def test_settings_beside_a_spec_are_refused() -> None:
+    spec = find_spec("deeplabv3_" + XXS)
+    with pytest.raises(ValueError, match="a spec has its head's settings: pass the model's name"):
+        me.load_model(state(XXS, "deeplabv3"), model=spec, settings=HeadSettings(output_stride=8))
+
+
 def test_a_head_that_claims_any_width_is_refused() -> None:
     weights = state(XXS, "deeplabv3")
     name = "seg_head.aspp.aspp_layer.project.block.conv.weight"

@@ -252,6 +252,12 @@ def test_weights_that_are_not_finite_are_refused(state: State, key: str, value: 
     assert "NaN or Inf" in message
 
 
+def test_a_double_that_fp32_has_no_room_for_is_refused(state: State) -> None:
+    state[HEAD] = state[HEAD].double()
+    state[HEAD][0, 0] = 1e300
+    assert f"{HEAD} holds NaN or Inf, or what torch.float32 has no room for" in refusal(state)
+
+
 def quantized(tensor: Tensor) -> Tensor:
     return torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8)
 

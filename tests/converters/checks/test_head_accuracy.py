@@ -221,6 +221,19 @@ def test_what_is_cut_out_of_a_photo_is_cut_out_of_its_mask(tmp_path: Path) -> No
     assert accuracy.reference == 1.0
 
 
+def test_lists_divide_the_layout_of_pascal_voc_alone(tmp_path: Path) -> None:
+    write_masked(tmp_path)
+    lists = tmp_path / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    for part, names in (("train", "0"), ("val", "1\n2")):
+        (lists / f"{part}.txt").write_text(names)
+    assert len(find_masked(tmp_path, CLASSES, quiet)) == PHOTOS
+    (tmp_path / "images").rename(tmp_path / "JPEGImages")
+    (tmp_path / "masks").rename(tmp_path / "SegmentationClass")
+    found = [photo.image.name for photo in find_masked(tmp_path, CLASSES, quiet)]
+    assert found == ["1.png", "2.png"]
+
+
 def test_other_classes_than_the_models_are_refused(masked: Path) -> None:
     with pytest.raises(LabelsError, match=r"class 2 is 'green' there and 'blue' in the model.*--l"):
         find_masked(masked, ("background", "red", "blue"), quiet)
