@@ -164,7 +164,7 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
 
 def _module_state(path: Path, module: Inert) -> Mapping[str, Any]:
     try:
-        return module.module_state()
+        return module.module_state()[0]
     except PickleError as error:
         raise CheckpointError(
             f"{path} holds a whole model ({module.name}), but {error}; {recognition.RESAVE}"
