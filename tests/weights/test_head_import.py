@@ -202,6 +202,13 @@ def test_the_user_has_the_last_word(tmp_path: Path) -> None:
         ("[1, 2]", "does not hold settings by name"),
         ("a: *b", "cannot read"),
         ("!!python/object/apply:os.system ['true']", "cannot read"),
+        ("a: !!int ''", r"cannot read .*correct or remove it"),
+        ("a: !!bool x", r"cannot read .*correct or remove it"),
+        ("a: !!timestamp x", r"cannot read .*correct or remove it"),
+        ("a: " + ":".join(["1"] * 501), "more than 1000 characters"),
+        ("a: &a {b: 1}\nc: {<<: *a}", "merge keys"),
+        ("a: &a {b: 1}\nc: {!!merge x: *a}", "merge keys"),
+        (" " * (128 * 1024 + 1), "larger than 131072 bytes"),
         ("a: &a {b: &b {c: &c {d: &d {e: &e {f: &f {g: &g {h: {i: {j: 1}}}}}}}}}", "more settings"),
     ],
 )
