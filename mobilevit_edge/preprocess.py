@@ -41,6 +41,8 @@ MAX_PIXELS: Final = 128 * 10**6
 MAX_IMAGE_BYTES: Final = 1024**3
 """Largest image file: that many pixels of four channels of 16 bits, not compressed."""
 MAX_IMAGE_SIZE: Final = 2048
+MAX_COVER: Final = 4
+"""Times the image size that an image may cover before its center is cut out."""
 _TOO_LARGE: Final = f"at most {MAX_PIXELS // 10**6} megapixels are decoded: scale it down first"
 _LONG_STRIP: Final = 64
 """A side this many times longer than it need be makes an image that is not scaled as a whole."""
