@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import uuid
 import zipfile
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
@@ -529,3 +530,34 @@ def test_an_archive_packed_with_compression_is_refused_with_the_way_out(tmp_path
             target.writestr(name, source.read(name))
     with pytest.raises(CheckpointError, match=r"packed again.*without compression"):
         me.read_checkpoint(path)
+
+
+def test_storages_that_share_their_place_in_an_archive_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save({"a": torch.ones(50_000), "b": torch.zeros(50_000)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        first, second = (
+            next(i for i in archive.infolist() if i.filename.endswith(name))
+            for name in ("data/0", "data/1")
+        )
+        # The central directory is written anew, of the changed entries.
+        first.file_size = first.compress_size = (
+            second.header_offset + second.file_size - first.header_offset
+        )
+        archive.comment = b"changed"
+    with pytest.raises(CheckpointError, match="claims more bytes than it has"):
+        me.read_checkpoint(path)
+
+
+@pytest.mark.parametrize(("write", "copies"), [(zip_file, 1), (old_file, 2)])
+def test_a_storage_takes_little_more_memory_than_the_file_has_bytes(
+    tmp_path: Path, write: Callable[[object, Path], None], copies: int
+) -> None:
+    path = tmp_path / "weights.pt"
+    write({"a": torch.ones(2_000_000)}, path)
+    tracemalloc.start()
+    try:
+        read_weights_file(path)
+        assert tracemalloc.get_traced_memory()[1] < (copies + 0.4) * 8e6
+    finally:
+        tracemalloc.stop()
