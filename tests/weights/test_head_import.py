@@ -199,6 +199,7 @@ def test_the_user_has_the_last_word(tmp_path: Path) -> None:
         ("model: {segmentation: {output_stride: 12}}", "output_stride 12 is none of 8, 16, 32"),
         ("model: {segmentation: {deeplabv3: {aspp_rates: [6]}}}", "not three whole numbers"),
         ("model: {segmentation: {output_stride: true}}", "output_stride True is none of"),
+        ("model: {segmentation: {output_stride: 16.0}}", r"output_stride 16\.0 is none of"),
         ("[1, 2]", "does not hold settings by name"),
         ("a: *b", "cannot read"),
         ("!!python/object/apply:os.system ['true']", "cannot read"),
