@@ -1,14 +1,16 @@
-"""Which files are images, and finding those that a user names."""
+"""Which files are images, finding those that a user names, and opening one."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from mobilevit_edge.errors import ImageError
 
@@ -16,17 +18,26 @@ HEIF_SUFFIXES: Final = frozenset({".heic", ".heif", ".hif"})
 """Read with the optional package pillow-heif; looked for without it too, so that it is named."""
 _NO_PHOTOS: Final = frozenset({"EPS", "FITS", "IPTC", "MPEG"})
 """What Pillow opens although it holds programs, measurements, metadata or films."""
+_MAX_PIXELS: Final = 128 * 10**6
+"""Largest image that is decoded (384 MB as RGB): above any phone's 108-megapixel photos."""
+_TOO_LARGE: Final = f"at most {_MAX_PIXELS // 10**6} megapixels are decoded: scale it down first"
 
 
 @lru_cache(maxsize=1)
 def image_suffixes() -> frozenset[str]:
     """Suffixes of the image files that can be read, in lower case: those of Pillow's decoders."""
-    # It loads every plugin, as Image.open does for an unknown file.
+    formats = _formats()
     suffixes = Image.registered_extensions()
-    decoders = {name for name, (decoder, _) in Image.OPEN.items() if not _is_stub(decoder)}
-    return HEIF_SUFFIXES | {
-        suffix for suffix, name in suffixes.items() if name in decoders - _NO_PHOTOS
-    }
+    return HEIF_SUFFIXES | {suffix for suffix, name in suffixes.items() if name in formats}
+
+
+def _formats() -> list[str]:
+    """Pillow's formats of images, the usual ones first, with those that packages have added."""
+    Image.preinit()
+    Image.init()
+    return [
+        name for name in Image.ID if name not in _NO_PHOTOS and not _is_stub(Image.OPEN[name][0])
+    ]
 
 
 def _is_stub(decoder: object) -> bool:
@@ -72,3 +83,35 @@ def find_images(path: Path) -> list[Path]:
     if not found:
         raise ImageError(f"no images below {path} (no file has the suffix of an image, as .jpg)")
     return found
+
+
+@contextmanager
+def opened_image(file: BinaryIO, path: str | Path) -> Iterator[Image.Image]:
+    """The image in an open file, whatever its suffix; the block decodes it.
+
+    Args:
+        file: the content.
+        path: what messages call it.
+
+    Raises:
+        ImageError: no image, or one that Pillow starts another program for; larger than 128
+            megapixels, judged by its header; or the block could not decode it.
+    """
+    try:
+        with warnings.catch_warnings():
+            # The size check below is ours, and alpha, which Pillow warns about, is dropped.
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=_formats()) as image:
+                width, height = image.size
+                if width * height > _MAX_PIXELS:
+                    raise ImageError(f"{path} has {width}x{height} pixels; {_TOO_LARGE}")
+                yield image
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path} is not an image that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path} is too large ({error}); {_TOO_LARGE}") from error
+    except ImageError:
+        raise
+    # Decoders of damaged data raise whatever their format's code raises.
+    except Exception as error:
+        raise ImageError(f"cannot read the image {path}: {error!r}") from error

@@ -24,10 +24,11 @@ _MAX_LABELS_BYTES: Final = 4 * 1024**2
 _MAX_LABELS: Final = 100_000
 _MAX_LABEL: Final = 1000
 """Characters of one label."""
-_LABEL_KEYS: Final = (
+LABEL_KEYS: Final = (
     *("class_to_idx", "idx_to_class", "id2label", "label2id"),
     *("label_names", "class_names", "classes", "CLASSES"),
 )
+"""Under which training codes keep the names of classes."""
 _MAYBE_GBK: Final = re.compile(rb"(?:[\x00-\x7f]|[\x81-\xfe][\x80-\xfe])*")
 """GBK without its rarest characters, whose second byte is ASCII: Latin-1 text looks like those."""
 _ODD_CATEGORIES: Final = ("Cc", "Cs", "Zl", "Zp")
@@ -103,7 +104,7 @@ def find_labels(content: Mapping[Any, Any]) -> tuple[str, ...] | None:
     Those are ``class_to_idx``, ``idx_to_class``, ``id2label``, ``classes`` and the like; entries
     of these names that hold something else are passed over.
     """
-    for key in _LABEL_KEYS:
+    for key in LABEL_KEYS:
         found = _names_of(content.get(key))
         if found:
             return found

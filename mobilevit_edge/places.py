@@ -1,6 +1,7 @@
-"""What an output may replace: what is ours, never a device or a link, never what a command reads.
+"""What an output may replace: the file it names, or a folder of ours; never what a command reads.
 
-Asked before any work begins, and again by :mod:`mobilevit_edge.files` before anything is replaced.
+No device, pipe or link either. Asked before any work begins, and again by
+:mod:`mobilevit_edge.files` before anything is replaced.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ def _holds(folder: Path, path: Path) -> bool:
     place = _identity(folder)
     if place is None:
         return False
-    inner = path.resolve()
+    try:
+        inner = path.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, which holds nothing
+        return False
     return any(_identity(part) == place for part in (inner, *inner.parents))
 
 

@@ -11,18 +11,18 @@ from __future__ import annotations
 import importlib
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from mobilevit_edge.disguises import HEAD_BYTES, disguise, is_heif
 from mobilevit_edge.errors import ImageError, UsageError
+from mobilevit_edge.image_files import opened_image
 from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization
 from mobilevit_edge.reading import open_regular
 from mobilevit_edge.specs import MIN_IMAGE_SIZE
@@ -36,12 +36,11 @@ CHANNELS: Final[Mapping[ChannelOrder, int]] = {"RGB": 3, "BGR": 3, "GRAY": 1, "R
 COLOR_ORDERS: Final[tuple[ChannelOrder, ...]] = ("RGB", "BGR")
 """What a network of three channels may take; of others there is one for each number."""
 
-MAX_PIXELS: Final = 128 * 10**6
-"""Largest image that is decoded (384 MB as RGB): above any phone's 108-megapixel photos."""
 MAX_IMAGE_BYTES: Final = 1024**3
-"""Largest image file: that many pixels of four channels of 16 bits, not compressed."""
+"""Largest image file: 128 megapixels of four channels of 16 bits, not compressed."""
 MAX_IMAGE_SIZE: Final = 2048
-_TOO_LARGE: Final = f"at most {MAX_PIXELS // 10**6} megapixels are decoded: scale it down first"
+MAX_COVER: Final = 4
+"""Times the image size that an image may cover before its center is cut out."""
 _LONG_STRIP: Final = 64
 """A side this many times longer than it need be makes an image that is not scaled as a whole."""
 
@@ -116,8 +115,8 @@ def load_image(path: str | Path, *, alpha: bool = False) -> Image.Image:
     training pipelines do it.
 
     Raises:
-        ImageError: missing, unreadable, no regular file, or larger than :data:`MAX_PIXELS` (judged
-            by its header).
+        ImageError: missing, unreadable, no regular file, or larger than 128 megapixels (judged by
+            its header).
     """
     with open_regular(path, MAX_IMAGE_BYTES, ImageError) as file:
         head = file.read(HEAD_BYTES)
@@ -127,7 +126,9 @@ def load_image(path: str | Path, *, alpha: bool = False) -> Image.Image:
             raise ImageError(f"{path} is {what}")
         if is_heif(head):
             _read_heif(path)
-        return _decode(file, path, "RGBA" if alpha else "RGB")
+        with opened_image(file, path) as image:
+            image.load()
+            return _in_bytes(_upright(image)).convert("RGBA" if alpha else "RGB")
 
 
 def _read_heif(path: str | Path) -> None:
@@ -139,28 +140,6 @@ def _read_heif(path: str | Path) -> None:
             f"{path} is a HEIC image, whatever its name: install the package that reads it "
             f"(pip install pillow-heif), or save it as JPEG"
         ) from error
-
-
-def _decode(file: BinaryIO, path: str | Path, mode: str) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            # The size check below is ours, and alpha, which Pillow warns about, is dropped.
-            warnings.simplefilter("ignore")
-            with Image.open(file) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise ImageError(f"{path} has {width}x{height} pixels; {_TOO_LARGE}")
-                image.load()
-                return _in_bytes(_upright(image)).convert(mode)
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is not an image that Pillow can read") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{path} is too large ({error}); {_TOO_LARGE}") from error
-    except ImageError:
-        raise
-    # Decoders of damaged data raise whatever their format's code raises.
-    except Exception as error:
-        raise ImageError(f"cannot read the image {path}: {error!r}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -152,6 +152,14 @@ def test_no_output_replaces_an_input_by_whatever_name(tmp_path: Path) -> None:
     refuse_inputs(tmp_path / "page.html", [report, tmp_path / "missing"])
 
 
+def test_a_link_to_itself_holds_no_output(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    refuse_inputs(tmp_path / "page.html", [loop], [loop])
+    (tmp_path / "folder").mkdir()
+    refuse_inputs(tmp_path / "folder", [loop / "report.json"])
+
+
 def test_no_output_is_a_folder_around_an_input(tmp_path: Path) -> None:
     labels = tmp_path / "old" / "labels.txt"
     labels.parent.mkdir()

@@ -387,11 +387,14 @@ def read_bundle(path: str | Path) -> Bundle:
         BundleError: not a bundle, an invalid manifest, or a missing or changed file.
     """
     path = Path(path)
-    root = path.resolve()
 
-    def no_bundle(reason: str) -> BundleError:
+    def no_bundle(reason: object) -> BundleError:
         return BundleError(f"{path} is not a bundle: {reason}; mobilevit-export writes bundles")
 
+    try:
+        root = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a null character
+        raise no_bundle(error) from error
     manifest_path = path / MANIFEST_FILE
     _resolved(root, path, MANIFEST_FILE)
     text = read_text(manifest_path, _MAX_MANIFEST_BYTES, no_bundle)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from mobilevit_edge.boxes import BOX_VALUES, DETECTION_VALUES, BoxForm
 from mobilevit_edge.normalization import Normalization
-from mobilevit_edge.preprocess import CHANNELS
+from mobilevit_edge.preprocess import CHANNELS, MAX_COVER
 
 if TYPE_CHECKING:
     from mobilevit_edge.formats.bundle import FileInfo, Golden, InputInfo, Manifest
@@ -21,8 +21,6 @@ MAX_INPUT_ELEMENTS: Final = 2**28
 MAX_OUTPUT_ELEMENTS: Final = 2**28
 _GOLDEN_CHANNELS: Final = 3
 _MAP_AXES, _ROW_AXES = 4, 3
-_MAX_COVER: Final = 4
-"""Times the image size that an image may cover before its center is cut out."""
 _SCALES: Final = {"float32": 1 / 255, "uint8": 1.0}
 _SCALE_TOLERANCE: Final = 1e-6
 
@@ -165,7 +163,7 @@ def _is_normalization(info: InputInfo) -> bool:
 
 def _covers(info: InputInfo, size: tuple[int, int]) -> bool:
     return all(
-        side <= cover <= _MAX_COVER * side
+        side <= cover <= MAX_COVER * side
         for side, cover in zip(size, info.resize.cover, strict=True)
     )
 

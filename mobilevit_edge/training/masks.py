@@ -19,9 +19,9 @@ from PIL import Image
 from torch import Tensor
 
 from mobilevit_edge.errors import ImageError
-from mobilevit_edge.image_files import is_image
+from mobilevit_edge.image_files import is_image, opened_image
 from mobilevit_edge.labels import import_labels, known_labels
-from mobilevit_edge.preprocess import MAX_PIXELS, load_image
+from mobilevit_edge.preprocess import load_image
 from mobilevit_edge.reading import MEBIBYTE, open_regular, read_text
 from mobilevit_edge.training.augment import augment_pair
 from mobilevit_edge.training.data import DataError, Images, Scan, Views, WholeImages
@@ -207,22 +207,13 @@ def load_mask(path: Path) -> Indices:
     Raises:
         ImageError: unreadable, or no image of indices.
     """
-    with open_regular(path, _MAX_BYTES, ImageError) as file:
-        try:
-            with Image.open(file) as image:
-                if image.mode not in _MODES:
-                    raise ImageError(
-                        f"{path} has pixels of kind {image.mode}, not indices: save it as PNG with "
-                        f"a palette or in 8-bit gray, each pixel the index of its class"
-                    )
-                if image.width * image.height > MAX_PIXELS:
-                    raise ImageError(f"{path} has {image.width}x{image.height} pixels: too many")
-                return np.array(image)
-        except ImageError:
-            raise
-        # Decoders of damaged data raise whatever their format's code raises.
-        except Exception as error:
-            raise ImageError(f"cannot read the mask {path}: {error!r}") from error
+    with open_regular(path, _MAX_BYTES, ImageError) as file, opened_image(file, path) as image:
+        if image.mode not in _MODES:
+            raise ImageError(
+                f"{path} has pixels of kind {image.mode}, not indices: save it as PNG with a "
+                f"palette or in 8-bit gray, each pixel the index of its class"
+            )
+        return np.array(image)
 
 
 def _problem(path: Path, size: tuple[int, int], classes: int) -> str | None:

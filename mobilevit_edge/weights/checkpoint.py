@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from torch import Tensor
 
 from mobilevit_edge.errors import CheckpointError, MissingPackageError
-from mobilevit_edge.labels import find_labels
+from mobilevit_edge.labels import LABEL_KEYS, find_labels
 from mobilevit_edge.weights import files, recognition
 from mobilevit_edge.weights.beside import HeadConfig, find_head_config
 from mobilevit_edge.weights.folders import find_weights_file, read_weights
@@ -34,6 +34,10 @@ DEMOS: Final = ("demo", "demo-segmentation")
 """Stand for the checkpoints in this package: ``docs/measurements/demo_model.md``."""
 _MAX_NESTING: Final = 3
 _MAX_MAPPINGS: Final = 10_000
+_MAX_ENTRIES: Final = 1_000_000
+"""Of all mappings in a file, shared ones counted as often as they are walked."""
+_MAX_PART: Final = 200
+"""Characters of a mapping's key in the path of what it holds."""
 _MAX_NETWORKS: Final = 16
 _WEIGHTS: Final = (".weight", ".bias", ".running_mean", ".running_var")
 
@@ -136,25 +140,45 @@ def _read_path(path: Path, naming: Naming | str) -> Checkpoint:
 
 
 def _mappings(content: Mapping[Any, Any], origin: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """``content`` and every mapping nested in it, each once, with its path."""
+    """``content`` and every mapping nested in it, each once, with its path.
+
+    Raises:
+        CheckpointError: more entries than any checkpoint has, or a whole model that cannot be read.
+    """
     seen: set[int] = set()
+    entries = 0
     waiting: list[tuple[tuple[str, ...], Mapping[Any, Any]]] = [((), content)]
     while waiting and len(seen) < _MAX_MAPPINGS:
         path, mapping = waiting.pop()
         if id(mapping) in seen:
             continue
         seen.add(id(mapping))
+        walked = 0
         if isinstance(mapping, Inert) and mapping.is_module:
             try:
-                mapping = mapping.module_state()
+                mapping, walked = mapping.module_state()
             except PickleError as error:
                 raise CheckpointError(
                     f"{origin} holds a whole model, but {error}; {recognition.RESAVE}"
                 ) from error
+        # A small file may refer to the same list, or to a module's parts, any number of times.
+        labels = [mapping.get(key) for key in LABEL_KEYS]
+        walked += sum(len(value) for value in labels if isinstance(value, Mapping | list | tuple))
+        entries += 1 + walked + len(mapping)
+        if entries > _MAX_ENTRIES:
+            raise CheckpointError(
+                f"{origin} holds more than {_MAX_ENTRIES} entries, more than any checkpoint of a "
+                f"MobileViT; {recognition.RESAVE}"
+            )
         yield ".".join(path), mapping
         if len(path) < _MAX_NESTING:
             inner = [(k, v) for k, v in mapping.items() if isinstance(v, Mapping)]
-            waiting += [((*path, str(key)), value) for key, value in reversed(inner)]
+            waiting += [((*path, _shown(key)), value) for key, value in reversed(inner)]
+
+
+def _shown(key: object) -> str:
+    """A key as part of a path; a file can repeat a long one in every mapping."""
+    return str(key[:_MAX_PART] if isinstance(key, str | bytes) else key)[:_MAX_PART]
 
 
 def _is_average(path: str) -> bool:
@@ -186,10 +210,11 @@ def _unwrap(content: Mapping[Any, Any], *, origin: str, naming: Naming | str) ->
         networks += [
             _Network(path, mapping, tensors, one) for one in found if naming in ("auto", one.naming)
         ]
-    if len(networks) > _MAX_NETWORKS:
-        raise CheckpointError(
-            f"{origin} holds {len(networks)} networks: save the one you want by itself"
-        )
+        if len(networks) > _MAX_NETWORKS:
+            raise CheckpointError(
+                f"{origin} holds more than {_MAX_NETWORKS} networks: save the one you want by "
+                f"itself"
+            )
     if not networks:
         raise _not_recognized(content, list(others.values()), origin=origin, naming=naming)
     # If a training checkpoint has both, its averaged weights are those to evaluate.

@@ -160,11 +160,14 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
             f"{path} is a checkpoint that another program has packed again: unpack it, and zip "
             f"it without compression (zip -0), or download the original"
         )
+    # Entries that overlap would take more memory than the file has bytes.
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise CheckpointError(f"{path} claims more bytes than it has: download or copy it again")
 
 
 def _module_state(path: Path, module: Inert) -> Mapping[str, Any]:
     try:
-        return module.module_state()
+        return module.module_state()[0]
     except PickleError as error:
         raise CheckpointError(
             f"{path} holds a whole model ({module.name}), but {error}; {recognition.RESAVE}"

@@ -234,9 +234,10 @@ def _mask_resize(value: Any) -> MaskResize:
 
 
 def _one_of(value: Any, choices: Sequence[Value], name: str) -> Value:
-    if isinstance(value, bool) or value not in choices:
-        raise ValueError(f"{name} {value!r} is none of {', '.join(map(str, choices))}")
-    return cast(Value, value)
+    # 16.0 and True are equal to whole numbers, and are none.
+    if type(value) is not type(choices[0]) or value not in choices:
+        raise ValueError(f"{name} {value!r:.100} is none of {', '.join(map(str, choices))}")
+    return value
 
 
 def _rates(value: Any, name: str) -> tuple[int, int, int]:

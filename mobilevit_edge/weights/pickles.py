@@ -69,8 +69,8 @@ class Inert(dict[Any, Any]):
         """Whether this was a ``torch.nn.Module``."""
         return isinstance(self.state, dict) and isinstance(self.state.get("_modules"), dict)
 
-    def module_state(self) -> dict[str, Any]:
-        """The state dict of a pickled module: its tensors by dotted name.
+    def module_state(self) -> tuple[dict[str, Any], int]:
+        """The state dict of a pickled module: its tensors by dotted name, and the parts seen.
 
         Raises:
             PickleError: more modules than any network has, or modules that hold themselves.
@@ -85,20 +85,29 @@ class Inert(dict[Any, Any]):
                 part if isinstance(part := parts.get(kind), dict) else {}
                 for kind in ("_parameters", "_buffers", "_modules")
             )
+            left_out = parts.get("_non_persistent_buffers_set")
+            left_out = left_out if isinstance(left_out, list) else []
             # A file can hold the same module many times over: what it claims to be is counted.
-            entries += 1 + len(tensors) + len(buffers) + len(children)
+            entries += 1 + sum(map(len, (tensors, buffers, children, left_out)))
             if entries > _MAX_ENTRIES or len(prefix) > _MAX_NAME:
                 raise PickleError(f"it has more than {_MAX_ENTRIES} parts, or too long names")
-            left_out = parts.get("_non_persistent_buffers_set")
+            not_saved = {name for name in left_out if isinstance(name, str)}
             for name, tensor in (*tensors.items(), *buffers.items()):
-                if tensor is not None and not (isinstance(left_out, list) and name in left_out):
-                    found[f"{prefix}{name}"] = tensor
+                if tensor is not None and name not in not_saved:
+                    found[f"{prefix}{_part(name)}"] = tensor
             waiting += [
-                (f"{prefix}{name}.", child)
+                (f"{prefix}{_part(name)}.", child)
                 for name, child in children.items()
                 if isinstance(child, Inert)
             ]
-        return found
+        return found, entries
+
+
+def _part(name: object) -> str:
+    """The name of a module's part, which a file may repeat for every module."""
+    if not isinstance(name, str) or len(name) > _MAX_NAME:
+        raise PickleError(f"a name in it is no text of at most {_MAX_NAME} characters")
+    return name
 
 
 Rebuild: TypeAlias = Callable[..., object]

@@ -16,6 +16,8 @@ from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.head_specs import SSDLiteSpec
 from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization, fitted, for_channels
 from mobilevit_edge.preprocess import (
+    CHANNELS,
+    MAX_COVER,
     MAX_IMAGE_SIZE,
     ChannelOrder,
     Interpolation,
@@ -138,12 +140,36 @@ def preprocessing_of(checkpoint: Checkpoint, spec: ModelSpec) -> Preprocessing:
             padding images.
     """
     try:
-        return _for_channels(_configured(checkpoint, spec), spec.in_channels)
-    except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
+        found = _for_channels(_configured(checkpoint, spec), spec.in_channels)
+        _refuse_extremes(found, spec.in_channels)
+    except (TypeError, ValueError, KeyError, ArithmeticError) as error:
         raise CheckpointError(
-            f"{checkpoint.origin}: its preprocessing config cannot be understood ({error!r}); "
-            f"correct it, or pass the weights file itself"
+            f"{checkpoint.origin}: its preprocessing config cannot be understood "
+            f"({error!r:.300}); correct it, or pass the weights file itself"
         ) from error
+    return found
+
+
+def _refuse_extremes(found: Preprocessing, channels: int) -> None:
+    """Refuse what no bundle of a network of ``channels`` channels can say.
+
+    Raises:
+        ValueError: its image size, what the scaled image covers, or its channels.
+    """
+    if any(
+        type(side) is not int or not MIN_IMAGE_SIZE <= side <= MAX_IMAGE_SIZE
+        for side in found.image_size
+    ):
+        raise ValueError(
+            f"image size {found.image_size}: sides are whole numbers from {MIN_IMAGE_SIZE} to "
+            f"{MAX_IMAGE_SIZE}"
+        )
+    if not 1 / MAX_COVER <= found.crop_fraction <= 1:
+        raise ValueError(
+            f"crop fraction {found.crop_fraction} is not between {1 / MAX_COVER} and 1"
+        )
+    if CHANNELS[found.channel_order] != channels:
+        raise ValueError(f"channel order {found.channel_order} for images of {channels} channels")
 
 
 def _for_channels(found: Preprocessing, channels: int) -> Preprocessing:
@@ -187,21 +213,12 @@ def _from_own_config(settings: Any) -> Preprocessing:
     ):
         if settings[name] not in allowed:
             raise ValueError(f"{name} {settings[name]!r} is not one of {', '.join(allowed)}")
-    fraction = float(settings["crop_fraction"])
-    if not 0 < fraction <= 1:
-        raise ValueError(f"crop_fraction {fraction} is not in 0..1")
     height, width = settings["image_size"]
-    for side in (height, width):
-        if not isinstance(side, int) or not MIN_IMAGE_SIZE <= side <= MAX_IMAGE_SIZE:
-            raise ValueError(
-                f"image_size {settings['image_size']}: sides are whole numbers from "
-                f"{MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"
-            )
     return Preprocessing(
         channel_order=settings["channel_order"],
         resize=settings["resize"],
         interpolation=settings["interpolation"],
-        crop_fraction=fraction,
+        crop_fraction=float(settings["crop_fraction"]),
         image_size=(height, width),
         provenance="config.json of the checkpoint, written by mobilevit-train",
         normalization=_own_normalization(settings),
@@ -257,7 +274,7 @@ def _from_processor(processor: Mapping[str, Any], default: Preprocessing) -> Pre
     # Absent means true, as in transformers, which also ignores the older name do_flip_channels;
     # the processors of other models do not flip.
     kind = processor.get("image_processor_type") or processor.get("feature_extractor_type") or ""
-    flips = processor.get("do_flip_channel_order", not kind or kind.startswith("MobileVi"))
+    flips = processor.get("do_flip_channel_order", not kind or str(kind).startswith("MobileVi"))
     crops = processor.get("do_center_crop", True)
     resample = int(processor.get("resample", 2))
     if resample not in _PILLOW_FILTERS:
@@ -316,18 +333,13 @@ def _from_timm_config(config: Mapping[str, Any], default: Preprocessing) -> Prep
     interpolation = settings.get("interpolation", default.interpolation)
     if interpolation not in _PILLOW_FILTERS.values():
         raise ValueError(f"interpolation {interpolation!r} is neither bilinear nor bicubic")
-    fraction = float(settings.get("crop_pct") or default.crop_fraction)
-    if not 0 < fraction <= 1:
-        raise ValueError(f"crop_pct {fraction} is not in 0..1")
     _, height, width = settings.get("input_size", (3, *default.image_size))
-    if min(height, width) < MIN_IMAGE_SIZE:
-        raise ValueError(f"input_size {settings['input_size']}")
     return Preprocessing(
         channel_order="RGB",
         resize="stretch" if settings.get("crop_mode") == "squash" else "crop",
         interpolation=interpolation,
-        crop_fraction=fraction,
-        image_size=(int(height), int(width)),
+        crop_fraction=float(settings.get("crop_pct") or default.crop_fraction),
+        image_size=(height, width),
         provenance="timm config.json of the checkpoint",
         normalization=_normalization(settings.get("mean", 0), settings.get("std", 1)),
     )

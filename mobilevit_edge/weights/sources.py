@@ -71,10 +71,14 @@ def _repository(text: str) -> HubSource:
 
 def _address(text: str) -> HubSource:
     """A page of the hub: a repository, its files at a revision, or one file."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError as error:  # brackets that hold no address of IPv6
+        raise CheckpointError(f"{text[:_MAX_NAME]} is not an address: {error}") from error
     words = [unquote(word) for word in parts.path.split("/") if word]
     is_model = len(words) >= 2 and words[0] not in ("datasets", "spaces") and ".." not in words
-    if parts.hostname not in _HUB_SITES or not is_model:
+    if host not in _HUB_SITES or not is_model:
         raise CheckpointError(
             f"{text} is not a model's page on huggingface.co; download the file and pass its path"
         )

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 import torch
 from torch import Tensor
 
+from mobilevit_edge.reading import MEBIBYTE
 from mobilevit_edge.weights.pickles import (
     CONTAINERS,
     Inert,
@@ -86,7 +87,7 @@ def read_zip(archive: zipfile.ZipFile) -> Any:
 
     def load(key: str, dtype: torch.dtype, count: int) -> Tensor:
         if key not in loaded:
-            loaded[key] = _values(archive.read(f"{folder}data/{key}"), torch.uint8)
+            loaded[key] = _values(_content_of(archive, f"{folder}data/{key}"), torch.uint8)
         values = loaded[key]
         if values.numel() != count * dtype.itemsize:
             raise PickleError(f"storage {key} has {values.numel()} bytes, not {count} numbers")
@@ -142,17 +143,28 @@ def read_old_file(path: Path) -> Any:
     return interpret(stream, _REBUILDS, _persistent(load))
 
 
-def _exactly(stream: BytesIO, count: int) -> bytes:
+def _content_of(archive: zipfile.ZipFile, name: str) -> bytearray:
+    """An entry's bytes, which are in memory once."""
+    content = bytearray()
+    with archive.open(name) as entry:
+        while chunk := entry.read(MEBIBYTE):
+            content += chunk
+    return content
+
+
+def _exactly(stream: BytesIO, count: int) -> bytearray:
     # The size is checked first: a short file may claim any.
     if not 0 <= count <= stream.getbuffer().nbytes - stream.tell():
         raise PickleError("it is truncated")
-    return stream.read(count)
+    content = bytearray(count)
+    stream.readinto(content)
+    return content
 
 
-def _values(content: bytes, dtype: torch.dtype) -> Tensor:
+def _values(content: bytearray, dtype: torch.dtype) -> Tensor:
     if not content:
         return torch.empty(0, dtype=dtype)
-    return torch.frombuffer(bytearray(content), dtype=dtype)
+    return torch.frombuffer(content, dtype=dtype)
 
 
 def _no_storages(_: object) -> object:

@@ -14,7 +14,7 @@ from onnx import external_data_helper, helper, numpy_helper
 from converters.cli import predict_main
 from tests.bad_inputs.conftest import Refuses
 from tests.support.bundles import rewrite
-from tests.test_places import make_device, make_socket
+from tests.test_places import NO_FILES, make_device, make_socket
 
 Damage = Callable[[Path], object]
 
@@ -68,11 +68,7 @@ def test_a_file_of_the_bundle(bundle: Path, refuses: Refuses, name: str, damage:
     refuses(predict_main, bundle, "photo.png")
 
 
-@pytest.mark.parametrize(
-    "make",
-    [os.mkfifo, make_socket, make_device, Path.mkdir, Path.touch, lambda path: None],
-    ids=["pipe", "socket", "device", "empty folder", "file", "nothing"],
-)
+@pytest.mark.parametrize("make", [*NO_FILES.values(), Path.touch], ids=[*NO_FILES, "file"])
 def test_something_else_than_a_bundle(
     tmp_path: Path, refuses: Refuses, make: Callable[[Path], object]
 ) -> None:
@@ -146,7 +142,13 @@ def test_a_package_with_a_file_that_the_manifest_does_not_list(
 def test_two_models(bundle: Path, refuses: Refuses) -> None:
     (bundle / "model.pte").write_bytes(b"x")
     rewrite(bundle)
-    refuses(predict_main, bundle, "photo.png")
+    assert "its model once" in refuses(predict_main, bundle, "photo.png")
+
+
+def test_no_model(bundle: Path, refuses: Refuses) -> None:
+    (bundle / "model.onnx").rename(bundle / "notes.txt")
+    rewrite(bundle)
+    assert "its model once" in refuses(predict_main, bundle, "photo.png")
 
 
 LABELS: dict[str, bytes] = {

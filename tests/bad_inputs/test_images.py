@@ -64,6 +64,7 @@ CONTENTS: dict[str, tuple[bytes, str]] = {
     "a film": (b"\0\0\0\x18ftypisom" + b"\0" * 100, "not an image"),
     "a zip file": (b"PK\x03\x04" + b"\0" * 100, "not an image"),
     "PDF": (b"%PDF-1.7\n", "not an image"),
+    "EPS, which Ghostscript would run": (encoded("EPS"), "not an image"),
 }
 
 

@@ -47,7 +47,6 @@ VALUES: dict[str, tuple[str, Any]] = {
     "golden pixels of another size": ("golden.rows", 15),
     "labels that are not there": ("labels.count", 4),
     "400,000 wrong files": ("files", [{"path": 1}] * 400_000),
-    "no model": ("files", [{"path": "labels.txt", "bytes": 15, "sha256": "0" * 64}] * 2),
     "another target's model": ("target", "coreml"),
     "a path out of the bundle": ("files.0.path", "../labels.txt"),
     "an absolute path": ("files.0.path", "/etc/passwd"),

@@ -372,10 +372,11 @@ def test_a_bundle_that_lists_no_labels_is_refused(folder: Path) -> None:
 
 
 def test_a_bundle_that_lists_no_model_is_refused(folder: Path) -> None:
-    labels = next(file for file in describe_files(folder) if file.path == "labels.txt")
-    write_manifest(folder, files=(labels, labels))
-    with pytest.raises(BundleError):
-        _ = read_bundle(folder).model_path
+    (folder / "notes.txt").write_text("no model\n")
+    files = [file for file in describe_files(folder) if file.path in ("labels.txt", "notes.txt")]
+    write_manifest(folder, files=tuple(files))
+    with pytest.raises(BundleError, match=r"does not list labels\.txt and its model once"):
+        read_bundle(folder)
 
 
 @pytest.mark.parametrize("what", ["nothing", "empty", "file", "binary", "huge"])

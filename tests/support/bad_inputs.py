@@ -38,6 +38,16 @@ def bad_fields(schema: Node, good: Any) -> Iterator[BadField]:
     yield from _bad_node(schema, schema, good, ())
 
 
+def bad_numbers(good: Any, path: tuple[Key, ...] = ()) -> Iterator[BadField]:
+    """Each number of a document replaced by ones that no computer's number holds."""
+    inner = good.items() if isinstance(good, dict) else enumerate(good)
+    for key, value in inner:
+        if isinstance(value, dict | list):
+            yield from bad_numbers(value, (*path, key))
+        elif type(value) in (int, float):
+            yield from (BadField((*path, key), number[:20], number) for number in _NUMBERS)
+
+
 def fields_without_limit(schema: Node) -> list[str]:
     """Places of a schema that let a text, a list or a whole number be as long as it likes."""
     return sorted(set(_without_limit(schema, "")))

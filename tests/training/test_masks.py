@@ -152,7 +152,11 @@ def _beyond(root: Path) -> None:
         (lambda root: Image.new("L", (1, 1)).save(root / "masks" / "00.png"), "1x1 pixels, its"),
         (_colored, "pixels of kind RGB, not indices"),
         (_beyond, "index 4, there are 4 classes (0 to 3; 255: none)"),
-        (lambda root: (root / "masks" / "00.png").write_text("junk"), "cannot read the mask"),
+        (lambda root: (root / "masks" / "00.png").write_text("junk"), "is not an image"),
+        (
+            lambda root: Image.new("L", (48, 64)).save(root / "masks" / "00.png", "EPS"),
+            "00.png is not an image that can be read",
+        ),
         (lambda root: (root / "images" / "00.png").write_text("junk"), "00.jpg and 00.png: which"),
     ],
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections import OrderedDict
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import sha256_of
 from mobilevit_edge.weights.naming import NAMINGS, Naming
+from mobilevit_edge.weights.pickles import Inert
 from mobilevit_edge.weights.provenance import labels_of
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import filled_model
@@ -260,3 +263,44 @@ def test_a_folder_with_several_candidates_asks_which(tmp_path: Path) -> None:
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"holds no weights.*\.safetensors"):
         me.read_checkpoint(tmp_path)
+
+
+def module_of(parameters: dict[str, Any]) -> Inert:
+    """A pickled module with these parameters."""
+    module = Inert("net.Net")
+    module.state = {"_parameters": parameters, "_modules": {}}
+    return module
+
+
+@pytest.mark.parametrize("kind", ["parameters", "labels"])
+def test_what_a_file_shares_is_counted_as_often_as_it_is_walked(kind: str) -> None:
+    value: Any = {
+        "parameters": module_of(dict.fromkeys(map(str, range(90_000)))),
+        "labels": {"classes": [None] * 90_000},
+    }[kind]
+    copies = {str(index): copy(value) for index in range(12)}
+    with pytest.raises(CheckpointError, match="holds more than 1000000 entries"):
+        me.read_checkpoint(copies)
+
+
+def test_a_parameter_of_a_pickled_module_has_a_short_name() -> None:
+    with pytest.raises(CheckpointError, match="no text of at most 200 characters"):
+        me.read_checkpoint({"model": module_of({"x" * 201: torch.ones(1)})})
+
+
+def test_a_long_key_is_not_repeated_in_every_path() -> None:
+    key, tensors = "k" * 100_000, {"t": torch.ones(1)}
+    content = {str(index): {key: dict(tensors)} for index in range(300)}
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="first names are t"):
+            me.read_checkpoint(content)
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_more_networks_than_anybody_saves_are_refused() -> None:
+    stem = {"stem.conv.weight": torch.ones(1)}
+    with pytest.raises(CheckpointError, match="holds more than 16 networks"):
+        me.read_checkpoint({str(index): dict(stem) for index in range(17)})

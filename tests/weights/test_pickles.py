@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 import uuid
 import zipfile
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
@@ -317,6 +318,7 @@ def raw_pickle(path: Path, opcodes: bytes) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("weights/data.pkl", b"\x80\x02" + opcodes)
         archive.writestr("weights/version", "3\n")
+        archive.writestr("weights/data/0", b"\0" * 4)
 
 
 STORAGE = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0000X\x03\0\0\0cpuJ%btQ"
@@ -327,7 +329,49 @@ def rebuilt(numel: int, offset: bytes, size: bytes, stride: bytes) -> bytes:
     return REBUILD % (struct.pack("<i", numel), offset, size, stride)
 
 
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def kept(index: int, opcodes: bytes) -> bytes:
+    """Opcodes whose value is put into the memo, and off the stack."""
+    return opcodes + b"q%c0" % index
+
+
+def entries(count: int, value: bytes) -> bytes:
+    """A dict of this many names, all of one value."""
+    return b"}(" + b"".join(text(str(i)) + value for i in range(count)) + b"u"
+
+
+def module(state: bytes) -> bytes:
+    """A pickled module of two parts that the memo holds."""
+    return b"cnet\nNet\n)R}(" + text("_modules") + b"}" + state + b"ub"
+
+
 BOMBS: dict[str, bytes] = {
+    "shared_key": (
+        kept(1, text("k" * 1_000_000))
+        + kept(2, rebuilt(1, b"K\0", b"K\1\x85", b"K\1\x85")[:-1])
+        + entries(5000, b"}h\1}" + text("t") + b"h\2ss")
+        + b"."
+    ),
+    "shared_parameters": (
+        kept(1, entries(99_000, b"N")) + entries(9000, module(text("_parameters") + b"h\1")) + b"."
+    ),
+    "buffers_that_are_not_saved": (
+        kept(1, b"](" + b"K\1" * 49_000 + b"e")
+        + kept(2, entries(49_000, b"K\1"))
+        + entries(
+            100, module(text("_non_persistent_buffers_set") + b"h\1" + text("_buffers") + b"h\2")
+        )
+        + b"."
+    ),
+    "long_leaf": module(text("_parameters") + b"}" + text("k" * 1_000_000) + b"K\1s") + b".",
+    "shared_labels": (
+        kept(1, entries(60_000, b"K\1"))
+        + entries(9000, b"}" + text("class_to_idx") + b"h\1s")
+        + b"."
+    ),
     "huge_bytes": b"\x8e" + struct.pack("<Q", 2**40) + b"x.",
     "huge_text": b"X" + struct.pack("<I", 2**32 - 1) + b"x.",
     "negative_text": b"T" + struct.pack("<i", -5) + b"x.",
@@ -486,3 +530,34 @@ def test_an_archive_packed_with_compression_is_refused_with_the_way_out(tmp_path
             target.writestr(name, source.read(name))
     with pytest.raises(CheckpointError, match=r"packed again.*without compression"):
         me.read_checkpoint(path)
+
+
+def test_storages_that_share_their_place_in_an_archive_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save({"a": torch.ones(50_000), "b": torch.zeros(50_000)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        first, second = (
+            next(i for i in archive.infolist() if i.filename.endswith(name))
+            for name in ("data/0", "data/1")
+        )
+        # The central directory is written anew, of the changed entries.
+        first.file_size = first.compress_size = (
+            second.header_offset + second.file_size - first.header_offset
+        )
+        archive.comment = b"changed"
+    with pytest.raises(CheckpointError, match="claims more bytes than it has"):
+        me.read_checkpoint(path)
+
+
+@pytest.mark.parametrize(("write", "copies"), [(zip_file, 1), (old_file, 2)])
+def test_a_storage_takes_little_more_memory_than_the_file_has_bytes(
+    tmp_path: Path, write: Callable[[object, Path], None], copies: int
+) -> None:
+    path = tmp_path / "weights.pt"
+    write({"a": torch.ones(2_000_000)}, path)
+    tracemalloc.start()
+    try:
+        read_weights_file(path)
+        assert tracemalloc.get_traced_memory()[1] < (copies + 0.4) * 8e6
+    finally:
+        tracemalloc.stop()

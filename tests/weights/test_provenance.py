@@ -171,6 +171,9 @@ def test_a_flip_on_v2_weights_is_followed_but_called_doubtful() -> None:
         ({"crop_size": 0}, "size 0"),
         ({"crop_size": -256}, "size -256"),
         ({"size": {"shortest_edge": 224}}, "pads"),
+        ({"size": {"shortest_edge": 256 * 5}}, r"crop fraction 0\.2 is not between 0\.25 and 1"),
+        ({"size": 10**9, "crop_size": 10**9}, "image size .*whole numbers from 32 to 2048"),
+        ({"image_processor_type": 7, "size": 10}, "pads"),
     ],
 )
 def test_what_a_processor_asks_and_this_package_does_not_do_is_refused(
@@ -208,7 +211,10 @@ def test_timms_config_is_followed(
         ({"mean": [0.485, 0.456]}, "2 values"),
         ({"std": [0, 0, 0]}, "std 0.0"),
         ({"interpolation": "lanczos"}, "'lanczos' is neither"),
-        ({"crop_pct": 1.5}, r"crop_pct 1\.5"),
+        ({"crop_pct": 1.5}, r"crop fraction 1\.5"),
+        ({"crop_pct": 1e-4}, r"crop fraction 0\.0001"),
+        ({"input_size": [3, 10**9, 10**9]}, "whole numbers from 32 to 2048"),
+        ({"interpolation": "x" * 10**6}, "cannot be understood"),
         ({"crop_pct": "big"}, "cannot be understood"),
         ({"input_size": [256, 256]}, "cannot be understood"),
         ({"input_size": [3, 0, 256]}, "cannot be understood"),
@@ -227,3 +233,28 @@ def test_a_processor_of_another_source_is_not_used() -> None:
     assert of("transformers", config={"mean": [9]}, model=V2.name) == default_preprocessing(
         "transformers", V2
     )
+
+
+OWN = {
+    "channel_order": "RGB",
+    "resize": "crop",
+    "interpolation": "bilinear",
+    "crop_fraction": 0.9,
+    "image_size": [64, 64],
+    "normalization": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"crop_fraction": 1e-4}, r"crop fraction 0\.0001 is not between 0\.25 and 1"),
+        ({"channel_order": "GRAY"}, "channel order GRAY for images of 3 channels"),
+        ({"channel_order": "RGBA"}, "channel order RGBA for images of 3 channels"),
+        ({"image_size": [64, 64.0]}, "whole numbers from 32 to 2048"),
+    ],
+)
+def test_what_our_own_config_cannot_say_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CheckpointError, match=f"here.*{message}"):
+        of("cvnets", config={"preprocessing": OWN | changes})
+    assert of("cvnets", config={"preprocessing": OWN}).image_size == (64, 64)

@@ -79,6 +79,7 @@ def test_what_is_neither_a_path_nor_a_repository_is_refused_as_both(text: str) -
         ("https://example.com/weights.pt", "not a model's page on huggingface.co"),
         ("https://huggingface.co.example.com/org/repo", "not a model's page"),
         ("https://huggingface.co/apple", "not a model's page"),
+        ("https://[x/y/z", r"https://\[x/y/z is not an address"),
         ("https://huggingface.co/datasets/org/repo", "not a model's page"),
         ("https://huggingface.co/org/repo/blob/main/../../x", "not a model's page"),
         ("https://huggingface.co/org/repo/discussions/3", "pass hub:org/repo"),
