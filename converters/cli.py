@@ -18,12 +18,13 @@ from mobilevit_edge.arguments import whole_number
 from mobilevit_edge.command_parser import CommandParser, is_completing
 from mobilevit_edge.console import add_common_arguments, progress, run_command
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import TARGET_NAMES
+from mobilevit_edge.formats.manifest import TARGET_NAMES
 
 if TYPE_CHECKING:
     from converters.bundling.pipeline import Exported
     from converters.classifier import Answers, Classifier, Prediction
-    from mobilevit_edge.formats.bundle import Bundle, Task
+    from mobilevit_edge.formats.bundle import Bundle
+    from mobilevit_edge.formats.manifest import Task
 
 
 def export_main(argv: Sequence[str] | None = None) -> int:
@@ -251,7 +252,7 @@ def _diagnose(options: ExportOptions, *, as_json: bool) -> None:
 
 
 def _print_exported(exported: Exported, *, as_json: bool) -> None:
-    from mobilevit_edge.formats.bundle import manifest_to_json
+    from mobilevit_edge.formats.manifest import manifest_to_json
 
     manifest = exported.manifest
     if as_json:

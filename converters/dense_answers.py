@@ -15,7 +15,8 @@ import numpy as np
 from converters.targets.loaded import Array
 from mobilevit_edge import boxes, masks
 from mobilevit_edge.errors import BundleError
-from mobilevit_edge.formats.bundle import BoxInfo, Bundle, HeadInfo
+from mobilevit_edge.formats.bundle import Bundle
+from mobilevit_edge.formats.manifest import BoxInfo, HeadInfo
 from mobilevit_edge.head_specs import SSDLiteSpec
 from mobilevit_edge.input_contract import InputContract
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from converters.checks.diagnosis import Diagnosis
     from converters.classifier import Prediction
     from converters.explanation import Explanation
-    from mobilevit_edge.formats.bundle import (
+    from mobilevit_edge.formats.manifest import (
         Accuracy,
         Calibration,
         HeadAccuracy,
@@ -102,7 +102,7 @@ def _model_row(name: str) -> dict[str, float | str]:
 
 def print_export(exported: Exported) -> None:
     """What was made, what was checked, and what to do with it next."""
-    from mobilevit_edge.formats.bundle import MODEL_PREFIX
+    from mobilevit_edge.formats.manifest import MODEL_PREFIX
 
     manifest = exported.manifest
     info = manifest.input

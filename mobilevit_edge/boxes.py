@@ -22,6 +22,7 @@ BoxForm: TypeAlias = Literal["raw", "decoded", "nms"]
 boxes that remain."""
 
 BOX_VALUES: Final = 4
+"""Numbers that place a box."""
 BACKGROUND: Final = 0
 DETECTION_VALUES: Final = BOX_VALUES + 2
 """Numbers of a detection in an artifact's answer: box, score and label."""

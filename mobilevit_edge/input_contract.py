@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mobilevit_edge.formats.bundle import InputInfo, Layout, Resize
+from mobilevit_edge.formats.manifest import InputInfo, Layout, Resize
 from mobilevit_edge.normalization import NOT_NORMALIZED, Normalization, identity
 from mobilevit_edge.preprocess import (
     CHANNELS,
@@ -98,9 +98,8 @@ class InputContract:
         """The same input as ``[B, H, W, C]``, red first."""
         if self.channel_order not in COLOR_ORDERS or self.channel_order == "RGB":
             return replace(self, layout="NHWC")
-        mean, std = self.normalization.mean[::-1], self.normalization.std[::-1]
         return replace(
-            self, layout="NHWC", channel_order="RGB", normalization=Normalization(mean, std)
+            self, layout="NHWC", channel_order="RGB", normalization=self.normalization.reversed()
         )
 
     def without_std(self) -> InputContract:

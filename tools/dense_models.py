@@ -17,7 +17,9 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper, save_model
 from converters.targets.base import load_bundle_model
 from converters.targets.loaded import Array
 from mobilevit_edge.colors import class_colors
-from mobilevit_edge.formats.bundle import (
+from mobilevit_edge.formats.bundle import describe_files, read_bundle
+from mobilevit_edge.formats.golden import golden_image
+from mobilevit_edge.formats.manifest import (
     LABELS_FILE,
     MANIFEST_FILE,
     AnswerForm,
@@ -27,10 +29,7 @@ from mobilevit_edge.formats.bundle import (
     LabelsInfo,
     Manifest,
     OutputInfo,
-    describe_files,
-    golden_image,
     manifest_to_json,
-    read_bundle,
 )
 from mobilevit_edge.head_specs import MaskResize
 from mobilevit_edge.input_contract import contract_of

@@ -16,14 +16,8 @@ from converters import dense_answers
 from converters.classifier import Classifier
 from converters.targets.loaded import Array
 from mobilevit_edge import masks
-from mobilevit_edge.formats.bundle import (
-    AnswerForm,
-    Bundle,
-    HeadInfo,
-    Manifest,
-    manifest_to_json,
-    read_bundle,
-)
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.manifest import AnswerForm, HeadInfo, Manifest, manifest_to_json
 from mobilevit_edge.head_specs import MASK_RESIZES
 from mobilevit_edge.input_contract import contract_of
 from tools.dense_models import BOXES, CLASSES, ROWS, STRIDE, box_head, mask_head, with_dense_head

@@ -25,7 +25,8 @@ from PIL import Image
 
 from mobilevit_edge.console import run_command
 from mobilevit_edge.errors import BundleError, LabelsError
-from mobilevit_edge.formats.bundle import MANIFEST_FILE, read_bundle
+from mobilevit_edge.formats.bundle import read_bundle
+from mobilevit_edge.formats.manifest import MANIFEST_FILE
 from mobilevit_edge.labels import parse_labels
 from mobilevit_edge.normalization import PRESETS, Normalization, fitted
 from mobilevit_edge.preprocess import (

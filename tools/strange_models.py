@@ -8,7 +8,7 @@ from typing import Final
 
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, save_model
 
-from mobilevit_edge.formats.bundle import Manifest
+from mobilevit_edge.formats.manifest import Manifest
 
 OPSET: Final = 17
 

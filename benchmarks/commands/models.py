@@ -18,7 +18,7 @@ from benchmarks.workloads.targets import MODEL_TARGETS
 from converters.job.precisions import PRECISIONS
 from mobilevit_edge.arguments import image_size, number, whole_number
 from mobilevit_edge.console import add_common_arguments, progress
-from mobilevit_edge.formats.bundle import MaskForm
+from mobilevit_edge.formats.manifest import MaskForm
 from mobilevit_edge.head_specs import OUTPUT_STRIDES
 
 _MAX_BATCH: Final = 64

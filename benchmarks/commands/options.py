@@ -103,7 +103,7 @@ def check_outputs(arguments: Namespace) -> None:
     Raises:
         OutputError: it names the output.
     """
-    from mobilevit_edge.formats.bundle import MANIFEST_FILE
+    from mobilevit_edge.formats.manifest import MANIFEST_FILE
 
     given = vars(arguments)
     outputs = [given[name] for name in _OUTPUTS if given.get(name) is not None]

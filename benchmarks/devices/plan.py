@@ -10,7 +10,8 @@ from typing import Any, Final, get_args
 from converters.targets.base import Platform, get_target
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.formats.archive import app_name
-from mobilevit_edge.formats.bundle import TARGET_NAMES, Bundle, read_bundle
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.manifest import TARGET_NAMES
 
 PLATFORMS: Final[tuple[Platform, ...]] = get_args(Platform)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from benchmarks.harness.code import code_digest
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.formats.report import LatencyRow
 
 WARM_UP: Final = 5

@@ -18,7 +18,7 @@ from benchmarks.harness.plan import FactorySource, Source
 from converters.targets.base import get_target, target_to_run
 from converters.targets.loaded import noise_inputs
 from mobilevit_edge.errors import ConversionError, UsageError
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.formats.report import Profile, Runtime
 
 TORCH: Final = "torch"

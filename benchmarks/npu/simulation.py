@@ -22,7 +22,8 @@ from converters.targets.onnx.npu.compiler import DISTRIBUTION, Compilation, comp
 from converters.targets.onnx.npu.contexts import read_context
 from converters.targets.onnx.npu.label_logits import load_logits
 from mobilevit_edge.errors import UsageError, VerificationError
-from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.manifest import Manifest
 from mobilevit_edge.formats.report import (
     Affinity,
     NotTaken,

@@ -10,7 +10,7 @@ from converters.job.source import calibrate_batch_norm_statistics
 from converters.rewrites import select_rewrites
 from converters.rewrites.base import Context, apply_rewrites
 from converters.targets.base import get_target
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.head_specs import OutputStride
 from mobilevit_edge.models.network import MobileViT, create_model
 from mobilevit_edge.specs import split_name

@@ -23,7 +23,7 @@ from mobilevit_edge.formats.report import LatencyRow, Subject
 if TYPE_CHECKING:
     from benchmarks.workloads.parts import Part
     from benchmarks.workloads.targets import ModelTarget
-    from mobilevit_edge.formats.bundle import TargetName
+    from mobilevit_edge.formats.manifest import TargetName
 
 EXPERIMENT: Final = "blocks"
 WHOLE: Final = "whole"

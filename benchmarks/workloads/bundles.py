@@ -12,15 +12,9 @@ from benchmarks.harness.plan import Candidate, FileSource, Group
 from benchmarks.harness.runners import runtime_of
 from converters.targets.loaded import Array
 from mobilevit_edge.files import sha256_of
-from mobilevit_edge.formats.bundle import (
-    MODEL_PREFIX,
-    Accuracy,
-    AnswerForm,
-    Bundle,
-    Manifest,
-    golden_image,
-    read_bundle,
-)
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.golden import golden_image
+from mobilevit_edge.formats.manifest import MODEL_PREFIX, Accuracy, AnswerForm, Manifest
 from mobilevit_edge.formats.report import Artifact, LatencyRow, Subject, Top1
 from mobilevit_edge.image_files import find_images
 from mobilevit_edge.input_contract import contract_of

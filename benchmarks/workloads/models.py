@@ -23,7 +23,8 @@ from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, Precision
 from converters.targets.base import get_target
 from mobilevit_edge.errors import ConversionError, MissingPackageError, UsageError
-from mobilevit_edge.formats.bundle import Bundle, MaskForm, read_bundle
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.manifest import MaskForm
 from mobilevit_edge.formats.report import LatencyRow, Subject
 from mobilevit_edge.head_specs import OutputStride
 from mobilevit_edge.specs import split_name

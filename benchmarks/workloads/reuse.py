@@ -13,7 +13,7 @@ from benchmarks.harness.code import code_digest
 from converters.targets.base import get_target, package_versions
 from mobilevit_edge.errors import OutputError
 from mobilevit_edge.files import sha256_of, write_atomically
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.image_files import find_images
 
 _NOTE_SUFFIX: Final = ".made-of"

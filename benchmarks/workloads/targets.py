@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, TypeAlias
 
 from converters.targets.base import get_target
-from mobilevit_edge.formats.bundle import TARGET_NAMES, TargetName
+from mobilevit_edge.formats.manifest import TARGET_NAMES, TargetName
 
 TORCH: Final = "torch"
 ModelTarget: TypeAlias = Literal["torch"] | TargetName

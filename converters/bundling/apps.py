@@ -12,12 +12,8 @@ from converters.targets.base import Platform, get_target
 from mobilevit_edge.errors import OutputError, UsageError
 from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.formats.archive import app_name, zip_bundle
-from mobilevit_edge.formats.bundle import (
-    MANIFEST_FILE,
-    TARGET_NAMES,
-    holds_only_a_bundle,
-    read_bundle,
-)
+from mobilevit_edge.formats.bundle import holds_only_a_bundle, read_bundle
+from mobilevit_edge.formats.manifest import MANIFEST_FILE, TARGET_NAMES
 from mobilevit_edge.places import check_file_place, check_folder_place
 from mobilevit_edge.web.site import SiteContent, make_site
 from mobilevit_edge.web.writing import holds_only_a_site, write_page, write_site

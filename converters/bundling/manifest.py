@@ -13,7 +13,8 @@ from converters.rewrites.base import Outcome
 from converters.targets.base import INPUT_NAME, ManifestExtras, output_name
 from mobilevit_edge.colors import class_colors
 from mobilevit_edge.counting import Complexity
-from mobilevit_edge.formats.bundle import (
+from mobilevit_edge.formats.bundle import describe_files
+from mobilevit_edge.formats.manifest import (
     LABELS_FILE,
     SCHEMA_VERSION,
     AppliedRewrite,
@@ -29,7 +30,6 @@ from mobilevit_edge.formats.bundle import (
     OutputInfo,
     RefusedRewrite,
     Verification,
-    describe_files,
 )
 from mobilevit_edge.head_specs import DeepLabV3Spec, SSDLiteSpec
 

@@ -29,16 +29,16 @@ from converters.tracing import quick_tracing
 from mobilevit_edge.counting import complexity
 from mobilevit_edge.errors import UsageError
 from mobilevit_edge.files import folder_transaction
-from mobilevit_edge.formats.bundle import (
+from mobilevit_edge.formats.bundle import holds_only_a_bundle
+from mobilevit_edge.formats.consistency import MAX_INPUT_ELEMENTS
+from mobilevit_edge.formats.manifest import (
     LABELS_FILE,
     MANIFEST_FILE,
     Audit,
     Calibration,
     Manifest,
-    holds_only_a_bundle,
     manifest_to_json,
 )
-from mobilevit_edge.formats.consistency import MAX_INPUT_ELEMENTS
 from mobilevit_edge.places import check_folder_place, refuse_inputs
 from mobilevit_edge.temporary import require_temporary_folder
 

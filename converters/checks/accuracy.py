@@ -18,7 +18,7 @@ from converters.job.options import ExportOptions
 from converters.progress import Progress
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import ImageError, LabelsError, VerificationError
-from mobilevit_edge.formats.bundle import Accuracy, HeadAccuracy
+from mobilevit_edge.formats.manifest import Accuracy, HeadAccuracy
 from mobilevit_edge.image_files import find_images
 from mobilevit_edge.input_contract import Pixels
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from converters.job.job import ExportJob
 from mobilevit_edge.errors import ImageError
-from mobilevit_edge.formats.bundle import enlarge, golden_pixels
+from mobilevit_edge.formats.golden import enlarge, golden_pixels
 from mobilevit_edge.image_files import find_images
 from mobilevit_edge.input_contract import InputContract, Pixels
 from mobilevit_edge.training.masks import photos_folder

@@ -18,7 +18,7 @@ from converters.targets.loaded import Array
 from converters.targets.scale import largest_of
 from mobilevit_edge.boxes import BOX_VALUES, DetectionRules
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import AnswerForm, Expected, VerificationCase
+from mobilevit_edge.formats.manifest import AnswerForm, Expected, VerificationCase
 
 if TYPE_CHECKING:
     from converters.job.job import ExportJob

@@ -25,7 +25,7 @@ from mobilevit_edge.boxes import (
     Detections,
 )
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import Expected, VerificationCase
+from mobilevit_edge.formats.manifest import Expected, VerificationCase
 
 if TYPE_CHECKING:
     from converters.job.job import ExportJob

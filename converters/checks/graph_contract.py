@@ -16,7 +16,7 @@ from typing import Final
 from converters.job.job import ExportJob
 from converters.targets.graph import BATCH, SIDES, SUPPRESSION, UNKNOWN, Graph, Operator
 from mobilevit_edge.errors import ConversionError
-from mobilevit_edge.formats.bundle import Audit, OperatorCount
+from mobilevit_edge.formats.manifest import Audit, OperatorCount
 from mobilevit_edge.specs import PATCH, ModelSpec
 
 MIN_DELEGATED_SHARE: Final = 0.99

@@ -15,7 +15,7 @@ from converters.job.options import ExportOptions
 from converters.progress import Progress
 from converters.targets.loaded import LoadedModel
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import Accuracy, HeadAccuracy
+from mobilevit_edge.formats.manifest import Accuracy, HeadAccuracy
 
 Labeled: TypeAlias = tuple[LabeledImage, ...] | tuple[MaskedPhoto, ...] | BoxedPhotos
 """Photos with a class each, with masks, or with boxes."""

@@ -17,7 +17,7 @@ from converters.progress import Progress
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge import masks
 from mobilevit_edge.errors import LabelsError
-from mobilevit_edge.formats.bundle import HeadAccuracy
+from mobilevit_edge.formats.manifest import HeadAccuracy
 from mobilevit_edge.head_specs import MaskSpec
 from mobilevit_edge.input_contract import Pixels
 from mobilevit_edge.preprocess import load_image

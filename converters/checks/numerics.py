@@ -20,7 +20,7 @@ from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.wrapping import activate
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import Unit, Verification, VerificationCase
+from mobilevit_edge.formats.manifest import Unit, Verification, VerificationCase
 from mobilevit_edge.input_contract import Pixels
 
 _CASES_PER_OUTLIER: Final = 10

@@ -13,15 +13,9 @@ from converters.targets.loaded import Array, LoadedModel
 from converters.targets.scale import largest_of
 from mobilevit_edge.boxes import BOX_VALUES, as_rows, detect
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import (
-    Bundle,
-    Expected,
-    Golden,
-    encode_pixels,
-    enlarge,
-    golden_image,
-    golden_pixels,
-)
+from mobilevit_edge.formats.bundle import Bundle
+from mobilevit_edge.formats.golden import encode_pixels, enlarge, golden_image, golden_pixels
+from mobilevit_edge.formats.manifest import Expected, Golden
 from mobilevit_edge.input_contract import Pixels
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobilevit_edge import boxes
-from mobilevit_edge.formats.bundle import AnswerForm, MaskForm
+from mobilevit_edge.formats.manifest import AnswerForm, MaskForm
 from mobilevit_edge.head_specs import MaskSpec, SSDLiteSpec
 from mobilevit_edge.models.layers import resize_map
 from mobilevit_edge.models.network import MobileViT

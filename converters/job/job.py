@@ -10,7 +10,7 @@ from converters.job.options import ExportOptions
 from converters.job.precisions import PRECISIONS, PrecisionSpec
 from converters.job.source import SourceModel
 from mobilevit_edge.boxes import DetectionRules
-from mobilevit_edge.formats.bundle import Activation, AnswerForm, Layout, Task
+from mobilevit_edge.formats.manifest import Activation, AnswerForm, Layout, Task
 from mobilevit_edge.input_contract import InputContract
 
 _SOME_SIZES: Final = ((72, 104), (160, 96))

@@ -21,7 +21,7 @@ from converters.job.options import (
 )
 from converters.job.precisions import PRECISIONS
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import TARGET_NAMES
+from mobilevit_edge.formats.manifest import TARGET_NAMES
 from mobilevit_edge.head_specs import OUTPUT_STRIDES
 from mobilevit_edge.preprocess import parse_image_size
 

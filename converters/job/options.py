@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from converters.job.precisions import PRECISIONS, Precision
 from mobilevit_edge import arguments
 from mobilevit_edge.boxes import BoxForm
-from mobilevit_edge.formats.bundle import (
+from mobilevit_edge.formats.manifest import (
     TARGET_NAMES,
     Activation,
     Layout,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from mobilevit_edge.formats.bundle import TargetName, Unit
+from mobilevit_edge.formats.manifest import TargetName, Unit
 
 Precision: TypeAlias = Literal[
     "fp32",

@@ -12,7 +12,7 @@ from torch import nn
 
 from converters.job.options import ExportOptions
 from mobilevit_edge.errors import CheckpointError, UsageError
-from mobilevit_edge.formats.bundle import SourceInfo, Task
+from mobilevit_edge.formats.manifest import SourceInfo, Task
 from mobilevit_edge.head_specs import HeadName, SSDLiteSpec
 from mobilevit_edge.input_contract import InputContract, network_input
 from mobilevit_edge.labels import IMAGENET, resolve_labels

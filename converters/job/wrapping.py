@@ -15,7 +15,7 @@ from converters.job.answers import make_answer
 from converters.job.job import ExportJob
 from converters.rewrites import preprocessing_fold, select_rewrites
 from converters.rewrites.base import Context, InputScaling, Outcome, Rewrite, apply_rewrites
-from mobilevit_edge.formats.bundle import Activation
+from mobilevit_edge.formats.manifest import Activation
 from mobilevit_edge.input_contract import BYTE_SCALE
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.normalization import Channels

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from converters.targets.base import Target, TargetInfo, get_target
-from mobilevit_edge.formats.bundle import TARGET_NAMES
+from mobilevit_edge.formats.manifest import TARGET_NAMES
 
 __all__ = ["TARGET_NAMES", "Target", "TargetInfo", "get_target"]

@@ -22,11 +22,11 @@ from mobilevit_edge.errors import (
     MissingPackageError,
     UsageError,
 )
-from mobilevit_edge.formats.bundle import (
+from mobilevit_edge.formats.bundle import Bundle
+from mobilevit_edge.formats.manifest import (
     TARGET_NAMES,
     Activation,
     AnswerForm,
-    Bundle,
     ContextInfo,
     CoreMLInfo,
     Layout,

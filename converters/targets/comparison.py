@@ -10,7 +10,7 @@ from converters.targets.loaded import Array
 from converters.targets.scale import largest_logit, largest_of
 from mobilevit_edge.boxes import BOX_VALUES
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import AnswerForm
+from mobilevit_edge.formats.manifest import AnswerForm
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.files import write_atomically
-from mobilevit_edge.formats.bundle import MANIFEST_FILE, Bundle
+from mobilevit_edge.formats.bundle import Bundle
+from mobilevit_edge.formats.manifest import MANIFEST_FILE
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _MAX_NAME: Final = 100

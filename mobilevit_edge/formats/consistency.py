@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import base64
 import math
-from typing import TYPE_CHECKING, Final, get_args
+from typing import Final, get_args
 
 from mobilevit_edge.boxes import BOX_VALUES, DETECTION_VALUES, BoxForm
+from mobilevit_edge.formats.manifest import Golden, InputInfo, Manifest
 from mobilevit_edge.normalization import Normalization
 from mobilevit_edge.preprocess import CHANNELS, MAX_COVER
-
-if TYPE_CHECKING:
-    from mobilevit_edge.formats.bundle import FileInfo, Golden, InputInfo, Manifest
 
 MAX_INPUT_ELEMENTS: Final = 2**28
 """Numbers in one input: 1 GiB of them in fp32."""
@@ -54,21 +52,6 @@ def contradictions(manifest: Manifest, labels: int) -> list[str]:
         ),
     }
     return [part for part, broken in found.items() if broken]
-
-
-def model_of(files: tuple[FileInfo, ...], prefix: str, labels: str) -> str | None:
-    """The model's file or folder among the files; ``None`` unless it and the labels are one each.
-
-    Args:
-        files: as the manifest lists them.
-        prefix: how the model's name begins.
-        labels: the name of the labels' file.
-    """
-    paths = [file.path for file in files]
-    models = {path.split("/", maxsplit=1)[0] for path in paths if path.startswith(prefix)}
-    if len(models) != 1 or paths.count(labels) != 1 or len(set(paths)) != len(paths):
-        return None
-    return models.pop()
 
 
 def _is_output_shape(manifest: Manifest) -> bool:

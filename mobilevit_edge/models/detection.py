@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mobilevit_edge.boxes import BOX_VALUES
 from mobilevit_edge.head_specs import SSDLiteSpec
 from mobilevit_edge.models.layers import ConvNormAct
 from mobilevit_edge.models.segmentation import GlobalPixel
 
 _SMALL = 0.01
-BOX_VALUES = 4
-"""Numbers that place a box."""
 
 
 class SeparableConv(nn.Module):

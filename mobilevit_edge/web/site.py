@@ -15,12 +15,8 @@ from typing import Any, Final
 
 from mobilevit_edge import __version__
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import (
-    LABELS_FILE,
-    MANIFEST_FILE,
-    Bundle,
-    manifest_to_json,
-)
+from mobilevit_edge.formats.bundle import Bundle
+from mobilevit_edge.formats.manifest import LABELS_FILE, MANIFEST_FILE, manifest_to_json
 
 PAGE_FOLDER: Final = Path(__file__).parent / "page"
 RUNTIME_FOLDER: Final = Path(__file__).parent / "runtime"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, TypeVar, cast
 
+from mobilevit_edge.boxes import BOX_VALUES
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.head_specs import (
     MASK_RESIZES,
@@ -36,7 +37,6 @@ _NARROW: Final = 256
 _MAX_RATE: Final = 512
 _MAX_WIDTH: Final = 8192
 """A small file can claim any shape."""
-_BOX_VALUES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def classes_of(checkpoint: Checkpoint, head: HeadSpec) -> int:
     if not isinstance(head, SSDLiteSpec):
         return _size(checkpoint, head, "head.classifier.weight")
     outputs = _size(checkpoint, head, "head.levels.0.predict.weight")
-    return outputs // head.anchors_per_cell[0] - _BOX_VALUES
+    return outputs // head.anchors_per_cell[0] - BOX_VALUES
 
 
 def _size(checkpoint: Checkpoint, head: HeadSpec, key: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from converters.cli import predict_main
-from mobilevit_edge.formats.bundle import manifest_to_json
+from mobilevit_edge.formats.manifest import manifest_to_json
 from tests.bad_inputs.conftest import Refuses
 from tests.formats.schemas import read_schema
 from tests.formats.test_bundle import manifest

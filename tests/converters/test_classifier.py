@@ -13,7 +13,8 @@ import pytest
 from converters.classifier import Classifier
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import BundleError
-from mobilevit_edge.formats.bundle import AnswerForm, Bundle, read_bundle
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.manifest import AnswerForm
 from tests.support.bundles import LABELS, SIDE, rewrite, write_bundle
 from tools.dense_models import BOXES, box_head, mask_head, with_dense_head
 from tools.strange_models import strange_models

@@ -22,7 +22,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mobilevit_edge.formats.bundle import manifest_from_json, read_bundle
+from mobilevit_edge.formats.bundle import read_bundle
+from mobilevit_edge.formats.manifest import manifest_from_json
 from mobilevit_edge.specs import SPECS
 from tests.support.exports import (
     Bundles,

@@ -16,7 +16,8 @@ from converters.classifier import ClassScore, Prediction
 from converters.dense_answers import DetectedBox, Mask, boxes_of, mask_of
 from converters.overlay import draw
 from mobilevit_edge import boxes, masks
-from mobilevit_edge.formats.bundle import Bundle, HeadInfo
+from mobilevit_edge.formats.bundle import Bundle
+from mobilevit_edge.formats.manifest import HeadInfo
 from mobilevit_edge.input_contract import contract_of
 from mobilevit_edge.preprocess import ResizeRule, cut_out
 from tests.support.exports import Bundles, Command

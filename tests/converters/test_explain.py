@@ -17,7 +17,7 @@ import torch
 import converters.job.source
 from converters.rewrites import REWRITES
 from converters.rewrites.base import Context, apply_rewrites
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from tests.support.networks import BLOCKS, Family, calibrated_model, tiny_model, tiny_spec
 from tests.support.rewrites import macs, record, rewrites_of
 

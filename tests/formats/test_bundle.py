@@ -15,15 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mobilevit_edge.errors import BundleError, InputError
-from mobilevit_edge.formats import bundle
-from mobilevit_edge.formats.bundle import (
+from mobilevit_edge.formats.bundle import Bundle, describe_files, read_bundle
+from mobilevit_edge.formats.golden import encode_pixels, golden_image, golden_pixels
+from mobilevit_edge.formats.manifest import (
     Accuracy,
     AppliedRewrite,
     Audit,
-    Bundle,
     Calibration,
     CoreMLInfo,
     Expected,
+    FileInfo,
     Golden,
     HeadAccuracy,
     InputInfo,
@@ -38,13 +39,8 @@ from mobilevit_edge.formats.bundle import (
     SourceInfo,
     Verification,
     VerificationCase,
-    describe_files,
-    encode_pixels,
-    golden_image,
-    golden_pixels,
     manifest_from_json,
     manifest_to_json,
-    read_bundle,
 )
 from tests.formats.schemas import differences, read_schema
 
@@ -108,8 +104,8 @@ def manifest(**changes: Any) -> Manifest:
         ),
         versions={"torch": "2.13.0"},
         files=(
-            bundle.FileInfo("labels.txt", 8, "1" * 64),
-            bundle.FileInfo("model.onnx", 3, "2" * 64),
+            FileInfo("labels.txt", 8, "1" * 64),
+            FileInfo("model.onnx", 3, "2" * 64),
         ),
     )
     return dataclasses.replace(built, **changes)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilevit_edge.errors import BundleError, MobileViTEdgeError, ReportError
-from mobilevit_edge.formats.bundle import manifest_from_json, manifest_to_json
+from mobilevit_edge.formats.manifest import manifest_from_json, manifest_to_json
 from mobilevit_edge.formats.report import report_from_json, report_to_json
 from mobilevit_edge.formats.schema_check import _validator
 from tests.formats.schemas import read_schema

@@ -11,15 +11,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from mobilevit_edge.formats.bundle import (
-    Expected,
-    Resize,
-    describe_files,
-    encode_pixels,
-    enlarge,
-    golden_pixels,
-    manifest_to_json,
-)
+from mobilevit_edge.formats.bundle import describe_files
+from mobilevit_edge.formats.golden import encode_pixels, enlarge, golden_pixels
+from mobilevit_edge.formats.manifest import Expected, Resize, manifest_to_json
 from mobilevit_edge.preprocess import scale_pixels
 from tests.formats.test_bundle import manifest
 

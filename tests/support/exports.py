@@ -16,7 +16,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from converters.targets.loaded import Array
-from mobilevit_edge.formats.bundle import Bundle, Manifest, read_bundle
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.manifest import Manifest
 from mobilevit_edge.head_specs import DeepLabV3Spec, HeadSpec, PSPNetSpec, SSDLiteSpec
 from mobilevit_edge.models import network
 from mobilevit_edge.specs import SPECS, ModelSpec, with_head, with_in_channels

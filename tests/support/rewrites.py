@@ -19,7 +19,7 @@ from converters.job.precisions import Precision
 from converters.rewrites import REWRITES
 from converters.rewrites.base import Context, Outcome, apply_rewrites
 from converters.targets.base import get_target
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.specs import Fusion, ModelSpec, with_blocks
 from tests.support.networks import TOKENS, Family, tiny_spec

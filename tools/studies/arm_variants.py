@@ -25,7 +25,7 @@ from benchmarks.harness.plan import FileSource
 from benchmarks.output.table import Table, print_table, wide_console
 from benchmarks.workloads.lower_bound import lower_bound_inputs
 from mobilevit_edge.console import run_command
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.models.network import create_meta_model
 from mobilevit_edge.specs import SPECS
 from tools.command import tool_parser

@@ -24,7 +24,7 @@ from benchmarks.commands.options import model_name
 from converters.bundling.pipeline import export_bundle
 from converters.job.options import ExportOptions
 from mobilevit_edge.console import run_command
-from mobilevit_edge.formats.bundle import TARGET_NAMES
+from mobilevit_edge.formats.manifest import TARGET_NAMES
 from mobilevit_edge.preprocess import parse_image_size
 from mobilevit_edge.specs import SPECS
 from tools.command import tool_parser

@@ -31,7 +31,7 @@ from benchmarks.workloads.reuse import make_once, recipe
 from converters.precision.range_groups import apply_range_groups
 from converters.targets.base import get_target
 from mobilevit_edge.errors import ConversionError
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.formats.report import LatencyRow, Subject
 from tools.studies.reference_implementations import transformers_implementation
 from tools.studies.stock_int8 import executorch_stock_int8, litert_stock_int8, onnx_stock_int8

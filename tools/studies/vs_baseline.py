@@ -23,7 +23,7 @@ from benchmarks.output.summaries import print_tables
 from benchmarks.output.table import Table
 from benchmarks.workloads.targets import MODULE_TARGETS
 from mobilevit_edge.console import run_command
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.formats.report import LatencyRow, Run
 from tools.command import tool_parser
 from tools.studies.onnx_readers import reader_candidates

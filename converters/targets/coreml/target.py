@@ -19,7 +19,7 @@ from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from mobilevit_edge.boxes import MOST, DetectionRules
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import CoreMLInfo, SizeInfo, Verification
+from mobilevit_edge.formats.manifest import CoreMLInfo, SizeInfo, Verification
 from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 

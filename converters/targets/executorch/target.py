@@ -18,7 +18,7 @@ from converters.targets.child import load_in_child
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import Verification
+from mobilevit_edge.formats.manifest import Verification
 from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 

@@ -18,7 +18,7 @@ from converters.targets.litert.metadata import describe, with_labels
 from converters.targets.litert.weights import shrink_weights
 from converters.tracing import quick_tracing
 from mobilevit_edge.errors import ConversionError
-from mobilevit_edge.formats.bundle import Task
+from mobilevit_edge.formats.manifest import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from flatbuffers.number_types import Int8Flags, Uint8Flags, Uint32Flags
 from converters.job.job import ExportJob
 from converters.targets.base import INPUT_NAME, output_name
 from converters.targets.litert.flatbuffer import schema
-from mobilevit_edge.formats.bundle import LABELS_FILE
+from mobilevit_edge.formats.manifest import LABELS_FILE
 from mobilevit_edge.input_contract import InputContract
 
 _NAME: Final = b"TFLITE_METADATA"

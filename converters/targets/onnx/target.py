@@ -13,7 +13,7 @@ from converters.targets.loaded import LoadedModel, Session
 from converters.targets.onnx.npu.unit import OF_HEADS, OPERATORS, REWRITES, check_npu_options
 from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import ContextInfo
+from mobilevit_edge.formats.manifest import ContextInfo
 from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import ModelSpec
 

@@ -19,7 +19,7 @@ from benchmarks.arm.processors import PROCESSORS
 from benchmarks.arm.runtimes import EmulatedTarget
 from benchmarks.arm.toolchain import Toolchain, default_folder, find_toolchain, set_up
 from mobilevit_edge.errors import ConversionError, ToolchainError
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.formats.report import InstructionRow, read_report
 from tests.support.benchmarks import bench
 from tools.studies.arm_operators import count_operator

@@ -18,7 +18,8 @@ from benchmarks.output.rendering.content import sections_of
 from benchmarks.workloads.bundles import inputs_of
 from converters.targets.base import load_bundle_model
 from converters.targets.onnx.npu.chips import CHIPS
-from mobilevit_edge.formats.bundle import ContextInfo, read_bundle
+from mobilevit_edge.formats.bundle import read_bundle
+from mobilevit_edge.formats.manifest import ContextInfo
 from mobilevit_edge.formats.report import Runtime, SimulationRow, Subject, read_report
 from tests.support.benchmarks import bench
 from tests.support.bundles import rewrite

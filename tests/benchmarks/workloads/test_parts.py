@@ -13,7 +13,7 @@ from benchmarks.workloads.lower_bound import LowerBoundNetwork, lower_bound_inpu
 from benchmarks.workloads.lower_bound_heads import lower_bound_of_head
 from benchmarks.workloads.parts import Part, split_network
 from mobilevit_edge.counting import complexity
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.head_specs import HeadName
 from mobilevit_edge.models.network import MobileViT, create_model
 from mobilevit_edge.specs import SPECS, ModelSpec

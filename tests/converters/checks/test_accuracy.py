@@ -19,7 +19,7 @@ from converters.job.precisions import Precision
 from converters.job.source import SourceModel
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import ImageError, LabelsError, UsageError, VerificationError
-from mobilevit_edge.formats.bundle import SourceInfo
+from mobilevit_edge.formats.manifest import SourceInfo
 from mobilevit_edge.preprocess import Preprocessing
 
 SIZE = 32

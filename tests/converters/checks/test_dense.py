@@ -7,7 +7,7 @@ import pytest
 
 from converters.checks.dense import compare_dense
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import AnswerForm
+from mobilevit_edge.formats.manifest import AnswerForm
 
 EXPECTED = np.array([[-8.0, 0.0, 4.0, 4.0, 0.9, 0.1], [0.0, 0.0, 1.0, 1.0, 0.4, 0.6]])
 

@@ -28,7 +28,7 @@ from converters.job.job import ExportJob
 from converters.job.options import ExportOptions
 from converters.job.source import SourceModel
 from mobilevit_edge.errors import ImageError, PreprocessingError
-from mobilevit_edge.formats.bundle import SourceInfo
+from mobilevit_edge.formats.manifest import SourceInfo
 from mobilevit_edge.normalization import PRESETS
 from mobilevit_edge.preprocess import Preprocessing
 from tests.support.exports import Checkpoints, Command

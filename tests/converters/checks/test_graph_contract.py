@@ -13,7 +13,7 @@ from converters.progress import no_progress
 from converters.targets.base import MAX_RANK, get_target
 from converters.targets.graph import Graph, Operator
 from mobilevit_edge.errors import ConversionError
-from mobilevit_edge.formats.bundle import Audit, OperatorCount
+from mobilevit_edge.formats.manifest import Audit, OperatorCount
 from mobilevit_edge.models.network import find_spec
 from mobilevit_edge.specs import SPECS, ModelSpec, with_attention
 from tests.support.exports import Bundles, Checkpoints

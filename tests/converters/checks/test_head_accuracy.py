@@ -31,7 +31,7 @@ from mobilevit_edge.errors import (
     UsageError,
     VerificationError,
 )
-from mobilevit_edge.formats.bundle import AnswerForm, SourceInfo
+from mobilevit_edge.formats.manifest import AnswerForm, SourceInfo
 from mobilevit_edge.head_specs import DeepLabV3Spec, SSDLiteSpec
 from mobilevit_edge.preprocess import Preprocessing
 from mobilevit_edge.specs import SPECS, with_head

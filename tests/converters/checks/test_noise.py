@@ -13,7 +13,7 @@ from converters.job.job import ExportJob
 from converters.job.precisions import PRECISIONS
 from converters.targets.loaded import Array
 from mobilevit_edge import boxes
-from mobilevit_edge.formats.bundle import AnswerForm
+from mobilevit_edge.formats.manifest import AnswerForm
 from mobilevit_edge.head_specs import SSDLiteSpec
 
 SSD = SSDLiteSpec()

@@ -22,7 +22,7 @@ from converters.job.job import ExportJob
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import ImageError, VerificationError
 from mobilevit_edge.files import folder_transaction
-from mobilevit_edge.formats.bundle import Unit, Verification
+from mobilevit_edge.formats.manifest import Unit, Verification
 from mobilevit_edge.image_files import find_images
 from tests.support.exports import Checkpoints
 from tests.support.jobs import job_of, with_options

@@ -11,7 +11,9 @@ import pytest
 
 from converters.checks.self_test import check_golden
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import Bundle, Expected, Golden, encode_pixels, golden_pixels
+from mobilevit_edge.formats.bundle import Bundle
+from mobilevit_edge.formats.golden import encode_pixels, golden_pixels
+from mobilevit_edge.formats.manifest import Expected, Golden
 
 OUTPUTS = [1.0, 2.0, -3.0, 0.5]
 NAN = float("nan")

@@ -15,7 +15,7 @@ from converters.precision.range_groups import (
     best_split,
 )
 from converters.rewrites.base import parts_of
-from mobilevit_edge.formats.bundle import TargetName
+from mobilevit_edge.formats.manifest import TargetName
 from mobilevit_edge.models.layers import InvertedResidual
 from tests.conftest import random_images
 from tests.support.jobs import job_of, module_of

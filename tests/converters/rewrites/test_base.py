@@ -16,7 +16,7 @@ from converters.rewrites import REWRITES, algebra, select_rewrites
 from converters.rewrites.base import Context, Outcome, RefusedError, Rewrite, apply_rewrites
 from converters.targets.base import get_target
 from mobilevit_edge.errors import UsageError
-from mobilevit_edge.formats.bundle import TARGET_NAMES, TargetName
+from mobilevit_edge.formats.manifest import TARGET_NAMES, TargetName
 from mobilevit_edge.head_specs import HEADS
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.specs import SPECS, with_head_called

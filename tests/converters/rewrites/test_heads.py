@@ -15,7 +15,7 @@ from converters.rewrites.base import Context, apply_rewrites
 from converters.rewrites.pyramid_matrices import pooling_matrix
 from converters.targets.base import get_target
 from converters.targets.executorch.target import TARGET as EXECUTORCH
-from mobilevit_edge.formats.bundle import TargetName, Unit
+from mobilevit_edge.formats.manifest import TargetName, Unit
 from mobilevit_edge.head_specs import DeepLabV3Spec, HeadSpec, PSPNetSpec, SSDLiteSpec
 from mobilevit_edge.masks import bilinear_matrix
 from mobilevit_edge.models.network import MobileViT

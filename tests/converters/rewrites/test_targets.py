@@ -15,7 +15,7 @@ from converters.job.precisions import Precision
 from converters.job.wrapping import wrap_for_export
 from converters.rewrites import query_blocks, select_rewrites
 from converters.rewrites.base import Context, Outcome, apply_rewrites
-from mobilevit_edge.formats.bundle import TARGET_NAMES, TargetName
+from mobilevit_edge.formats.manifest import TARGET_NAMES, TargetName
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.specs import COUNTS, SPECS, Attention, ModelSpec, v3_ablation, with_attention
 from tests.conftest import filled_model, random_images

@@ -12,7 +12,8 @@ from converters.targets.onnx.npu.chips import CHIPS, Chip
 from converters.targets.onnx.npu.compiler import DISTRIBUTION, Node, compile_for, emulate
 from converters.targets.onnx.npu.contexts import read_context
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import CONTEXTS_FOLDER, ContextInfo, enlarge, golden_pixels
+from mobilevit_edge.formats.golden import enlarge, golden_pixels
+from mobilevit_edge.formats.manifest import CONTEXTS_FOLDER, ContextInfo
 
 if TYPE_CHECKING:
     from converters.job.job import ExportJob

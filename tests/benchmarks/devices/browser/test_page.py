@@ -19,7 +19,9 @@ from PIL import Image, ImageCms
 from benchmarks.devices.browser.address import Address
 from benchmarks.devices.browser.headless import BROWSER_NAMES, BrowserName
 from benchmarks.devices.browser.reception import Reception
-from mobilevit_edge.formats.bundle import Bundle, golden_image, manifest_to_json, read_bundle
+from mobilevit_edge.formats.bundle import Bundle, read_bundle
+from mobilevit_edge.formats.golden import golden_image
+from mobilevit_edge.formats.manifest import manifest_to_json
 from mobilevit_edge.formats.report import LatencyRow, Report
 from mobilevit_edge.input_contract import contract_of
 from mobilevit_edge.web.site import MEDIA_TYPES, SiteContent, SiteFile, make_site

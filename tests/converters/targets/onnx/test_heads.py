@@ -14,7 +14,8 @@ import mobilevit_edge as me
 from converters.job.answers import make_answer
 from converters.targets.base import load_bundle_model
 from mobilevit_edge import boxes, masks
-from mobilevit_edge.formats.bundle import Manifest, read_bundle
+from mobilevit_edge.formats.bundle import read_bundle
+from mobilevit_edge.formats.manifest import Manifest
 from mobilevit_edge.head_specs import DeepLabV3Spec, SSDLiteSpec
 from mobilevit_edge.input_contract import contract_of
 from mobilevit_edge.models.network import MobileViT

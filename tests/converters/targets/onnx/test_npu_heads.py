@@ -18,7 +18,9 @@ from converters.targets.onnx.npu.label_logits import load_logits
 from converters.targets.onnx.npu.precompiled import compile_contexts
 from converters.targets.onnx.npu.unit import OF_HEADS, REWRITES
 from mobilevit_edge.errors import ConversionError, VerificationError
-from mobilevit_edge.formats.bundle import MaskForm, golden_image, read_bundle
+from mobilevit_edge.formats.bundle import read_bundle
+from mobilevit_edge.formats.golden import golden_image
+from mobilevit_edge.formats.manifest import MaskForm
 from mobilevit_edge.weights.head_settings import HeadSettings
 from tests.support.exports import Bundles, Checkpoints, Command
 from tests.support.images import as_float, noise, relative_error, save_photos

@@ -12,7 +12,8 @@ from converters.targets.onnx.npu import compiler
 from converters.targets.onnx.npu.precompiled import compile_contexts
 from mobilevit_edge.errors import BundleError, VerificationError
 from mobilevit_edge.files import sha256_of
-from mobilevit_edge.formats.bundle import ContextInfo, read_bundle
+from mobilevit_edge.formats.bundle import read_bundle
+from mobilevit_edge.formats.manifest import ContextInfo
 from tests.support.bundles import rewrite, write_bundle
 from tests.support.exports import Checkpoints, Command
 from tests.support.jobs import job_of

@@ -17,7 +17,7 @@ from converters.targets.onnx.suppression import append_suppression
 from mobilevit_edge import boxes
 from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.errors import VerificationError
-from mobilevit_edge.formats.bundle import manifest_from_json, manifest_to_json
+from mobilevit_edge.formats.manifest import manifest_from_json, manifest_to_json
 from mobilevit_edge.input_contract import contract_of
 from tests.support.exports import Bundles, Command
 
