@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 # Controls but tab and newline, separators that break lines, what turns the direction of reading,
@@ -24,6 +25,13 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """As :func:`printable`, with newlines and tabs written as escapes too."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def few(names: Sequence[str], most: int) -> str:
+    """The first of some names, and how many more there are: ``a, b and 7 more``."""
+    shown = ", ".join(names[:most])
+    more = len(names) - most
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def message(text: str, longest: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from mobilevit_edge.printable import message, one_line, printable
+from mobilevit_edge.printable import few, message, one_line, printable
 from mobilevit_edge.terminal import PlainConsole
 
 HOSTILE = {
@@ -66,3 +66,8 @@ def test_a_console_prints_nothing_that_acts_on_the_terminal(name: str) -> None:
     written = console.file.getvalue()
     assert written
     assert printable(written) == written
+
+
+def test_a_few_names_stand_for_many() -> None:
+    assert few(["a", "b"], 2) == "a, b"
+    assert few(["a", "b", "c", "d"], 2) == "a, b and 2 more"

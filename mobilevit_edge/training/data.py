@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 from mobilevit_edge.errors import ImageError, InputError
 from mobilevit_edge.image_files import files_below, is_image
 from mobilevit_edge.preprocess import Preprocessing, load_image, network_pixels, preprocess_image
+from mobilevit_edge.printable import few
 from mobilevit_edge.training.augment import augment, stream
 from mobilevit_edge.training.recipe import Recipe
 from mobilevit_edge.training.sampler import Draw, Indices
@@ -79,9 +80,8 @@ class Scan:
         if self.ignored:
             text += f"; {self.ignored} other files ignored"
         if self.unreadable:
-            named = ", ".join(path for path, _ in self.unreadable[:_MAX_NAMED])
-            more = " ..." if len(self.unreadable) > _MAX_NAMED else ""
-            text += f"; {len(self.unreadable)} unreadable images skipped: {named}{more}"
+            named = few([path for path, _ in self.unreadable], _MAX_NAMED)
+            text += f"; {len(self.unreadable)} unreadable images skipped: {named}"
         return text
 
 
@@ -125,7 +125,7 @@ def scan(root: Path, *, workers: int, progress: Callable[[int, int], None]) -> S
     targets = np.array([index[path.split("/", 1)[0]] for path in readable], np.int64)
     empty = [name for position, name in enumerate(classes) if not (targets == position).any()]
     if empty:
-        named = ", ".join(repr(name) for name in empty[:_MAX_NAMED])
+        named = few([repr(name) for name in empty], _MAX_NAMED)
         reasons = "".join(f"\n  {path}: {problem}" for path, problem in unreadable[:_MAX_NAMED])
         raise DataError(
             f"{root}: no readable image in the class folder {named}{reasons}\n"
@@ -219,7 +219,7 @@ def require_same_classes(train: Images, validation: Images) -> None:
     if train.classes == validation.classes:
         return
     different = sorted(set(train.classes) ^ set(validation.classes))
-    named = ", ".join(repr(name) for name in different[:_MAX_NAMED])
+    named = few([repr(name) for name in different], _MAX_NAMED)
     raise DataError(
         f"the class folders of {train.root} and {validation.root} differ ({named}): "
         f"both need the same ones"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.files import sha256_of
+from mobilevit_edge.printable import few
 from mobilevit_edge.weights.files import check_size, read_json, read_weights_file
 from mobilevit_edge.weights.names import INDEX_SUFFIX, WEIGHT_SUFFIXES
 
+_MAX_SHOWN, _MAX_NAME = 6, 100
 _PREFERRED: Final = (
     "model.safetensors",
     f"model.safetensors{INDEX_SUFFIX}",
@@ -39,9 +41,9 @@ def find_weights_file(folder: Path) -> Path:
         if len(found) == 1:
             return found[0]
         if found:
+            named = few([file.name for file in found], _MAX_SHOWN)
             raise CheckpointError(
-                f"{folder} holds several {suffix} files ({_few([f.name for f in found])}); "
-                f"name the one you want"
+                f"{folder} holds several {suffix} files ({named}); name the one you want"
             )
     raise CheckpointError(
         f"{folder} holds no weights: expected a file ending in {', '.join(WEIGHT_SUFFIXES)}"
@@ -65,9 +67,9 @@ def read_weights(path: Path) -> tuple[Mapping[str, Any], str]:
         tensors = read_weights_file(shard)
         missing = [name for name in names if name not in tensors]
         if missing:
+            named = few([name[:_MAX_NAME] for name in missing], _MAX_SHOWN)
             raise CheckpointError(
-                f"{shard} lacks {_few(missing)}, which {path.name} looks for there; "
-                f"download both again"
+                f"{shard} lacks {named}, which {path.name} looks for there; download both again"
             )
         content |= {name: tensors[name] for name in names}
     lines = "".join(f"{sha256_of(shard)}\n" for shard in shards)
@@ -87,8 +89,3 @@ def _shards(index: Path) -> dict[Path, list[str]]:
             )
         shards.setdefault(index.parent / file, []).append(name)
     return shards
-
-
-def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(name[:100] for name in names[:6])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > 6 else shown

@@ -15,6 +15,7 @@ from typing import Final
 from torch import Tensor
 
 from mobilevit_edge.errors import CheckpointError
+from mobilevit_edge.printable import few
 from mobilevit_edge.specs import SPECS
 from mobilevit_edge.weights.naming import Naming, body_names, source_keys
 
@@ -163,6 +164,4 @@ def _moved(split: Split, layer: list[_Stray], canonical: str) -> Split:
 
 
 def _listed(strays: list[_Stray]) -> str:
-    shown = ", ".join(stray.shown for stray in strays[:_MAX_SHOWN])
-    rest = len(strays) - _MAX_SHOWN
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return few([stray.shown for stray in strays], _MAX_SHOWN)
