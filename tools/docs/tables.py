@@ -94,11 +94,12 @@ def arm_models(path: Path) -> str:
 
 
 def _marked(counts: Mapping[str, int], name: str) -> str:
-    """A count in millions, bold where no other is smaller."""
+    """A count in millions, bold where there are others, and none is smaller."""
     if name not in counts:
         return "-"
     text = f"{counts[name] / _MEGA:.0f}"
-    return f"**{text}**" if counts[name] == min(counts.values()) else text
+    fewest = len(counts) > 1 and counts[name] == min(counts.values())
+    return f"**{text}**" if fewest else text
 
 
 def training_log(path: Path) -> str:
