@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.errors import MobileViTEdgeError, ToolchainError
+from mobilevit_edge.files import folder_transaction
 from tools.command import tool_parser
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+_STAMP: Final = "made-of.txt"
 _SECONDS: Final = 600
 _MAX_SHOWN: Final = 200
 
@@ -48,6 +51,31 @@ def cache_folder(name: str) -> Path:
     """``mobilevit-edge/NAME`` in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "mobilevit-edge" / name
+
+
+def require_programs(names: Sequence[str]) -> None:
+    """Raises :class:`ToolchainError` for the first program that is not installed."""
+    for name in names:
+        if shutil.which(name) is None:
+            raise ToolchainError(f"{name} is not installed")
+
+
+def is_made_of(cache: Path, parts: str) -> bool:
+    """Whether a cache is complete, and of these parts."""
+    stamp = cache / _STAMP
+    return stamp.is_file() and stamp.read_text() == parts
+
+
+@contextmanager
+def filling(cache: Path, parts: str) -> Iterator[Path]:
+    """A fresh folder to fill, which takes the place of an older cache in one step.
+
+    Raises:
+        OutputError: something else is at ``cache``; it is untouched.
+    """
+    with folder_transaction(cache, lambda folder: (folder / _STAMP).is_file()) as fresh:
+        yield fresh
+        (fresh / _STAMP).write_text(parts)
 
 
 @contextmanager

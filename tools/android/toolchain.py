@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.arm.debian import unpack_packages
-from mobilevit_edge.errors import ToolchainError
-from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.processes import run_program
+from tools.app_check import filling, is_made_of, require_programs
 
 KOTLIN: Final = "kotlin-compiler@2.4.20"
 SUITES: Final = {
@@ -34,7 +33,6 @@ SUITES: Final = {
     "bullseye": ("dalvik-exchange", "libandroid-23-java", "android-sdk-platform-23"),
     "trixie": ("libonnxruntime-dev",),
 }
-_STAMP: Final = "made-of.txt"
 _TOOLS: Final = ("java", "javac", "gcc", "npm", "apt-get", "dpkg")
 
 
@@ -87,24 +85,16 @@ def gather(cache: Path, show: Callable[[str], None]) -> Toolchain:
         ToolchainError: a program is not installed, or a package cannot be fetched.
         OutputError: something else is at ``cache``; it is untouched.
     """
-    for tool in _TOOLS:
-        if shutil.which(tool) is None:
-            raise ToolchainError(f"{tool} is not installed")
-    stamp = repr((KOTLIN, SUITES))
-    made = cache / _STAMP
-    if made.is_file() and made.read_text() == stamp:
+    require_programs(_TOOLS)
+    parts = repr((KOTLIN, SUITES))
+    if is_made_of(cache, parts):
         return Toolchain(cache)
-    with folder_transaction(cache, _is_toolchain) as fresh:
+    with filling(cache, parts) as fresh:
         show("fetching the Kotlin compiler (90 MB)")
         _fetch_kotlin(fresh / "kotlin")
         show("fetching Android's API and tools from Debian (45 MB)")
         unpack_packages(SUITES, fresh / "debian")
-        (fresh / _STAMP).write_text(stamp)
     return Toolchain(cache)
-
-
-def _is_toolchain(folder: Path) -> bool:
-    return (folder / _STAMP).is_file()
 
 
 def _fetch_kotlin(folder: Path) -> None:

@@ -6,7 +6,6 @@ Debian 12 has no Swift. ``debootstrap`` and ``chroot`` need root, and the folder
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from mobilevit_edge.errors import MobileViTEdgeError, ToolchainError
-from mobilevit_edge.files import folder_transaction
 from mobilevit_edge.processes import run_program, run_to_end
+from tools.app_check import filling, is_made_of, require_programs
 
 SUITE: Final = "trixie"
 PACKAGES: Final = ("swiftlang", "libc6-dev", "libstdc++-14-dev", "git")
 _MIRROR: Final = "http://deb.debian.org/debian"
 _SWIFT: Final = "/usr/libexec/swift/bin"
-_STAMP: Final = "made-of.txt"
+_TOOLS: Final = ("chroot", "unshare", "apt-get", "dpkg")
 _SECONDS: Final = 1200
 
 
@@ -65,17 +64,14 @@ def gather(cache: Path, show: Callable[[str], None]) -> Toolchain:
         ToolchainError: this is not root, a program is not installed, or the network fails.
         OutputError: something else is at ``cache``; it is untouched.
     """
-    stamp = repr((SUITE, PACKAGES))
-    made = cache / _STAMP
     if os.geteuid() != 0:
         raise ToolchainError("entering a Debian with Swift needs root")
-    for tool in ("chroot", "unshare", "apt-get", "dpkg"):
-        if shutil.which(tool) is None:
-            raise ToolchainError(f"{tool} is not installed")
-    if made.is_file() and made.read_text() == stamp:
+    require_programs(_TOOLS)
+    parts = repr((SUITE, PACKAGES))
+    if is_made_of(cache, parts):
         return Toolchain(cache)
     with (
-        folder_transaction(cache, _is_toolchain) as fresh,
+        filling(cache, parts) as fresh,
         tempfile.TemporaryDirectory(dir=cache.parent) as temporary,
     ):
         show("making a small Debian 13")
@@ -85,12 +81,7 @@ def gather(cache: Path, show: Callable[[str], None]) -> Toolchain:
         done = Toolchain(fresh).run(install, Path(temporary))
         if done.returncode:
             raise ToolchainError(f"Swift cannot be installed: {done.stderr.strip()[-300:]}")
-        (fresh / _STAMP).write_text(stamp)
     return Toolchain(cache)
-
-
-def _is_toolchain(folder: Path) -> bool:
-    return (folder / _STAMP).is_file()
 
 
 def _bootstrap(folder: Path, target: Path) -> None:
