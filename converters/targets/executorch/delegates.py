@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.job.options import LoweredFor
 from converters.job.precisions import Precision
 from converters.quiet import quiet
 from converters.targets.coreml.library import import_coremltools
 from mobilevit_edge.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,7 @@ def delegate_for(name: LoweredFor, precision: Precision) -> Delegate:
 
 def xnnpack() -> Delegate:
     """XNNPACK in floating point."""
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-
-    return Delegate(XnnpackPartitioner())
+    return Delegate(_xnnpack_partitioner())
 
 
 def xnnpack_int8() -> Delegate:
@@ -53,7 +54,6 @@ def xnnpack_int8() -> Delegate:
     from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
     from executorch.backends.xnnpack.partition.config.generic_node_configs import SigmoidConfig
     from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig
 
     class Int8SigmoidConfig(SigmoidConfig):  # type: ignore[misc] # untyped base
@@ -63,10 +63,27 @@ def xnnpack_int8() -> Delegate:
 
     others = [config for config in ALL_PARTITIONER_CONFIGS if config is not SigmoidConfig]
     return Delegate(
-        XnnpackPartitioner(configs=[*others, Int8SigmoidConfig]),
+        _xnnpack_partitioner(configs=[*others, Int8SigmoidConfig]),
         # The check refuses the operators on integers that the delegate takes.
         {"compile_config": EdgeCompileConfig(_check_ir_validity=False)},
     )
+
+
+def _xnnpack_partitioner(configs: Sequence[Any] | None = None) -> Any:
+    """XNNPACK's partitioner, which spares lowering two of its three decompositions.
+
+    They find out which of the operators that XNNPACK takes whole, such as linear layers, it takes
+    here. Where it takes all of them, the partitioner says that there is no condition.
+    """
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    class Partitioner(XnnpackPartitioner):  # type: ignore[misc] # untyped base
+        def ops_to_not_decompose(self, ep: ExportedProgram) -> tuple[list[Any], Any]:
+            whole, takes = super().ops_to_not_decompose(ep)
+            found = [node for node in ep.graph.nodes if node.target in whole]
+            return whole, None if all(map(takes, found)) else takes
+
+    return Partitioner(configs=configs)
 
 
 def _coreml(*, fp16: bool) -> Delegate:

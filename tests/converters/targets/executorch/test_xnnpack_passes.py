@@ -1,4 +1,4 @@
-"""Passes that are left out: the file is the same, byte for byte, and they would find nothing."""
+"""Passes and decompositions that are left out: the file is the same, byte for byte."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from converters.targets.executorch import lowering
-from converters.targets.executorch.delegates import xnnpack
+from converters.targets.executorch.delegates import Delegate, xnnpack
 from converters.targets.executorch.lowering import lower
 from converters.targets.executorch.xnnpack_passes import ACTS_ON
 
@@ -48,6 +48,28 @@ def test_the_file_is_what_all_passes_make(
     quick = lower(program, xnnpack())
     monkeypatch.setattr(lowering, "needed_passes", nullcontext)
     assert lower(program, xnnpack()) == quick
+
+
+class Pooled(nn.Module):
+    """A linear layer, and a pooling of windows of two; XNNPACK takes none that leave gaps."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(9, 9)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.max_pool2d(self.linear(x), 2, stride=self.stride)
+
+
+@pytest.mark.parametrize(("stride", "whole"), [(2, True), (3, False)])
+def test_the_file_is_what_three_decompositions_make(stride: int, whole: bool) -> None:
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    program = torch.export.export(Pooled(stride).eval(), (torch.zeros(1, 3, 9, 9),))
+    _, condition = xnnpack().partitioner.ops_to_not_decompose(program)
+    assert (condition is None) == whole
+    assert lower(program, xnnpack()) == lower(program, Delegate(XnnpackPartitioner()))
 
 
 def test_patterns_cannot_be_in_a_graph_without_their_operators() -> None:
