@@ -59,7 +59,7 @@ def _objects(schema: _Schema) -> Iterator[_Schema]:
 def _type(schema: _Schema) -> str:
     if "$ref" in schema:
         part = schema["$ref"].rsplit("/", 1)[-1]
-        return f"[{part}](#{part.replace('_', '-')})"
+        return f"[{part}](#{part})"
     if "const" in schema:
         return code(json.dumps(schema["const"]))
     if "enum" in schema:

@@ -1,21 +1,11 @@
-"""Write the documents' tables of figures again, from the files that hold the figures.
-
-    python -m tools.docs.tables
-
-A table stands between ``<!-- table: NAME FILE -->`` and ``<!-- end -->``; FILE lies in the
-repository, NAME says how it is shown. A test holds every table equal to its file.
-"""
+"""The documents' tables of figures, from the files in the repository that hold the figures."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import re
-import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -23,42 +13,10 @@ from typing import Final
 from benchmarks.analysis.comparison import summarize_row
 from benchmarks.output.models import published_of
 from benchmarks.output.summaries import latency_rows, series_of
-from mobilevit_edge.console import run_command
-from mobilevit_edge.files import write_atomically
 from mobilevit_edge.formats.report import InstructionRow, Subject, read_report
-from tools.command import tool_parser
 from tools.docs.markdown import table
-from tools.docs.site import DOCS, ROOT
 
-_TABLE: Final = re.compile(r"(<!-- table: (\S+) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _MEGA: Final = 1e6
-
-
-def parser() -> ArgumentParser:
-    """The options."""
-    return tool_parser(__doc__)
-
-
-def command(arguments: Namespace) -> None:
-    """Write every page whose tables have changed."""
-    for page in sorted(DOCS.rglob("*.md")):
-        text = page.read_text("utf-8")
-        fresh = with_tables(text)
-        if fresh != text:
-            write_atomically(page, partial(Path.write_text, data=fresh, encoding="utf-8"))
-            print(f"wrote {page.relative_to(ROOT)}")
-
-
-def with_tables(text: str) -> str:
-    """A page with its tables made from their files.
-
-    Raises:
-        KeyError: a table of no known kind.
-        ReportError: a file is no report.
-    """
-    return _TABLE.sub(
-        lambda found: f"{found[1]}\n{KINDS[found[2]](ROOT / found[3])}\n\n{found[4]}", text
-    )
 
 
 def arm_counts(path: Path) -> str:
@@ -153,7 +111,3 @@ KINDS: Final[Mapping[str, Callable[[Path], str]]] = MappingProxyType(
         "training-log": training_log,
     }
 )
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(parser(), command, None))

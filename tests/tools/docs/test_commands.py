@@ -18,6 +18,7 @@ from tools.docs.site import ROOT
 
 _PLACEHOLDERS = {
     "MODEL": "mobilevit_xxs",
+    "COMMAND": "models",
     "$model": "mobilevit_xxs",
     "$m": "mobilevit_xxs",
     "$target": "onnx",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from benchmarks.arm.counting import run_of as counts_of
 from mobilevit_edge.formats.report import (
     InstructionRow,
@@ -17,22 +15,6 @@ from mobilevit_edge.formats.report import (
 )
 from tests.support.benchmarks import run_of_rows
 from tools.docs import tables
-from tools.docs.site import DOCS
-
-
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
-def test_a_page_has_the_figures_of_its_files(page: Path) -> None:
-    text = page.read_text("utf-8")
-    assert tables.with_tables(text) == text, "run: python -m tools.docs.tables"
-    assert text.count("<!-- table: ") <= text.count("<!-- end -->")
-
-
-def test_there_is_a_table_and_another_figure_is_seen() -> None:
-    text = (DOCS / "measurements" / "arm.md").read_text("utf-8")
-    assert "| mobilevit_xxs-onnx-fp32-64 cortex-a76 | 16.64 |" in text
-    assert tables.with_tables(text.replace("| 16.64 |", "| 16.63 |")) == text
-    with pytest.raises(KeyError, match="nothing"):
-        tables.with_tables("<!-- table: nothing a.json -->\n<!-- end -->")
 
 
 def models_table(abouts: list[Subject], path: Path) -> list[str]:
