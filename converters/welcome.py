@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Final
 
+from mobilevit_edge.installation import install_command
+
 _TEXT: Final = """\
 mobilevit-export turns a MobileViT checkpoint into a bundle that runs on a phone: converted,
 compared with the PyTorch model from the file as written, and describing itself.
@@ -22,5 +24,5 @@ _NEEDED: Final = ("onnx", "onnxscript", "onnxruntime")
 def welcome() -> str:
     """The command in two lines, and the next three commands."""
     missing = any(find_spec(name) is None for name in _NEEDED)
-    first = " (after pip install 'mobilevit-edge[onnx]')" if missing else ""
+    first = f" (after {install_command('onnx')})" if missing else ""
     return _TEXT.format(first=first)

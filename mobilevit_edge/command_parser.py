@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import textwrap
-from argparse import ArgumentParser, HelpFormatter
+from argparse import Action, ArgumentError, ArgumentParser, HelpFormatter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, Final
 
 from mobilevit_edge import __version__
@@ -46,6 +47,16 @@ class CommandParser(ArgumentParser):
         } | settings
         super().__init__(*args, **settings)
         self.examples = tuple(examples)
+
+    def _check_value(self, action: Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except ArgumentError as error:
+            similar = get_close_matches(str(value).lower(), map(str, action.choices or ()), n=1)
+            if not similar:
+                raise
+            hint = f"{error.message}; did you mean {similar[0]!r}?"
+            raise ArgumentError(action, hint) from error
 
     def add_version(self) -> None:
         """``--version``."""

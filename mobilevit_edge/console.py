@@ -102,7 +102,11 @@ def run_command(
 
 
 def _interrupted(parser: ArgumentParser, arguments: Namespace) -> int:
-    _report(parser, "interrupted", debug=arguments.debug)
+    if arguments.debug:
+        traceback.print_exc()
+    with suppress(OSError):
+        # Whoever has pressed Ctrl-C has made no error.
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
     return INTERRUPTED
 
 

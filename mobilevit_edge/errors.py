@@ -54,10 +54,12 @@ class MissingPackageError(MobileViTEdgeError):
 
     exit_code = 3
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, extra: str | None = None) -> None:
+        from mobilevit_edge.installation import install_command
+
+        command = install_command(extra or OPTIONAL_PACKAGES.get(package, "all"))
         super().__init__(
-            f"this needs the package {package!r}, which is not installed; "
-            f"run: pip install 'mobilevit-edge[{OPTIONAL_PACKAGES.get(package, 'all')}]'"
+            f"this needs the package {package!r}, which is not installed; run: {command}"
         )
 
 

@@ -13,9 +13,10 @@ import pytest
 
 import converters.welcome
 import mobilevit_edge
-from converters.cli import export_main
+from converters.cli import export_main, export_parser
 from mobilevit_edge import console
 from mobilevit_edge.command_parser import CommandParser
+from mobilevit_edge.installation import install_command
 from tools.docs.commands import PARSERS, subcommands_of
 
 EVERY = {
@@ -73,7 +74,7 @@ def test_without_arguments_an_export_explains_itself(
         PARSERS[command]().parse_args(words)
     assert shown.count("\n  mobilevit-") == 3
     monkeypatch.setattr(converters.welcome, "find_spec", lambda name: None)
-    assert "pip install 'mobilevit-edge[onnx]'" in converters.welcome.welcome()
+    assert install_command("onnx") in converters.welcome.welcome()
 
 
 @pytest.mark.skipif(find_spec("argcomplete") is None, reason="argcomplete is not installed")
@@ -121,3 +122,23 @@ def test_progress_shows_the_time_of_a_step_on_a_terminal_alone(
     shown = capsys.readouterr().err
     assert "converting [red]x[/red]" in shown
     assert "0:00:00" in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("onxx", "onnx"), ("tflite", "litert"), ("CoreML", "coreml")]
+)
+def test_a_choice_that_does_not_exist_names_the_nearest(
+    capsys: pytest.CaptureFixture[str], given: str, meant: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        export_parser().parse_args(["--target", given])
+    assert f"invalid choice: '{given}' (choose from" in (text := capsys.readouterr().err)
+    assert text.endswith(f"; did you mean '{meant}'?\n")
+
+
+def test_a_choice_near_to_none_is_refused_without_a_guess(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        export_parser().parse_args(["--target", "xyz"])
+    assert "did you mean" not in capsys.readouterr().err

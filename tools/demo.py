@@ -56,6 +56,14 @@ def command(arguments: Namespace) -> None:
     print(f"\nThe picture with these answers: {picture}")
     print("The weights know CIFAR-10's ten classes, seen at 64x64: docs/measurements/demo_model.md")
     print("With a checkpoint of your own: mobilevit-export --target onnx --weights CHECKPOINT")
+    if shutil.which("mobilevit-export") is None:
+        print(f"To have the commands at hand: source {_shown(_COMMANDS / 'activate')}")
+
+
+def _shown(path: Path) -> Path:
+    """As short as it can be typed from the current folder."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def gather(folder: Path) -> dict[str, Path]:

@@ -89,6 +89,8 @@ def read_bundle(path: str | Path) -> Bundle:
         root = path.resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a null character
         raise no_bundle(error) from error
+    if path.is_file() and (path.parent / MANIFEST_FILE).is_file():
+        raise BundleError(f"{path} is a file of a bundle: pass its folder, {path.parent}")
     manifest_path = path / MANIFEST_FILE
     _resolved(root, path, MANIFEST_FILE)
     text = read_text(manifest_path, _MAX_MANIFEST_BYTES, no_bundle)

@@ -78,7 +78,7 @@ def train_parser() -> ArgumentParser:
     run.add_argument(
         "--weights",
         metavar="CHECKPOINT",
-        help="start from this checkpoint (file, Hugging Face folder or hub:ORG/REPO); "
+        help="start from this checkpoint (file, Hugging Face folder or ORG/REPO); "
         "default: from scratch",
     )
     validation = parser.add_argument_group("validation")
@@ -195,8 +195,12 @@ def _train(arguments: Namespace) -> None:
 
 def _request(given: Mapping[str, Any]) -> NewRun | ResumedRun:
     """What the options ask for; hyper-parameters that were left out are not among ``given``."""
-    if (given["resume"] is None) == (given["output"] is None):
-        raise UsageError("pass a folder: --output RUN_DIR for a new run, or --resume RUN_DIR")
+    needed = {"data": "DATA_DIR", "model": "--model NAME", "output": "--output RUN_DIR"}
+    missing = [option for name, option in needed.items() if given[name] is None]
+    if given["resume"] is None and missing:
+        raise UsageError(f"a new run needs {', '.join(missing)}; --resume RUN_DIR continues one")
+    if given["resume"] is not None and given["output"] is not None:
+        raise UsageError("--output begins a new run, --resume continues one: pass one of them")
     recipe = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in given.items()
@@ -206,8 +210,5 @@ def _request(given: Mapping[str, Any]) -> NewRun | ResumedRun:
     start["head"] = HeadOptions(given["output_stride"], given["head_width"])
     if given["resume"] is not None:
         return ResumedRun(given["resume"], **start, recipe=recipe)
-    for name, option in (("data", "DATA_DIR"), ("model", "--model NAME")):
-        if given[name] is None:
-            raise UsageError(f"a new run needs {option}")
     for_masks = split_name(given["model"])[0] is not None
     return NewRun(given["output"], **start, recipe=make_recipe(recipe, for_masks=for_masks))

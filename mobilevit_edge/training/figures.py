@@ -11,12 +11,17 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from mobilevit_edge.errors import MissingPackageError
 from mobilevit_edge.files import write_atomically
 from mobilevit_edge.training.evaluate import SCORES
+
+try:
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+except ModuleNotFoundError as error:
+    raise MissingPackageError("matplotlib", extra="train") from error
 
 LOG: Final = "log.csv"
 CURVES: Final = "curves.png"

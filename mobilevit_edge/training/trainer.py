@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -265,11 +266,13 @@ class Trainer:
                 write_ious(self._folder, evaluation.ious, self._run.classes)
         write_log(self._folder, self._history)
         write_curves(self._folder, self._history)
+        epochs = self._run.recipe.epochs
+        left = timedelta(seconds=round(at.seconds * (epochs - at.epoch - 1)))
         self._display.line(
-            f"epoch {at.epoch + 1}/{self._run.recipe.epochs}: "
+            f"epoch {at.epoch + 1}/{epochs}: "
             f"train loss {row['train_loss']:.4f}, held-out loss {evaluation.loss:.4f}, "
             f"{shown_scores(evaluation.scores)}, {at.images / max(at.seconds, 1e-9):.1f} images/s"
-            f"{', best so far' if is_best else ''}"
+            f"{', best so far' if is_best else ''}{f', about {left} left' if left else ''}"
         )
 
     def _stop_if_asked(self) -> None:

@@ -24,6 +24,7 @@ from PIL import Image
 
 from mobilevit_edge.formats.bundle import read_bundle
 from mobilevit_edge.formats.manifest import manifest_from_json
+from mobilevit_edge.installation import install_command
 from mobilevit_edge.specs import SPECS
 from tests.support.exports import (
     Bundles,
@@ -527,7 +528,7 @@ def test_a_missing_package_ends_with_3_and_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     finished = export(*SMALL, "--weights", checkpoint("v1"), "--output", place / "bundle")
-    refused(finished, 3, package, "mobilevit-edge[onnx]")
+    refused(finished, 3, package, install_command("onnx"))
     assert list(place.iterdir()) == []
 
 

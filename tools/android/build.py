@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mobilevit_edge.errors import ToolchainError
+from mobilevit_edge.errors import MissingPackageError, ToolchainError
 from tools.android.toolchain import Toolchain
 from tools.app_check import ROOT, run_step
 
@@ -114,7 +114,7 @@ def onnx_runtime() -> Path:
     """The library inside the Python package."""
     found = importlib.util.find_spec("onnxruntime")
     if found is None or found.origin is None:
-        raise ToolchainError("onnxruntime is not installed: pip install 'mobilevit-edge[onnx]'")
+        raise MissingPackageError("onnxruntime")
     (library,) = (Path(found.origin).parent / "capi").glob("libonnxruntime.so.*")
     return library
 

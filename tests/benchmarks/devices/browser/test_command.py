@@ -17,6 +17,7 @@ from benchmarks.devices.browser import headless, measuring
 from benchmarks.devices.browser.address import Address
 from benchmarks.devices.browser.announcement import announcement
 from mobilevit_edge.formats.report import LatencyRow, read_report
+from mobilevit_edge.installation import install_command
 from tests.support.benchmarks import DEVICE_REPORT, Finished, bench
 from tests.support.browsers import TOKEN, local, require_browser
 
@@ -157,7 +158,7 @@ def test_people_are_told_what_works_where(monkeypatch: pytest.MonkeyPatch) -> No
     assert "does not know the certificate" in secure
     monkeypatch.setitem(sys.modules, "segno", None)
     without = announcement(Address("http", "10.0.0.7", 80, TOKEN), color=False)
-    assert "pip install 'mobilevit-edge[browser]'" in without
+    assert install_command("browser") in without
 
 
 def test_the_code_leads_to_the_address() -> None:

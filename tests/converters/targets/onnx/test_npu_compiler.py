@@ -20,6 +20,7 @@ from mobilevit_edge.errors import (
     OutputError,
     ToolchainError,
 )
+from mobilevit_edge.installation import install_command
 from tests.support.exports import Bundles
 from tests.support.npu import LEFT, TAKEN, VERSION, FakeCompiler, fake_compiler
 
@@ -148,7 +149,7 @@ def test_without_the_extra_the_message_says_how_to_install_it(
     with pytest.raises(MissingPackageError):
         compiler.compile_for(model, CHIP)
     monkeypatch.undo()
-    assert "mobilevit-edge[npu]" in str(MissingPackageError(compiler.PACKAGE))
+    assert install_command("npu") in str(MissingPackageError(compiler.PACKAGE))
 
 
 def test_another_system_is_told_what_works(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
