@@ -68,13 +68,13 @@ def test_the_python_runs_from_top_to_bottom(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Image.new("RGB", (100, 80), (90, 140, 60)).save("photo.png")
+    Image.new("RGB", (100, 80), (90, 140, 60)).save("photo.jpg")
     pages = (README, ROOT / "docs" / "howto" / "python.md")
     # As a script of its own, without the names of this one.
     exec("".join(code(page, "python") for page in pages), {"__name__": "__main__"})  # noqa: S102
     shown = capsys.readouterr().out
     assert "mobilevitv2_050 2e-05" in shown
-    assert shown.startswith("photo.png [('")
+    assert shown.startswith("photo.jpg [('")
     assert "palette-4bit" in shown.splitlines()[-1]
 
 
