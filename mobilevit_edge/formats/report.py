@@ -297,8 +297,11 @@ def read_report(path: str | Path) -> Report:
     Raises:
         ReportError: it cannot be read, is too large, or is not a valid report.
     """
-    text = read_text(path, MAX_REPORT_BYTES, ReportError)
-    return report_from_json(text, str(path))
+
+    def unreadable(reason: str) -> ReportError:
+        return ReportError(f"{reason}; mobilevit-bench run BUNDLE writes reports")
+
+    return report_from_json(read_text(path, MAX_REPORT_BYTES, unreadable), str(path))
 
 
 def write_report(report: Report, path: Path) -> None:
