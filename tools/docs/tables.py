@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -91,6 +92,17 @@ def models(path: Path) -> str:
     return table(("model", *(["top-1 (%)"] if top1 else []), *columns), rows)
 
 
+def variants(path: Path, *, fastest: bool) -> str:
+    """A report of ``tools.studies.vs_baseline`` in fp32: every runtime, or each model's fastest."""
+    from tools.studies.vs_baseline import variants_tables
+
+    (run,) = read_report(path).runs
+    (size,) = {row.subject.image_size for row in run.rows}
+    assert size is not None
+    shown = variants_tables(run, "fp32", size[0])[fastest]
+    return table(shown.columns, ([str(value) for value in row] for row in shown.rows))
+
+
 def _named(about: Subject) -> str:
     """The model, with what tells its rows apart."""
     stride = about.attributes.get("output stride")
@@ -107,7 +119,9 @@ KINDS: Final[Mapping[str, Callable[[Path], str]]] = MappingProxyType(
     {
         "arm-counts": arm_counts,
         "arm-models": arm_models,
+        "fastest": partial(variants, fastest=True),
         "models": models,
         "training-log": training_log,
+        "variants": partial(variants, fastest=False),
     }
 )
