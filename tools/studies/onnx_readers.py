@@ -57,8 +57,8 @@ def openvino_inference(path: str, shape: Sequence[int]) -> Inference:
     image = noise_image(shape)
     options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     request = openvino.Core().compile_model(path, "CPU", options).create_infer_request()
-    # Neither copies the image.
-    request.set_input_tensor(openvino.Tensor(image, shared_memory=True))
+    # A copy: a tensor that shares an array's memory does not keep the array.
+    request.set_input_tensor(openvino.Tensor(image))
 
     def run() -> Array:
         request.infer()
