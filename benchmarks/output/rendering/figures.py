@@ -336,16 +336,21 @@ def _ticks(axis: Any, low: float, high: float) -> None:
 
 
 def _name_front(axes: Axes, front: Sequence[ScatterPoint]) -> None:
-    """Names to the left of their points, kept off each other."""
-    taken = float("-inf")
-    for point in sorted(front, key=lambda point: point.y):
-        _, y = axes.transData.transform((point.x, point.y))
-        at = max(float(y), taken + _LABEL_GAP)
-        taken = at
+    """Names to the left of their points, kept off each other and below the legend."""
+    rising = sorted(front, key=lambda point: point.y)
+    heights = [float(axes.transData.transform((point.x, point.y))[1]) for point in rising]
+    places: list[float] = []
+    for height in heights:
+        places.append(max(height, places[-1] + _LABEL_GAP) if places else height)
+    highest = float(axes.bbox.ymax)
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], highest)
+        highest = places[index] - _LABEL_GAP
+    for point, height, place in zip(rising, heights, places, strict=True):
         axes.annotate(
             _short(point.label),
             (point.x, point.y),
-            (-9, at - float(y)),
+            (-9, place - height),
             textcoords="offset points",
             ha="right",
             va="center",

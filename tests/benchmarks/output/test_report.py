@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,24 @@ def test_curves_carry_their_exponent() -> None:
     assert "multi_head, k^2.00" in page
     # Three curves, at either width.
     assert page.count('id="curve"') == 6
+
+
+def test_names_keep_off_each_other_and_the_legend() -> None:
+    points = [
+        ScatterPoint(f"name{i}", "R", 10 + i, 10 + i, 10 + i, 70 + i / 100, on_pareto_front=True)
+        for i in range(9)
+    ]
+    figures = scatter_figure(
+        [*points, ScatterPoint("low", "S", 9, 9, 9, 60.0, on_pareto_front=True)]
+    )
+    assert figures is not None
+    place = r' y="([0-9.]+)"[^>]*>(name\d|R)</text>'
+    for picture in (figures.wide, figures.narrow):
+        heights = {name: float(y) for y, name in re.findall(place, picture)}
+        legend = heights.pop("R")
+        names = [heights[f"name{i}"] for i in range(9)]
+        assert min(lower - higher for lower, higher in pairwise(names)) >= 13
+        assert min(names) > legend + 10
 
 
 def test_models_are_scattered_with_the_names_of_the_pareto_front() -> None:
