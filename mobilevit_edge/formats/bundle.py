@@ -89,7 +89,8 @@ def read_bundle(path: str | Path) -> Bundle:
         root = path.resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links; a null character
         raise no_bundle(error) from error
-    if path.is_file() and (path.parent / MANIFEST_FILE).is_file():
+    # os.path: a name that no system takes is no file either, and no error.
+    if os.path.isfile(path) and os.path.isfile(path.parent / MANIFEST_FILE):
         raise BundleError(f"{path} is a file of a bundle: pass its folder, {path.parent}")
     manifest_path = path / MANIFEST_FILE
     _resolved(root, path, MANIFEST_FILE)

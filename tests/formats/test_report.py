@@ -275,7 +275,7 @@ def test_files_that_are_none_or_too_large_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "report.json"
-    with pytest.raises(ReportError, match="No such file.*; mobilevit-bench run BUNDLE writes"):
+    with pytest.raises(ReportError, match=r"No such file.*; mobilevit-bench run BUNDLE writes"):
         read_report(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ReportError, match="not UTF-8"):
