@@ -346,6 +346,16 @@ def test_a_link_out_of_the_bundle_is_refused_even_to_the_same_content(
         read_bundle(folder)
 
 
+def test_a_file_of_a_bundle_names_the_folder_to_pass(folder: Path) -> None:
+    for file in folder.iterdir():
+        if file.is_file():
+            with pytest.raises(
+                BundleError, match="is a file of a bundle: pass its folder"
+            ) as caught:
+                read_bundle(file)
+            assert str(caught.value).endswith(str(folder))
+
+
 def test_a_bundle_may_itself_be_reached_through_a_link(folder: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(folder)
