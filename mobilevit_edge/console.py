@@ -102,11 +102,8 @@ def run_command(
 
 
 def _interrupted(parser: ArgumentParser, arguments: Namespace) -> int:
-    if arguments.debug:
-        traceback.print_exc()
-    with suppress(OSError):
-        # Whoever has pressed Ctrl-C has made no error.
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
+    # Whoever has pressed Ctrl-C has made no error.
+    _say(parser, "interrupted", debug=arguments.debug)
     return INTERRUPTED
 
 
@@ -158,12 +155,16 @@ def _known(error: Exception) -> MobileViTEdgeError | None:
 
 
 def _report(parser: ArgumentParser, text: str, *, debug: bool) -> None:
+    word = _in_red("error:") if sys.stderr.isatty() else "error:"
+    _say(parser, f"{word} {message(text, _LONGEST_MESSAGE)}", debug=debug)
+
+
+def _say(parser: ArgumentParser, text: str, *, debug: bool) -> None:
     # Standard error may be full as well.
     with suppress(OSError):
         if debug:
             traceback.print_exc()
-        word = _in_red("error:") if sys.stderr.isatty() else "error:"
-        print(f"{parser.prog}: {word} {message(text, _LONGEST_MESSAGE)}", file=sys.stderr)
+        print(f"{parser.prog}: {text}", file=sys.stderr)
 
 
 def _in_red(word: str) -> str:

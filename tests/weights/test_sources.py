@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 
 import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError, MissingPackageError
+from mobilevit_edge.installation import install_command
 from mobilevit_edge.weights.saving import named_weights
 from mobilevit_edge.weights.sources import HubSource, find_source
 from tests.conftest import filled_model
@@ -152,7 +154,7 @@ def test_a_mistyped_path_does_not_ask_for_the_hubs_package_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    message = r"no file or folder runs/best.*pip install .*\[hub\]"
+    message = f"no file or folder runs/best.*{re.escape(install_command('hub'))}"
     with pytest.raises(CheckpointError, match=message):
         me.read_checkpoint("runs/best")
     with pytest.raises(MissingPackageError):
