@@ -178,8 +178,10 @@ def train_parser() -> ArgumentParser:
 
 def _train(arguments: Namespace) -> None:
     request = _request(vars(arguments))
+    from mobilevit_edge.training.allocator import keep_freed_memory
     from mobilevit_edge.training.session import run_session
 
+    keep_freed_memory()
     trained = run_session(request, Machine(arguments.workers, arguments.threads))
     if trained is None:
         return
