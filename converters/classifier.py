@@ -11,7 +11,7 @@ from PIL import Image
 
 from converters.checks.self_test import check_golden
 from converters.dense_answers import DetectedBox, Mask, boxes_of, labels_in, mask_of
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from converters.targets.loaded import Array, LoadedModel
 from mobilevit_edge.errors import BundleError, ConversionError, ImageError
 from mobilevit_edge.formats.bundle import Bundle

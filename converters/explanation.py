@@ -17,7 +17,8 @@ from converters.job.options import ExportOptions
 from converters.job.source import load_source
 from converters.job.wrapping import choose_rewrites
 from converters.rewrites.base import apply_rewrites
-from converters.targets.base import make_job, target_to_export
+from converters.targets.base import target_to_export
+from converters.targets.jobs import make_job
 from mobilevit_edge.models.network import MobileViT
 
 _VIEWS: Final = frozenset(

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper, save_model
 
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from converters.targets.loaded import Array
 from mobilevit_edge.colors import class_colors
 from mobilevit_edge.formats.bundle import describe_files, read_bundle

@@ -17,7 +17,7 @@ from benchmarks.arm.toolchain import Toolchain
 from benchmarks.harness.machine import new_run
 from benchmarks.harness.plan import FileSource
 from benchmarks.workloads.bundles import answer_of, candidates_of, inputs_of
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from converters.targets.comparison import compare_answers
 from mobilevit_edge.errors import ConversionError
 from mobilevit_edge.formats.bundle import Bundle, read_bundle

@@ -15,7 +15,8 @@ from benchmarks.analysis.agreement import agreement
 from benchmarks.harness.machine import new_run
 from benchmarks.workloads.bundles import answer_of, candidates_of, inputs_of, printable
 from converters.job.precisions import PRECISIONS
-from converters.targets.base import get_target, load_bundle_model
+from converters.targets.base import get_target
+from converters.targets.bundles import load_bundle_model
 from converters.targets.comparison import compare_answers
 from converters.targets.onnx.npu.chips import Chip
 from converters.targets.onnx.npu.compiler import DISTRIBUTION, Compilation, compile_for, emulate

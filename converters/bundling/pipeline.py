@@ -24,7 +24,8 @@ from converters.job.source import SourceModel, load_source
 from converters.job.wrapping import wrap_for_export
 from converters.precision.apply import apply_precision
 from converters.progress import Progress, no_progress
-from converters.targets.base import Target, make_job, package_versions, target_to_export
+from converters.targets.base import Target, package_versions, target_to_export
+from converters.targets.jobs import make_job
 from converters.tracing import quick_tracing
 from mobilevit_edge.counting import complexity
 from mobilevit_edge.errors import UsageError

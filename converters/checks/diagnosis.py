@@ -33,7 +33,7 @@ from converters.job.option_checks import check_options
 from converters.job.options import ExportOptions
 from converters.job.source import load_source
 from converters.progress import Progress
-from converters.targets.base import make_job
+from converters.targets.jobs import make_job
 from mobilevit_edge.errors import ImageError, PreprocessingError, UsageError
 from mobilevit_edge.input_contract import Pixels
 from mobilevit_edge.normalization import (

@@ -11,18 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from converters.job.options import ExportOptions
-from converters.job.precisions import PRECISIONS, Precision
+from converters.job.precisions import Precision
 from converters.progress import Progress
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from mobilevit_edge.boxes import DetectionRules
 from mobilevit_edge.errors import (
-    BundleError,
-    ConversionError,
     MissingPackageError,
-    UsageError,
 )
-from mobilevit_edge.formats.bundle import Bundle
 from mobilevit_edge.formats.manifest import (
     TARGET_NAMES,
     Activation,
@@ -37,13 +33,11 @@ from mobilevit_edge.formats.manifest import (
 )
 from mobilevit_edge.formats.report import Profile
 from mobilevit_edge.specs import INPUT_CHANNELS, ModelSpec
-from mobilevit_edge.temporary import require_temporary_folder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from converters.job.job import ExportJob
-    from converters.job.source import SourceModel
     from converters.job.wrapping import ExportableModel
     from converters.precision.apply import PrecisionPlan
 
@@ -254,102 +248,9 @@ def _require(target: Target, packages: Sequence[str]) -> Target:
     return target
 
 
-def make_job(options: ExportOptions, source: SourceModel) -> ExportJob:
-    """The export of a loaded model.
-
-    Raises:
-        UsageError: the target's format has no images of the model's channels.
-    """
-    from converters.job.job import ExportJob
-
-    info = get_target(options.target).info
-    channels = source.spec.in_channels
-    if channels not in info.image_channels:
-        possible = " or ".join(map(str, info.image_channels))
-        raise UsageError(
-            f"{options.weights} takes images of {channels} channels, and those of {info.name} have "
-            f"{possible}: choose another target"
-        )
-    answer = _answer_form(options, source, info)
-    return ExportJob(
-        options,
-        source,
-        takes_pixels=options.raw_input or info.takes_pixels,
-        activation="none" if info.gives_probabilities else options.activation,
-        float_layout=options.layout or info.float_layout,
-        answer=answer,
-        rules=(info.suppression if answer == "nms" else None) or DetectionRules(),
-    )
-
-
-def _answer_form(
-    options: ExportOptions, source: SourceModel, info: TargetInfo
-) -> AnswerForm | None:
-    """What the artifact makes of the head. Raises UsageError for what the head does not have."""
-    for name, task in (("mask", "segmentation"), ("boxes", "detection")):
-        if getattr(options, name) is not None and source.task != task:
-            raise UsageError(f"{options.weights} is made for {source.task}: leave out --{name}")
-    if source.spec.head is None:
-        return None
-    refused = {
-        "--image-size dynamic": options.dynamic_size,
-        "--flexible-sizes and --function-sizes": bool(options.other_sizes),
-    }
-    for what, asked in refused.items():
-        if asked:
-            raise UsageError(f"{source.spec.name} cannot be exported with {what}")
-    if options.precision not in info.head_precisions:
-        possible = [p for p in info.head_precisions if options.unit in PRECISIONS[p].units]
-        raise UsageError(
-            f"{source.spec.name} cannot be exported with --precision {options.precision} for "
-            f"{info.name}; its head takes {', '.join(possible)}"
-        )
-    on_npu = options.unit == "npu"
-    if options.boxes == "nms" and (on_npu or info.suppression is None):
-        raise UsageError(
-            f"{'the NPU' if on_npu else info.name} has no operator that suppresses boxes as the "
-            f"checkpoint's code does: export with --boxes decoded, and apply head.boxes of the "
-            f"manifest in the app, as the sample apps do"
-        )
-    return (options.boxes or "decoded") if source.task == "detection" else options.mask or info.mask
-
-
 def package_versions(info: TargetInfo) -> dict[str, str]:
     """Versions of the packages that make a target's artifacts."""
     return {name: importlib.metadata.version(name) for name in info.packages}
-
-
-def load_bundle_model(bundle: Bundle) -> LoadedModel:
-    """The model of a bundle, ready to run.
-
-    Raises:
-        UsageError: it was lowered for a delegate that runs only on devices.
-        MissingPackageError: its runtime is not installed.
-        BundleError: the runtime cannot load it, or it takes something else than its manifest says.
-        OutputError: the runtime needs a folder for temporary files, and there is none.
-    """
-    manifest = bundle.manifest
-    if manifest.verification is None:
-        raise UsageError(
-            f"{bundle.path} was lowered for {manifest.backend}, which runs only on devices; "
-            f"export it with --backend xnnpack to run it here"
-        )
-    expected = get_target(manifest.target).info.model_file
-    if bundle.model_path.name != expected:
-        raise BundleError(f"{bundle.path}: a model for {manifest.target} is called {expected}")
-    target = target_to_run(manifest.target)
-    if target.info.needs_temporary_folder:
-        require_temporary_folder()
-    try:
-        loaded = target.load(bundle.model_path)
-    except ConversionError as error:
-        raise BundleError(f"{bundle.path}: its model cannot be loaded: {error}") from error
-    if not loaded.fits(manifest.input.shape):
-        raise BundleError(
-            f"{bundle.path}: its manifest does not fit its model, which takes {loaded.takes}; "
-            f"export it again"
-        )
-    return loaded
 
 
 def output_name(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from mobilevit_edge.input_contract import contract_of
 from tests.support.exports import Bundles, Checkpoints, Command, Reference
 from tests.support.images import relative_error

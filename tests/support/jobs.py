@@ -10,7 +10,8 @@ from converters.job.job import ExportJob
 from converters.job.options import ExportOptions
 from converters.job.source import load_source
 from converters.job.wrapping import ExportableModel, wrap_for_export
-from converters.targets.base import get_target, make_job
+from converters.targets.base import get_target
+from converters.targets.jobs import make_job
 
 
 def job_of(**options: Any) -> ExportJob:

@@ -28,7 +28,8 @@ from converters.job.wrapping import example_input, wrap_for_export
 from converters.precision.range_groups import apply_range_groups
 from converters.precision.split_gates import apply_split_gates
 from converters.progress import no_progress
-from converters.targets.base import INPUT_NAME, make_job, output_name
+from converters.targets.base import INPUT_NAME, output_name
+from converters.targets.jobs import make_job
 from converters.targets.loaded import Array
 from converters.targets.onnx.conversion import export_graph
 from converters.targets.onnx.npu.chips import CHIPS

@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.npu import simulation
 from benchmarks.output.rendering.content import sections_of
 from benchmarks.workloads.bundles import inputs_of
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from converters.targets.onnx.npu.chips import CHIPS
 from mobilevit_edge.formats.bundle import read_bundle
 from mobilevit_edge.formats.manifest import ContextInfo

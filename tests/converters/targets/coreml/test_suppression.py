@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from converters.targets.coreml.evaluator.package import read_package
 from converters.targets.coreml.evaluator.suppression import Suppression
 from mobilevit_edge import boxes

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from mobilevit_edge.formats.bundle import read_bundle
 from tests.support.exports import DENSE_CLASSES, Bundles, Checkpoints, Command
 from tests.support.images import save_photos

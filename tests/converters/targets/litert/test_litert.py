@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from converters.job.precisions import Precision
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from converters.targets.litert import inspection
 from converters.targets.litert.interpreter import LiteRTSession
 from converters.targets.litert.target import TARGET

@@ -12,7 +12,7 @@ import torch
 
 import mobilevit_edge as me
 from converters.job.answers import make_answer
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from mobilevit_edge import boxes, masks
 from mobilevit_edge.formats.bundle import read_bundle
 from mobilevit_edge.formats.manifest import Manifest

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from converters.checks.detections import compare_detections
-from converters.targets.base import load_bundle_model
+from converters.targets.bundles import load_bundle_model
 from converters.targets.onnx.suppression import append_suppression
 from mobilevit_edge import boxes
 from mobilevit_edge.boxes import DetectionRules
