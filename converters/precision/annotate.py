@@ -32,7 +32,7 @@ from converters.precision.observers import (
 from converters.precision.ranges import SILU_FLOOR
 
 _ATEN: Final = torch.ops.aten
-_PRODUCTS: Final = (_ATEN.conv2d.default, _ATEN.conv2d.padding, _ATEN.linear.default)
+PRODUCTS: Final = (_ATEN.conv2d.default, _ATEN.conv2d.padding, _ATEN.linear.default)
 _MOVES: Final = (
     _ATEN.permute.default,
     _ATEN.reshape.default,
@@ -97,7 +97,7 @@ class Int8Quantizer(Quantizer):  # type: ignore[misc] # untyped base
         for node in model.graph.nodes:
             if node.op != "call_function" or _in_norm(node) or self._in_fp32(module_path(node)):
                 continue
-            if node.target in _PRODUCTS:
+            if node.target in PRODUCTS:
                 _annotate_product(node)
             elif node.target == _ATEN.sigmoid.default:
                 _annotate_silu(node)
@@ -128,7 +128,7 @@ class DynamicInt8Quantizer(Quantizer):  # type: ignore[misc] # untyped base
     def annotate(self, model: fx.GraphModule) -> fx.GraphModule:
         """Mark the products."""
         for node in model.graph.nodes:
-            if node.target in _PRODUCTS and not _in_norm(node) and not _is_depthwise(node):
+            if node.target in PRODUCTS and not _in_norm(node) and not _is_depthwise(node):
                 x, weight, *_ = node.args
                 _mark(node, {x: DYNAMIC, weight: WEIGHT}, None)
         return model

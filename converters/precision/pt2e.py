@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-from converters.precision.annotate import DynamicInt8Quantizer, Int8Quantizer
+from converters.precision.annotate import PRODUCTS, DynamicInt8Quantizer, Int8Quantizer
 from converters.precision.parts import part_filter
 from converters.progress import Progress, no_progress
 
@@ -70,4 +70,38 @@ def quantize_program_dynamic(module: nn.Module, example: Tensor) -> ExportedProg
         graph = torch.export.export(module, (example,)).module()
         prepared = prepare_pt2e(graph, DynamicInt8Quantizer())
         prepared(example)
-        return torch.export.export(convert_pt2e(prepared), (example,))
+        quantized = convert_pt2e(prepared)
+        _group_products(quantized)
+        return torch.export.export(quantized, (example,))
+
+
+def _group_products(graph: fx.GraphModule) -> None:
+    """Put products of the same rounded tensor, such as queries and values, next to each other.
+
+    XNNPACK's partitioner keeps them together with their rounding. Where what depends on the first
+    of them stands before the last, it ends its delegate there: one for each layer of attention.
+    """
+    order = {node: index for index, node in enumerate(graph.graph.nodes)}
+    for node in order:
+        products = sorted((user for user in node.users if _is_product(user)), key=order.__getitem__)
+        for product in products[1:]:
+            for constant in _constants(product.args[1:], order):
+                if order[constant] > order[products[0]]:
+                    products[0].prepend(constant)
+            products[0].append(product)
+    graph.recompile()
+
+
+def _is_product(node: fx.Node) -> bool:
+    return node.op == "call_function" and node.target in PRODUCTS
+
+
+def _constants(arguments: Sequence[object], order: Mapping[fx.Node, int]) -> list[fx.Node]:
+    """What a product's weights and bias are made of, in order."""
+    found: dict[fx.Node, None] = {}
+    pending = [node for node in arguments if isinstance(node, fx.Node)]
+    while pending:
+        node = pending.pop()
+        found[node] = None
+        pending += node.all_input_nodes
+    return sorted(found, key=order.__getitem__)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import gc
+import inspect
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch._library import utils
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.traceback import NodeSource
@@ -18,7 +19,9 @@ from converters.tracing import RARE, quick_tracing
 
 @pytest.fixture(autouse=True)
 def as_torch_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Copy origins, and forget quantized shapes: a run of tests traces quickly as a whole."""
+    """As outside of exports: a run of tests traces quickly as a whole."""
+    compiles = vars(fx.GraphModule)["recompile"]
+    monkeypatch.setattr(fx.GraphModule, "recompile", getattr(compiles, "compile_now", compiles))
     monkeypatch.delattr(NodeSource, "__deepcopy__", raising=False)
     monkeypatch.setattr(utils, "is_builtin", lambda op: op.namespace in {"aten", "prim", "prims"})
 
@@ -51,6 +54,36 @@ def test_inside_origins_are_shared_and_collections_are_rare() -> None:
         assert gc.get_threshold() == RARE
     assert gc.get_threshold() == before
     assert copy.deepcopy(source) is not source
+
+
+def doubled(x: Tensor) -> Tensor:
+    return x + x
+
+
+def is_compiled(graph: fx.GraphModule) -> bool:
+    return "_code" in vars(graph)
+
+
+def test_a_graph_is_compiled_when_it_is_called_or_shown() -> None:
+    x = torch.arange(3.0)
+    with quick_tracing(), quick_tracing():
+        called, shown, asked, kept, left = (fx.symbolic_trace(doubled) for _ in range(5))
+        assert not any(map(is_compiled, (called, shown, asked, kept, left)))
+        assert called(x).equal(x + x)
+        assert "x + x" in shown.code
+        assert "x + x" in str(shown)
+        assert list(inspect.signature(asked.forward).parameters) == ["x"]
+        assert all(map(is_compiled, (called, shown, asked)))
+        # What has changed is compiled anew.
+        for node in called.graph.nodes:
+            node.target = torch.mul if node.op == "call_function" else node.target
+        called.recompile()
+        assert not is_compiled(called)
+        assert called(x).equal(x * x)
+        assert copy.deepcopy(kept)(x).equal(x + x)
+    assert not is_compiled(left)
+    assert left(x).equal(x + x)
+    assert is_compiled(fx.symbolic_trace(doubled))
 
 
 def rounded() -> list[Tensor]:

@@ -177,6 +177,8 @@ RECIPES: Final[Mapping[str, Mapping[str, Recipe]]] = {
         "v1": ("v1_lean", ("--image-size", "72x64")),
         "v2_raw": ("v2_lean", ("--image-size", "72", "--raw-input", "--normalize", "imagenet")),
         "v3_batch": ("v3_tokens_lean", ("--image-size", "64", "--batch", "2")),
+        "v1_dynamic": ("v1_lean", ("--image-size", "64", "--precision", "int8-dynamic")),
+        "v2_dynamic": ("v2_lean", ("--image-size", "64", "--precision", "int8-dynamic")),
         "coreml": ("v1_lean", ("--image-size", "32", "--backend", "coreml", "--etrecord")),
         "v1_logits": ("v1_deeplab", (*_RATES, "--image-size", "64")),
         "v2_psp": ("v2_psp", ("--image-size", "64", "--mask", "labels")),

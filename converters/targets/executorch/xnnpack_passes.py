@@ -1,4 +1,4 @@
-"""XNNPACK's passes over a graph, without those that would find nothing to change.
+"""XNNPACK's passes over a graph, without those that would find nothing to change, and one repaired.
 
 Each pass traces the whole graph anew, whatever it finds; two first export modules of their own, as
 patterns to look for, which takes longer than the rest of lowering a small network.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+
+from converters.targets.executorch.rounded_layouts import layouts_of_rounded_tensors
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -40,6 +42,7 @@ def needed_passes() -> Iterator[None]:
     """Let XNNPACK's delegate run only the passes that can change its graph."""
     from executorch.backends.xnnpack import xnnpack_preprocess
 
+    layouts = layouts_of_rounded_tensors()
     original = xnnpack_preprocess.XNNPACKPassManager
 
     class Needed(original):  # type: ignore[misc, valid-type]  # untyped base
@@ -48,7 +51,8 @@ def needed_passes() -> Iterator[None]:
         def __init__(self, exported_program: ExportedProgram, passes: Any = None) -> None:
             super().__init__(exported_program, passes)
             names = _operators(exported_program)
-            self.passes = [p for p in self.passes if _may_change(p.__name__, names)]
+            needed = (p for p in self.passes if _may_change(p.__name__, names))
+            self.passes = [layouts if p is layouts.__base__ else p for p in needed]
 
     xnnpack_preprocess.XNNPACKPassManager = Needed
     try:

@@ -73,6 +73,18 @@ def test_v1_in_fp32_gives_the_references_logits_by_exponentials_and_tangents(
     assert not {"Softmax", "Sigmoid"} & kinds
 
 
+@pytest.mark.parametrize("family", ["v1", "v2"])
+def test_dynamic_int8_is_one_delegate_that_answers_nearly_as_float(
+    program: Bundles, reference: Reference, family: str
+) -> None:
+    """Queries, keys and values share a rounded input; a view of V2's has its channels first."""
+    name = f"{family}_dynamic"
+    assert program.manifest(name).audit.delegates == 1
+    x = as_float(noise(1), program.manifest(name).input.channel_order)
+    # Random weights amplify rounding; see the network's own test of it.
+    assert relative_error(run(program(name), x), reference(f"{family}_lean", x)) < 0.2
+
+
 def test_v2_takes_raw_pixels_whose_maps_are_odd(program: Bundles, reference: Reference) -> None:
     manifest = program.manifest("v2_raw")
     assert (manifest.input.dtype, manifest.input.layout) == ("uint8", "NHWC")
