@@ -85,9 +85,8 @@ def _group_products(graph: fx.GraphModule) -> None:
     for node in order:
         products = sorted((user for user in node.users if _is_product(user)), key=order.__getitem__)
         for product in products[1:]:
-            for constant in _constants(product.args[1:], order):
-                if order[constant] > order[products[0]]:
-                    products[0].prepend(constant)
+            for constant in _inputs_after(products[0], product, order):
+                products[0].prepend(constant)
             products[0].append(product)
     graph.recompile()
 
@@ -96,12 +95,12 @@ def _is_product(node: fx.Node) -> bool:
     return node.op == "call_function" and node.target in PRODUCTS
 
 
-def _constants(arguments: Sequence[object], order: Mapping[fx.Node, int]) -> list[fx.Node]:
-    """What a product's weights and bias are made of, in order."""
-    found: dict[fx.Node, None] = {}
-    pending = [node for node in arguments if isinstance(node, fx.Node)]
+def _inputs_after(first: fx.Node, product: fx.Node, order: Mapping[fx.Node, int]) -> list[fx.Node]:
+    """What a product's weights and bias are made of behind ``first``, in order."""
+    found: set[fx.Node] = set()
+    pending = [product]
     while pending:
-        node = pending.pop()
-        found[node] = None
-        pending += node.all_input_nodes
+        late = {n for n in pending.pop().all_input_nodes if order[n] > order[first]}
+        pending += late - found
+        found |= late
     return sorted(found, key=order.__getitem__)

@@ -16,9 +16,7 @@ from converters.progress import Progress
 from converters.targets.graph import Graph
 from converters.targets.loaded import LoadedModel, Session
 from mobilevit_edge.boxes import DetectionRules
-from mobilevit_edge.errors import (
-    MissingPackageError,
-)
+from mobilevit_edge.errors import MissingPackageError
 from mobilevit_edge.formats.manifest import (
     TARGET_NAMES,
     Activation,

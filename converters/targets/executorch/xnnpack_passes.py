@@ -39,7 +39,7 @@ All other passes always run.
 
 @contextmanager
 def needed_passes() -> Iterator[None]:
-    """Let XNNPACK's delegate run only the passes that can change its graph."""
+    """Let XNNPACK's delegate run only passes that can change its graph, one of them repaired."""
     from executorch.backends.xnnpack import xnnpack_preprocess
 
     layouts = layouts_of_rounded_tensors()
