@@ -107,6 +107,8 @@ def train_parser() -> ArgumentParser:
         ("ema-decay", float, "decay of the averaged weights that are evaluated and saved"),
         ("operations", int, "random operations on each image (RandAugment)"),
         ("magnitude", float, "strength of these operations, 0 to 1"),
+        ("mixup", float, "alpha of the share in which two images are blended; 0 for none"),
+        ("cutmix", float, "alpha of the share that a box of another image covers; 0 for none"),
         ("seed", int, "seed of weights, order, resolutions, augmentation and split"),
     ):
         default = getattr(Recipe, name.replace("-", "_"))

@@ -66,7 +66,7 @@ class Learner:
 
         Args:
             images: ``[B, 3, H, W]``.
-            targets: classes ``[B]``, or of pixels ``[B, H, W]``.
+            targets: classes ``[B]``, shares of them ``[B, C]``, or of pixels ``[B, H, W]``.
             global_images: images of all ranks together.
 
         Returns:
@@ -74,7 +74,10 @@ class Learner:
         """
         device = self._ranks.device
         inputs = images.to(device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, self._half, enabled=self._half is not None):
+        # Every weight is cast once a step: a cache would only hold it longer.
+        with torch.autocast(
+            device.type, self._half, enabled=self._half is not None, cache_enabled=False
+        ):
             logits = self._wrapped(inputs)
         loss = loss_of(
             self._network.spec, logits.float(), targets.to(device), self._recipe.label_smoothing

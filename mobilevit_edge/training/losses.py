@@ -17,7 +17,8 @@ def loss_of(spec: ModelSpec, logits: Tensor, targets: Tensor, label_smoothing: f
     Args:
         spec: of the network.
         logits: ``[B, C]``, or those of a head for masks, ``[B, C, h, w]``.
-        targets: classes ``[B]``, or of pixels ``[B, H, W]``, where those without one do not count.
+        targets: classes ``[B]``, the share of each ``[B, C]``, or those of pixels ``[B, H, W]``,
+            where pixels without one do not count.
         label_smoothing: share of the target that is spread over all classes.
     """
     if spec.head is None:

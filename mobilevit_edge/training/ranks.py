@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from mobilevit_edge.training.replay import ReplayedNetwork
 
 _TIMEOUT: Final = timedelta(hours=6)
 """How long ranks wait for the first one to evaluate and save."""
@@ -30,10 +32,10 @@ class Ranks:
         """Whether this process evaluates, writes files and shows progress."""
         return self.rank == 0
 
-    def wrap(self, network: nn.Module) -> nn.Module:
-        """``network`` with gradients averaged over the ranks."""
+    def wrap(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
+        """``network`` with gradients averaged over the ranks; alone on a GPU, replayed."""
         if self.world_size == 1:
-            return network
+            return ReplayedNetwork(network) if self.device.type == "cuda" else network
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=devices)
 

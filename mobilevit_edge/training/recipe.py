@@ -43,6 +43,7 @@ class Recipe:
     (a share of all iterations) climbs to; ``schedule`` ends at ``final_rate`` times that peak.
     ``magnitude`` (0 to 1) is the strength of the ``operations`` that an image gets;
     ``crop_scale`` and ``crop_ratio`` bound a random crop's share of the area and its aspect.
+    ``mixup`` and ``cutmix`` are the alphas of the shares in which images are mixed; 0 for not.
     ``gradient_norm`` is what gradients are clipped to.
     """
 
@@ -64,6 +65,8 @@ class Recipe:
     magnitude: float = 0.3
     crop_scale: tuple[float, float] = (0.25, 1.0)
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    mixup: float = 0.0
+    cutmix: float = 0.0
     flip: bool = True
     freeze_backbone: bool = False
     validation_share: float = 0.1
@@ -132,7 +135,7 @@ MASKS: Final[Mapping[str, Any]] = {
     "label_smoothing": 0.0,
 }
 """Defaults for masks that differ from those for classes: CVNets' for PASCAL VOC."""
-_LATER: Final = ("schedule",)
+_LATER: Final = ("schedule", "mixup", "cutmix")
 
 
 def make_recipe(given: Mapping[str, Any], *, for_masks: bool = False) -> Recipe:
@@ -141,9 +144,11 @@ def make_recipe(given: Mapping[str, Any], *, for_masks: bool = False) -> Recipe:
     The default of ``scales`` follows ``image_size``.
 
     Raises:
-        UsageError: a value is out of range.
+        UsageError: a value is out of range, or images with masks are to be mixed.
     """
     recipe = Recipe(**{**(MASKS if for_masks else {}), **given})
+    if for_masks and (recipe.mixup or recipe.cutmix):
+        raise UsageError("--mixup and --cutmix mix images of one class each: not those with masks")
     return recipe if "scales" in given else replace(recipe, scales=scales_for(recipe.image_size))
 
 
@@ -159,6 +164,8 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "gradient_norm": (1e-3, 1e6),
     "operations": (0, 10),
     "magnitude": (0.0, 1.0),
+    "mixup": (0.0, 10.0),
+    "cutmix": (0.0, 10.0),
     "validation_share": (0.01, 0.9),
     "seed": (0, 2**32 - 1),
 }

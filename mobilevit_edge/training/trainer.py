@@ -28,6 +28,7 @@ from mobilevit_edge.training.evaluate import (
 from mobilevit_edge.training.figures import write_confusion, write_curves, write_ious, write_log
 from mobilevit_edge.training.learner import Learner
 from mobilevit_edge.training.masks import MaskEvaluationSet, MaskTrainingSet
+from mobilevit_edge.training.mix import mix
 from mobilevit_edge.training.ranks import Ranks
 from mobilevit_edge.training.run import Position, State, TrainingRun, save_state
 from mobilevit_edge.training.sampler import (
@@ -41,6 +42,7 @@ from mobilevit_edge.training.stopping import StoppedError, StopRequest, leave_si
 
 _SAVE_SECONDS: Final = 300.0
 _STEP_STREAM: Final = 5
+_MIX_STREAM: Final = 6
 
 
 class _EvaluationStoppedError(Exception):
@@ -161,11 +163,11 @@ class Trainer:
             world_size=self._ranks.world_size,
             first_step=self._position.step,
         )
+        # Not pinned: the thread that pins may not call CUDA while ReplayedNetwork captures.
         return DataLoader(
             kind(self._train, recipe, epoch, self._run.preprocessing),
             batch_sampler=sampler,
             num_workers=self._workers,
-            pin_memory=self._ranks.device.type == "cuda",
             worker_init_fn=leave_signals_to_parent,
         )
 
@@ -176,7 +178,9 @@ class Trainer:
         last = time.perf_counter()
         with self._display.bar(title, len(steps), self._position.step) as bar:
             for step, (images, targets) in zip(rest, self._loader(steps), strict=True):
-                self._seed_step()
+                torch.manual_seed(int(self._seeds(_STEP_STREAM).generate_state(1)[0]))
+                rng = np.random.default_rng(self._seeds(_MIX_STREAM))
+                images, targets = mix(images, targets, len(self._run.classes), recipe, rng)
                 loss = self._learner.step(images, targets, step.images)
                 stops, loss = self._ranks.sums((float(self._stop.signal > 0), loss))
                 now = time.perf_counter()
@@ -197,11 +201,12 @@ class Trainer:
                 if time.monotonic() - self._saved_at > _SAVE_SECONDS:
                     self._save()
 
-    def _seed_step(self) -> None:
-        """What a step draws, as heads with dropout do, is the same after an interruption."""
+    def _seeds(self, stream: int) -> np.random.SeedSequence:
+        """What a step draws, as mixing and dropout do, is the same after an interruption."""
         at = self._position
-        entropy = (self._run.recipe.seed, _STEP_STREAM, at.epoch, at.step, self._ranks.rank)
-        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+        return np.random.SeedSequence(
+            (self._run.recipe.seed, stream, at.epoch, at.step, self._ranks.rank)
+        )
 
     def _check_loss(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -222,7 +227,6 @@ class Trainer:
             # At an image size far above every training resolution: single images.
             batch_size=max(self._schedule.batch_at(preprocessing.image_size), 1),
             num_workers=self._workers,
-            pin_memory=self._ranks.device.type == "cuda",
             worker_init_fn=leave_signals_to_parent,
         )
 

@@ -28,6 +28,8 @@ QUICK = (
     *("--scales", "32,48"),
     *("--batch-size", 4),
     *("--epochs", 2),
+    *("--mixup", 0.2),
+    *("--cutmix", 1.0),
     *("--threads", 1),
 )
 """Two epochs that take a second or two."""

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import nn
 
 import mobilevit_edge as me
+from mobilevit_edge.errors import UsageError
 from mobilevit_edge.head_specs import DeepLabV3Spec
 from mobilevit_edge.models.network import MobileViT
 from mobilevit_edge.training import session
@@ -235,8 +236,15 @@ def test_masks_have_defaults_of_their_own_and_old_recipes_still_load() -> None:
     recipe = make_recipe({"epochs": 3}, for_masks=True)
     assert (recipe.epochs, recipe.image_size, recipe.scales[-1]) == (3, 512, 640)
     older = recipe.as_json()
-    del older["schedule"]
+    for later in ("schedule", "mixup", "cutmix"):
+        del older[later]
     assert Recipe.from_json(older) == recipe
+
+
+@pytest.mark.parametrize("option", ["mixup", "cutmix"])
+def test_images_with_masks_are_not_mixed(option: str) -> None:
+    with pytest.raises(UsageError, match="not those with masks"):
+        make_recipe({option: 1.0}, for_masks=True)
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,7 @@ def test_a_recipe_of_another_version_is_refused() -> None:
         ({"scales": (16, 64)}, "image size 16"),
         ({"image_size": 4096}, "image size 4096"),
         ({"crop_scale": (0.9, 0.5)}, "--crop-scale"),
+        ({"cutmix": -1.0}, "--cutmix -1.0"),
         ({"validation_share": 1.0}, "--validation-share"),
     ],
 )
