@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-RARE: Final = (100_000, 50, 1000)
-"""Thresholds of the garbage collector's three generations."""
+from mobilevit_edge.garbage import rare_collections
 
 _QUANTIZING: Final = "quantized_decomposed"
 _COMPILED: Final = ("forward", "_code", "_lineno_map", "_prologue_start")
@@ -49,21 +47,6 @@ def graphs_compiled_when_called() -> Iterator[None]:
         yield
     finally:
         graph_module.recompile = compile_now
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Collect garbage seldom inside.
-
-    A graph that is traced a hundred times lives on while it is traced; looking through all of it
-    every 700 new objects took a fifth of the lowering by executorch, and frees next to nothing.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(*RARE)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 @contextmanager

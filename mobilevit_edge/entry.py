@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from mobilevit_edge.garbage import of_one_task
+
 _PACKAGES: Final = ("mobilevit_edge", "converters", "benchmarks")
 _UNUSABLE: Final = 1
 
@@ -35,7 +37,8 @@ def train() -> int:
     """``mobilevit-train``."""
     from mobilevit_edge.training.cli import main
 
-    return main()
+    with of_one_task():
+        return main()
 
 
 def _run(module: str, function: str) -> int:
@@ -43,8 +46,9 @@ def _run(module: str, function: str) -> int:
     if problem is not None:
         print(f"mobilevit-edge: error: {problem}", file=sys.stderr)
         return _UNUSABLE
-    # By name: the core imports no converter and no benchmark.
-    code: int = getattr(importlib.import_module(module), function)()
+    with of_one_task():
+        # By name: the core imports no converter and no benchmark.
+        code: int = getattr(importlib.import_module(module), function)()
     return code
 
 

@@ -22,8 +22,9 @@ from converters.targets.child import Opened
 from converters.targets.executorch import target as executorch_target
 from converters.targets.litert import target as litert_target
 from converters.targets.loaded import LoadedModel
-from converters.tracing import RARE, quick_tracing
+from converters.tracing import quick_tracing
 from mobilevit_edge.counting import Complexity, complexity
+from mobilevit_edge.garbage import RARE
 from mobilevit_edge.models.network import MobileViT, create_meta_model, find_spec
 from mobilevit_edge.specs import Attention, ModelSpec, with_attention
 from tests.support.scheduling import ByImports

@@ -21,6 +21,7 @@ import numpy as np
 
 from converters.targets.loaded import Array, LoadedModel, TensorSpec
 from mobilevit_edge.errors import ConversionError
+from mobilevit_edge.garbage import of_one_task
 from mobilevit_edge.processes import reserve_stdout, wait_for_ending
 
 READY: Final = b"ready "
@@ -56,6 +57,7 @@ class Opened(Protocol):
         """The first output of one inference."""
 
 
+@of_one_task()
 def serve(open_file: Callable[[Path], Opened]) -> None:
     """What a worker's process does: answer arrays from stdin on stdout until stdin ends.
 

@@ -14,7 +14,8 @@ from torch._library import utils
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.traceback import NodeSource
 
-from converters.tracing import RARE, quick_tracing
+from converters.tracing import quick_tracing
+from mobilevit_edge.garbage import RARE
 
 
 @pytest.fixture(autouse=True)
