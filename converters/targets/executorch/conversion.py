@@ -47,7 +47,7 @@ def _capture(module: ExportableModel, job: ExportJob, plan: PrecisionPlan) -> Ex
 
                     return quantize_program(module, [(b,) for b in plan.batches], plan.fp32_parts)
                 case "int8-dynamic":
-                    from converters.precision.pt2e import quantize_program_dynamic
+                    from converters.precision.dynamic import quantize_program_dynamic
 
                     return quantize_program_dynamic(module, example_input(job))
                 case _:

@@ -61,8 +61,7 @@ class ExecuTorchTarget(Target):
         platforms=("android",),
         module_suffix=".pte",
         mask="logits",
-        # In int8-dynamic, boxes come to three delegates.
-        head_precisions=("fp32", "fp16", "int8"),
+        head_precisions=("fp32", "fp16", "int8", "int8-dynamic"),
     )
 
     def check_options(self, options: ExportOptions) -> None:

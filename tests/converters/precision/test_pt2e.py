@@ -60,7 +60,7 @@ def test_static_int8_is_near_fp32_and_as_simulated() -> None:
 
 
 def test_dynamic_int8_is_near_fp32(module: ExportableModel) -> None:
-    from converters.precision.pt2e import quantize_program_dynamic
+    from converters.precision.dynamic import quantize_program_dynamic
 
     assert relative_error(quantize_program_dynamic(module, IMAGES[0]), module) < 0.2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from converters.targets.bundles import load_bundle_model
 from mobilevit_edge.formats.bundle import read_bundle
@@ -40,6 +41,27 @@ def test_boxes_are_decoded_inside_the_delegate(program: Bundles) -> None:
     rows = load_bundle_model(opened).run(image)
     assert rows.shape == opened.manifest.output.shape
     assert np.allclose(rows[..., 4:].sum(-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("v1_deeplab", ("--rates", "1,2,3")), ("v2_boxes", ())]
+)
+def test_heads_are_one_delegate_where_activations_are_rounded_as_they_come(
+    export: Command, checkpoint: Checkpoints, place: Path, name: str, options: tuple[str, ...]
+) -> None:
+    finished = export(
+        *("--target", "executorch", "--weights", checkpoint(name), "--image-size", "64"),
+        *(*options, "--precision", "int8-dynamic", "--output", place / "bundle"),
+    )
+    assert finished.code == 0, finished.err
+    manifest = read_bundle(place / "bundle").manifest
+    assert manifest.audit.delegates == 1
+    assert manifest.audit.not_delegated == ()
+    check = manifest.verification
+    assert check is not None
+    assert check.sqnr_db is not None
+    # As far above the noise as in LiteRT, whose kernels are the same.
+    assert check.sqnr_db > 20
 
 
 def test_a_mask_in_int8_has_its_logits_in_float(

@@ -160,8 +160,8 @@ def test_the_self_test_reaches_all_over_the_mask(bundle: Bundles) -> None:
         ("v2_psp", ("--rates", "1,2,3"), "has a PSPNet head: leave out --rates"),
         (
             "v2_boxes",
-            ("--target", "executorch", "--precision", "int8-dynamic"),
-            "cannot be exported with --precision int8-dynamic for executorch",
+            ("--target", "coreml", "--precision", "int8", "--calibration", "photos"),
+            "cannot be exported with --precision int8 for coreml",
         ),
     ],
 )
