@@ -46,6 +46,8 @@ class ReplayedNetwork:
     def _capture(self, images: Tensor) -> nn.Module:
         # Warming up would count this batch's statistics several times.
         buffers = [(buffer, buffer.clone()) for buffer in self._network.buffers()]
+        # A capture allocates for itself; what steps before it used would stay beside that.
+        torch.cuda.empty_cache()
         captured = torch.cuda.make_graphed_callables(
             _Pass(self._network), (images.clone(),), pool=self._pool
         )
