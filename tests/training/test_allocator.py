@@ -35,6 +35,7 @@ def answered(choice: str) -> tuple[str, int]:
 def test_a_step_uses_the_memory_of_the_last_one() -> None:
     kept, faults = answered("keep")
     assert kept == "True"
-    # 5 x 80 MiB would be 102,400 pages of 4 KiB, or 200 of 2 MiB.
-    assert faults < 50
-    assert answered("leave") > ("False", 4 * faults)
+    # 102,400 pages of 4 KiB, or 200 of 2 MiB; now and then the heap grows by one of the 50 blocks.
+    left, all_of_them = answered("leave")
+    assert left == "False"
+    assert all_of_them > 8 * faults
