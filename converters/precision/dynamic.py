@@ -12,7 +12,7 @@ from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from converters.precision.annotate import PRODUCTS, DynamicInt8Quantizer
 
-_DEQUANTIZE: Final = (torch.ops.quantized_decomposed.dequantize_per_tensor.tensor,)
+_DEQUANTIZE: Final = torch.ops.quantized_decomposed.dequantize_per_tensor.tensor
 
 
 def quantize_program_dynamic(module: nn.Module, example: Tensor) -> ExportedProgram:
@@ -28,6 +28,7 @@ def quantize_program_dynamic(module: nn.Module, example: Tensor) -> ExportedProg
         quantized = convert_pt2e(prepared)
         _round_for_pixels(quantized)
         _group_products(quantized)
+        quantized.recompile()
         return torch.export.export(quantized, (example,))
 
 
@@ -37,32 +38,24 @@ def _round_for_pixels(graph: fx.GraphModule) -> None:
     XNNPACK computes 1x1 convolutions as linear layers, with a range for every pixel. A convolution
     of more pixels that takes the same rounded tensor would read the first pixel's as that of all.
     """
-    for dequantized in [n for n in graph.graph.nodes if n.target in _DEQUANTIZE]:
+    for dequantized in graph.graph.find_nodes(op="call_function", target=_DEQUANTIZE):
         pixels = [user for user in dequantized.users if _is_of_pixels(user)]
-        if len(pixels) == len(dequantized.users):
-            continue
-        for product in pixels:
-            product.replace_input_with(dequantized, _copied(dequantized, product))
-    graph.recompile()
+        if 0 < len(pixels) < len(dequantized.users):
+            copy = _copied(dequantized)
+            for product in pixels:
+                product.replace_input_with(dequantized, copy)
 
 
-def _copied(dequantized: fx.Node, product: fx.Node) -> fx.Node:
-    """What rounds a product's input, once more: its range, and a grid of that."""
+def _copied(dequantized: fx.Node) -> fx.Node:
+    """What rounds a tensor, once more: its range, a grid of that, and both ways."""
     quantized: Any = dequantized.args[0]
+    _, scale, zero_point, *_ = quantized.args
+    (range_,) = scale.all_input_nodes
     copies: dict[fx.Node, fx.Node] = {}
-    with dequantized.graph.inserting_before(product):
-        for scale in quantized.args[1:3]:
-            (range_,) = scale.all_input_nodes
-            for node in (range_, scale):
-                if node not in copies:
-                    copies[node] = _copy(node, copies)
-        for node in (quantized, dequantized):
-            copies[node] = _copy(node, copies)
+    with dequantized.graph.inserting_before(dequantized.next):
+        for node in (range_, scale, zero_point, quantized, dequantized):
+            copies[node] = node.graph.node_copy(node, lambda old: copies.get(old, old))
     return copies[dequantized]
-
-
-def _copy(node: fx.Node, copies: Mapping[fx.Node, fx.Node]) -> fx.Node:
-    return node.graph.node_copy(node, lambda old: copies.get(old, old))
 
 
 def _group_products(graph: fx.GraphModule) -> None:
@@ -78,7 +71,6 @@ def _group_products(graph: fx.GraphModule) -> None:
             for constant in _inputs_after(products[0], product, order):
                 products[0].prepend(constant)
             products[0].append(product)
-    graph.recompile()
 
 
 def _is_of_pixels(node: fx.Node) -> bool:

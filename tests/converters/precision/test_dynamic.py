@@ -17,23 +17,23 @@ X = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(3))
 
 
 class Branches(nn.Module):
-    """Convolutions of one input with these kernels and strides, side by side."""
+    """Convolutions of one input with these kernels, side by side."""
 
-    def __init__(self, *shapes: tuple[int, int]) -> None:
+    def __init__(self, *kernels: int) -> None:
         super().__init__()
         self.convs = nn.ModuleList(
-            nn.Conv2d(CHANNELS, CHANNELS, kernel, stride, kernel // 2) for kernel, stride in shapes
+            nn.Conv2d(CHANNELS, CHANNELS, kernel, padding=kernel // 2) for kernel in kernels
         )
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([conv(x) for conv in self.convs], 1)
 
 
-def quantized(*shapes: tuple[int, int]) -> tuple[nn.Module, ExportedProgram]:
+def quantized(*kernels: int) -> tuple[nn.Module, ExportedProgram]:
     from converters.precision.dynamic import quantize_program_dynamic
 
     torch.manual_seed(0)
-    module = Branches(*shapes).eval()
+    module = Branches(*kernels).eval()
     return module, quantize_program_dynamic(module, X)
 
 
@@ -43,17 +43,10 @@ def ranges(program: ExportedProgram) -> int:
 
 
 @pytest.mark.parametrize(
-    ("shapes", "expected"),
-    [
-        (((1, 1), (1, 1)), 1),
-        (((3, 1), (3, 1), (5, 1)), 1),
-        (((1, 1), (3, 1)), 2),
-    ],
+    ("kernels", "expected"), [((1, 1), 1), ((3, 3, 5), 1), ((1, 3), 2), ((1, 3, 1), 2)]
 )
-def test_only_unlike_products_have_a_range_each(
-    shapes: tuple[tuple[int, int], ...], expected: int
-) -> None:
-    assert ranges(quantized(*shapes)[1]) == expected
+def test_only_unlike_products_have_a_range_each(kernels: tuple[int, ...], expected: int) -> None:
+    assert ranges(quantized(*kernels)[1]) == expected
 
 
 def test_unlike_products_of_one_tensor_answer_as_the_module(tmp_path: Path) -> None:
@@ -61,7 +54,7 @@ def test_unlike_products_of_one_tensor_answer_as_the_module(tmp_path: Path) -> N
     from converters.targets.executorch.lowering import lower
     from converters.targets.executorch.program import Program
 
-    module, program = quantized((1, 1), (3, 1), (1, 1))
+    module, program = quantized(1, 3, 1)
     path = tmp_path / "model.pte"
     path.write_bytes(lower(program, delegate_for("xnnpack", "int8-dynamic")))
     with torch.no_grad():
