@@ -20,6 +20,7 @@ def quick_tracing() -> Iterator[None]:
     with (
         graphs_compiled_when_called(),
         rare_collections(),
+        sources_left_out(),
         shared_provenance(),
         operators_looked_up_once(),
         quantized_shapes_cached(),
@@ -47,6 +48,22 @@ def graphs_compiled_when_called() -> Iterator[None]:
         yield
     finally:
         graph_module.recompile = compile_now
+
+
+@contextmanager
+def sources_left_out() -> Iterator[None]:
+    """Let no node say which lines of Python it comes from; its module's path is kept all the same.
+
+    torch looks up the text of some ten lines for every node: a thirtieth of an export.
+    """
+    from torch.fx import config
+
+    before = config.do_not_emit_stack_traces
+    config.do_not_emit_stack_traces = True
+    try:
+        yield
+    finally:
+        config.do_not_emit_stack_traces = before
 
 
 @contextmanager

@@ -35,6 +35,7 @@ _OTHER_STATE: Final = "remove from the state dict what is not the network's, or 
 _MAX_CLASSES: Final = 100_000
 _WEIGHT_DTYPES: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _HEAD_WEIGHT: Final = "head.weight"
+_CLASSIFIER: Final = (_HEAD_WEIGHT, "head.bias")
 _STEM_WEIGHT: Final = "stem.conv.weight"
 _COUNTER: Final = "num_batches_tracked"
 
@@ -224,14 +225,16 @@ def _detect_backbone(checkpoint: Checkpoint) -> ModelSpec:
     (stem,) = source_keys(_STEM_WEIGHT, next(iter(SPECS.values())), checkpoint.naming)
     if channels != 3:
         found[stem] = (found[stem][0], 3, *found[stem][2:])
+    width = found.get(stem, ())[:1]
     best: tuple[float, ModelSpec | None] = (-1.0, None)
-    for spec in SPECS.values():
+    for spec in sorted(SPECS.values(), key=lambda spec: (spec.stem_channels,) != width):
         expected = _expected_shapes(spec, checkpoint.naming, is_dense)
         same = sum(found.get(key) == shape for key, shape in expected.items())
         score = same / len(expected.keys() | found.keys())
         if score > best[0]:
             best = (score, spec)
-        if score == 1:
+        classifier = {source_keys(key, spec, checkpoint.naming)[0] for key in _CLASSIFIER}
+        if same == len(expected) and found.keys() - expected.keys() <= classifier:
             break  # Building the other models to compare takes a second.
     assert best[1] is not None
     expected = _expected_shapes(best[1], checkpoint.naming, is_dense)

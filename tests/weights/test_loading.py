@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ import mobilevit_edge as me
 from mobilevit_edge.errors import CheckpointError
 from mobilevit_edge.preprocess import Preprocessing, load_image, preprocess_image
 from mobilevit_edge.specs import SPECS, with_in_channels
+from mobilevit_edge.weights import loading
+from mobilevit_edge.weights.loading import spec_for
 from mobilevit_edge.weights.naming import NAMINGS, Naming
 from mobilevit_edge.weights.saving import named_weights
 from tests.conftest import filled_model, random_images
@@ -123,6 +126,21 @@ def test_the_class_count_comes_from_the_checkpoint(classes: int) -> None:
     assert me.load_model(state).num_classes == classes
 
 
+@pytest.mark.parametrize(
+    ("name", "compared"),
+    [("mobilevit_xxs", 1), ("mobilevitv2_050", 4), ("mobilevitv2_200", 1), ("mobilevitv3_075", 2)],
+)
+def test_models_with_such_a_stem_are_compared_first(
+    monkeypatch: pytest.MonkeyPatch, name: str, compared: int
+) -> None:
+    state = named_weights(filled_model(name, num_classes=2), "cvnets")
+    shapes = mock.Mock(wraps=loading._expected_shapes)
+    monkeypatch.setattr(loading, "_expected_shapes", shapes)
+    assert spec_for(me.read_checkpoint(state)) is SPECS[name]
+    # And once more what was found.
+    assert shapes.call_count == compared + 1
+
+
 def test_an_ablation_row_is_loaded_by_its_name() -> None:
     source = filled_model("mobilevit_s+fusion_1x1", num_classes=2)
     state = named_weights(source, "cvnets")
@@ -144,6 +162,11 @@ def test_a_wrong_shape_is_reported_with_both_shapes(state: State) -> None:
         message = refusal(state, model)
         assert f"wrong shape: {STEM} is [16, 3, 5, 5], expected [16, 3, 3, 3]" in message
         assert "mobilevit_xxs" in message
+
+
+def test_a_stem_without_channels_is_a_wrong_shape(state: State) -> None:
+    state[STEM] = torch.zeros(())
+    assert f"wrong shape: {STEM} is [], expected [16, 3, 3, 3]" in refusal(state)
 
 
 def with_stem_of(state: State, channels: int) -> State:

@@ -13,7 +13,7 @@ from converters.job.job import ExportJob
 from converters.job.wrapping import ExportableModel
 from converters.precision.apply import PrecisionPlan
 from converters.quiet import quiet
-from converters.targets.coreml.library import import_coremltools
+from converters.targets.coreml.library import import_coremltools, quick_conversion
 from converters.targets.coreml.runtime import function_name
 from mobilevit_edge.errors import ConversionError, UsageError
 
@@ -35,9 +35,10 @@ def convert(module: ExportableModel, job: ExportJob, plan: PrecisionPlan, path: 
         raise UsageError(f"name every size once, the image size among them: {listed}")
     if not options.function_sizes:
         sizes = Sizes(job.source.image_size, options.flexible_sizes)
-        _save(make_program(module, sizes, job, plan), path)
+        with quick_conversion():
+            _save(make_program(module, sizes, job, plan), path)
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, quick_conversion():
         packages = {}
         for size in every:
             one = Path(folder) / f"{function_name(size)}.mlpackage"

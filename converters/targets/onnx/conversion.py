@@ -19,6 +19,8 @@ from converters.targets.graph import BATCH, SIDES
 from converters.targets.onnx.names import node_name
 from converters.targets.onnx.npu.unit import dequantize_pixels, move_as_bytes
 from converters.targets.onnx.operators import translations
+from converters.targets.onnx.registry import functions_left_unread
+from converters.targets.onnx.simplification import simplify
 from mobilevit_edge.errors import ConversionError, MissingPackageError
 from mobilevit_edge.preprocess import MAX_IMAGE_SIZE
 from mobilevit_edge.specs import MIN_IMAGE_SIZE
@@ -126,7 +128,7 @@ def export_graph(
     import torch
 
     dimensions = {axis: _dimension(name) for axis, name in (dynamic or {}).items()}
-    with quiet():
+    with quiet(), functions_left_unread():
         try:
             program = torch.onnx.export(
                 module,
@@ -138,11 +140,13 @@ def export_graph(
                 opset_version=OPSET,
                 custom_translation_table=translations(),
                 verbose=False,
+                optimize=False,
             )
+            assert program is not None
+            simplify(program.model)
         # The exporter raises many types, none of which a user can act on by type.
         except Exception as error:
             raise ConversionError(f"torch.onnx could not export the model: {error}") from error
-    assert program is not None
     proto = program.model_proto
     _name_by_module(proto.graph)
     _strip_traces(proto.graph)
