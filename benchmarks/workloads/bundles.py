@@ -10,6 +10,7 @@ from typing import Final
 
 from benchmarks.harness.plan import Candidate, FileSource, Group
 from benchmarks.harness.runners import runtime_of
+from converters.checks.cases import spread
 from converters.targets.loaded import Array
 from mobilevit_edge.files import sha256_of
 from mobilevit_edge.formats.bundle import Bundle, read_bundle
@@ -50,11 +51,12 @@ def candidates_of(bundles: Sequence[Bundle], experiment: str) -> tuple[Candidate
 
 
 def inputs_of(bundle: Bundle, images: Path | None, most: int) -> list[Array]:
-    """The golden image and up to ``most`` photos, in the form that the bundle takes."""
+    """The golden image and up to ``most`` photos, of all of a folder, as the bundle takes them."""
     size = bundle.manifest.model.image_size
     contract = contract_of(bundle.manifest.input, size)
     pixels = [golden_image(bundle.manifest.golden, size)]
-    pixels += [contract.load(path) for path in (find_images(images)[:most] if images else ())]
+    if images is not None:
+        pixels += map(contract.load, spread(find_images(images), most))
     return [contract.repeated(image) for image in pixels]
 
 
