@@ -44,11 +44,6 @@ def known_labels(data_set: str) -> tuple[str, ...]:
     return tuple(file.read_text("utf-8").rstrip("\n").split("\n"))
 
 
-def imagenet_labels() -> tuple[str, ...]:
-    """The 1000 ImageNet-1k classes by index."""
-    return known_labels(IMAGENET)
-
-
 def parse_labels(text: str, origin: str) -> tuple[str, ...]:
     """Labels from text with one per line; blank lines at the end are dropped.
 

@@ -8,8 +8,9 @@ import pytest
 
 from mobilevit_edge.errors import LabelsError
 from mobilevit_edge.labels import (
-    imagenet_labels,
+    IMAGENET,
     import_labels,
+    known_labels,
     parse_labels,
     read_labels,
     resolve_labels,
@@ -17,7 +18,7 @@ from mobilevit_edge.labels import (
 
 
 def test_the_imagenet_labels_are_1000_different_names_in_order() -> None:
-    labels = imagenet_labels()
+    labels = known_labels(IMAGENET)
     assert len(labels) == len(set(labels)) == 1000
     assert [labels[index].lower() for index in (0, 1, 207, 999)] == [
         "tench",
@@ -29,8 +30,8 @@ def test_the_imagenet_labels_are_1000_different_names_in_order() -> None:
 
 def test_the_imagenet_labels_read_back_as_a_labels_file(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
-    path.write_text("\n".join(imagenet_labels()) + "\n", encoding="utf-8")
-    assert read_labels(path) == imagenet_labels()
+    path.write_text("\n".join(known_labels(IMAGENET)) + "\n", encoding="utf-8")
+    assert read_labels(path) == known_labels(IMAGENET)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_a_requested_file_comes_before_the_checkpoints_labels(tmp_path: Path) ->
 
 def test_a_thousand_outputs_without_labels_are_taken_as_imagenet_and_said_so() -> None:
     labels, source = resolve_labels(None, None, 1000)
-    assert labels == imagenet_labels()
+    assert labels == known_labels(IMAGENET)
     assert "assumed" in source
 
 

@@ -28,7 +28,6 @@ _STYLE: Final = '<link rel="stylesheet" href="page/style.css">\n'
 _ICON: Final = '<link rel="icon" href="page/icon.svg" type="image/svg+xml">\n'
 _SCRIPT: Final = '<script type="module" src="page/app.js"></script>\n'
 _END: Final = "</body>"
-REPLACED: Final = (_HEAD, _STYLE, _ICON, _SCRIPT, _END)
 _GPU_BUILD: Final = ".jspi."
 """In the names of the runtime's build with WebGPU."""
 _MAX_CONTENT: Final = 2**20

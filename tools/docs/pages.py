@@ -22,6 +22,7 @@ from typing import Final
 from mobilevit_edge.console import run_command
 from mobilevit_edge.files import write_atomically
 from tools.command import tool_parser
+from tools.docs.chips import chips
 from tools.docs.commands import commands
 from tools.docs.exit_codes import exit_codes
 from tools.docs.rewrites import rewrites
@@ -31,6 +32,7 @@ from tools.docs.tables import KINDS
 
 GENERATED: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
+        "chips": chips,
         "commands": commands,
         "exit codes": exit_codes,
         "manifest": partial(schema_fields, "bundle.v2.json"),

@@ -104,7 +104,8 @@ def check_npu_options(options: ExportOptions) -> None:
         raise UsageError(f"{options.precision} needs operators of --opset {NORMS_OPSET}")
     unknown = [name for name in options.soc if name not in CHIPS]
     if unknown:
-        raise UsageError(f"--soc {unknown[0]} is not known; choose from {', '.join(CHIPS)}")
+        known = ", ".join(f"{chip.name} ({chip.product})" for chip in CHIPS.values())
+        raise UsageError(f"--soc {unknown[0]} is not known; choose from {known}")
     if len(set(options.soc)) < len(options.soc):
         raise UsageError("--soc names a chip twice")
     if options.precision == "mixed" or options.soc:

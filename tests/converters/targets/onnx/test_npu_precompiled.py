@@ -123,7 +123,7 @@ def test_one_that_answers_otherwise_is_refused(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--unit", "npu", "--soc", "sm1"), "--soc sm1 is not known; choose from sm8350"),
+        (("--unit", "npu", "--soc", "sm1"), "sm1 is not known; choose from sm8350 (Snapdragon"),
         (("--unit", "npu", "--soc", "sm8650", "sm8650"), "names a chip twice"),
         (("--soc", "sm8650"), "--unit npu alone can"),
         (("--target", "executorch", "--soc", "sm8650"), "--target onnx"),
