@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -124,18 +125,11 @@ class MobileViT(nn.Module):
 
     def head_maps(self, image_size: tuple[int, int]) -> list[tuple[int, int]]:
         """(height, width) of the maps that a head for boxes reads, for images of that size."""
-        shape_only = create_meta_model(self.spec, self.num_classes)
-        if not isinstance(shape_only.head, SSDLiteHead):
-            raise ValueError(f"{self.spec.name} has no head for boxes")  # noqa: TRY004  of a spec
-        x = torch.empty(1, self.spec.in_channels, *image_size, device="meta")
-        *_, before, last = shape_only.forward_stages(x).values()
-        return [(y.shape[2], y.shape[3]) for y in shape_only.head.maps(before, last)]
+        return list(_box_maps(self.spec, image_size))
 
     def mask_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of the logits of a head for masks, for images of that size."""
-        shape_only = create_meta_model(self.spec, self.num_classes)
-        y = shape_only(torch.empty(1, self.spec.in_channels, *image_size, device="meta"))
-        return y.shape[2], y.shape[3]
+        return _mask_size(self.spec, image_size)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last map before the head, which for a pooled one is of stride 32."""
@@ -153,6 +147,29 @@ class MobileViT(nn.Module):
                 return self.head(before, last)  # type: ignore[no-any-return]
             case _:
                 return self.head(self.forward_features(x))  # type: ignore[no-any-return]
+
+
+# An export asks for these some six times.
+@lru_cache
+def _box_maps(spec: ModelSpec, image_size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    model, x = _without_memory(spec, image_size)
+    if not isinstance(model.head, SSDLiteHead):
+        raise ValueError(f"{spec.name} has no head for boxes")  # noqa: TRY004  of a spec
+    *_, before, last = model.forward_stages(x).values()
+    return tuple((y.shape[2], y.shape[3]) for y in model.head.maps(before, last))
+
+
+@lru_cache
+def _mask_size(spec: ModelSpec, image_size: tuple[int, int]) -> tuple[int, int]:
+    model, x = _without_memory(spec, image_size)
+    y = model(x)
+    return y.shape[2], y.shape[3]
+
+
+def _without_memory(spec: ModelSpec, image_size: tuple[int, int]) -> tuple[MobileViT, Tensor]:
+    """A model whose answers have shapes alone, whatever its classes, and an input for it."""
+    x = torch.empty(1, spec.in_channels, *image_size, device="meta")
+    return create_meta_model(spec, 2), x
 
 
 def find_spec(name: str) -> ModelSpec:

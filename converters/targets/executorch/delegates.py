@@ -1,9 +1,8 @@
-"""What a program is lowered for: XNNPACK, Core ML or Vulkan, at a precision."""
+"""What a program is lowered for: XNNPACK, Core ML or Vulkan, each as executorch's partitioner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from converters.job.options import LoweredFor
@@ -16,16 +15,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 
-@dataclass(frozen=True)
-class Delegate:
-    """Arguments of ``to_edge_transform_and_lower``."""
-
-    partitioner: Any
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
-def delegate_for(name: LoweredFor, precision: Precision) -> Delegate:
-    """The delegate of this name, at a precision.
+def delegate_for(name: LoweredFor, precision: Precision) -> Any:
+    """The partitioner of the delegate of this name, at a precision.
 
     Raises:
         MissingPackageError: the Core ML delegate without coremltools.
@@ -40,12 +31,12 @@ def delegate_for(name: LoweredFor, precision: Precision) -> Delegate:
                 return xnnpack_int8() if precision == "int8" else xnnpack()
 
 
-def xnnpack() -> Delegate:
+def xnnpack() -> Any:
     """XNNPACK in floating point."""
-    return Delegate(_xnnpack_partitioner())
+    return _xnnpack_partitioner()
 
 
-def xnnpack_int8() -> Delegate:
+def xnnpack_int8() -> Any:
     """XNNPACK for programs of :mod:`converters.precision.pt2e`.
 
     With the int8 sigmoid that its runtime has but its rules do not offer: between a dequantization
@@ -54,7 +45,6 @@ def xnnpack_int8() -> Delegate:
     from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
     from executorch.backends.xnnpack.partition.config.generic_node_configs import SigmoidConfig
     from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
-    from executorch.exir import EdgeCompileConfig
 
     class Int8SigmoidConfig(SigmoidConfig):  # type: ignore[misc] # untyped base
         def supported_precision_types(self) -> list[ConfigPrecisionType]:
@@ -62,11 +52,7 @@ def xnnpack_int8() -> Delegate:
             return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
 
     others = [config for config in ALL_PARTITIONER_CONFIGS if config is not SigmoidConfig]
-    return Delegate(
-        _xnnpack_partitioner(configs=[*others, Int8SigmoidConfig]),
-        # The check refuses the operators on integers that the delegate takes.
-        {"compile_config": EdgeCompileConfig(_check_ir_validity=False)},
-    )
+    return _xnnpack_partitioner(configs=[*others, Int8SigmoidConfig])
 
 
 def _xnnpack_partitioner(configs: Sequence[Any] | None = None) -> Any:
@@ -86,7 +72,7 @@ def _xnnpack_partitioner(configs: Sequence[Any] | None = None) -> Any:
     return Partitioner(configs=configs)
 
 
-def _coreml(*, fp16: bool) -> Delegate:
+def _coreml(*, fp16: bool) -> Any:
     # Its compiler is coremltools.
     try:
         import_coremltools()
@@ -97,10 +83,10 @@ def _coreml(*, fp16: bool) -> Delegate:
     from executorch.backends.apple.coreml.partition import CoreMLPartitioner
 
     specs = CoreMLBackend.generate_compile_specs(compute_precision=float_precision(fp16=fp16))
-    return Delegate(CoreMLPartitioner(compile_specs=specs))
+    return CoreMLPartitioner(compile_specs=specs)
 
 
-def _vulkan(*, fp16: bool) -> Delegate:
+def _vulkan(*, fp16: bool) -> Any:
     from executorch.backends.vulkan.partitioner.vulkan_partitioner import VulkanPartitioner
 
-    return Delegate(VulkanPartitioner({"force_fp16": fp16}))
+    return VulkanPartitioner({"force_fp16": fp16})

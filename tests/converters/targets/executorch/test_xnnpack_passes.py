@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from converters.targets.executorch import lowering
-from converters.targets.executorch.delegates import Delegate, xnnpack
+from converters.targets.executorch.delegates import xnnpack
 from converters.targets.executorch.lowering import lower
 from converters.targets.executorch.xnnpack_passes import ACTS_ON
 
@@ -69,7 +69,7 @@ def test_the_file_is_what_three_decompositions_make(stride: int, whole: bool) ->
     program = torch.export.export(Pooled(stride).eval(), (torch.zeros(1, 3, 9, 9),))
     _, condition = xnnpack().partitioner.ops_to_not_decompose(program)
     assert (condition is None) == whole
-    assert lower(program, xnnpack()) == lower(program, Delegate(XnnpackPartitioner()))
+    assert lower(program, xnnpack()) == lower(program, XnnpackPartitioner())
 
 
 def test_patterns_cannot_be_in_a_graph_without_their_operators() -> None:
