@@ -44,7 +44,7 @@ class InputPreparation(nn.Module):
         self.register_buffer("factors", _per_channel(scaling.factors if scaling else None))
 
     def forward(self, image: Tensor, dtype: torch.dtype) -> Tensor:
-        x = image.to(dtype)
+        x = _of_type(image, dtype)
         if self.channels_last:
             # [B, H, W, C] -> [B, C, H, W]
             x = x.permute(0, 3, 1, 2)
@@ -53,6 +53,11 @@ class InputPreparation(nn.Module):
         if self.flip:
             x = x.flip(1)
         return x if self.factors is None else x * self.factors
+
+
+def _of_type(x: Tensor, dtype: torch.dtype) -> Tensor:
+    # torch traces a conversion that changes nothing, too, and what it says of the tensor.
+    return x if x.dtype == dtype else x.to(dtype)
 
 
 def _per_channel(values: Channels | None) -> Tensor | None:
@@ -87,7 +92,7 @@ class ExportableModel(nn.Module):
         return ExportableModel(self.model, self.preparation, activation=self.activation)
 
     def forward(self, image: Tensor) -> Tensor:
-        y = self.model(self.preparation(image, self.dtype)).float()
+        y = _of_type(self.model(self.preparation(image, self.dtype)), torch.float32)
         return self.answer(activate(y, self.activation))  # type: ignore[no-any-return]
 
 

@@ -19,7 +19,7 @@ from converters.targets.graph import BATCH, SIDES
 from converters.targets.onnx.names import node_name
 from converters.targets.onnx.npu.unit import dequantize_pixels, move_as_bytes
 from converters.targets.onnx.operators import translations
-from converters.targets.onnx.registry import functions_left_unread
+from converters.targets.onnx.registry import decomposed_where_needed, functions_left_unread
 from converters.targets.onnx.simplification import simplify
 from mobilevit_edge.errors import ConversionError, MissingPackageError
 from mobilevit_edge.preprocess import MAX_IMAGE_SIZE
@@ -128,7 +128,7 @@ def export_graph(
     import torch
 
     dimensions = {axis: _dimension(name) for axis, name in (dynamic or {}).items()}
-    with quiet(), functions_left_unread():
+    with quiet(), functions_left_unread(), decomposed_where_needed():
         try:
             program = torch.onnx.export(
                 module,

@@ -17,11 +17,12 @@ _RULES: Final = (
     "materialize_reshape_shape_rule",
     "no_op_cast_rule",
     "no_op_expand_rule",
+    "flatten_to_reshape_rule",
     "reshape_reshape_rule",
-    "squeeze_reshape_1d_rule",
     "no_op_transpose_rule",
     "transpose_transpose_rule",
     "unsqueeze_unsqueeze_rule",
+    "squeeze_reshape_1d_rule",
     "fuse_pad_into_conv_rule",
     "remove_optional_bias_from_conv_rule",
 )
