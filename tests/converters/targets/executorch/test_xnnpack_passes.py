@@ -67,7 +67,7 @@ def test_the_file_is_what_three_decompositions_make(stride: int, whole: bool) ->
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 
     program = torch.export.export(Pooled(stride).eval(), (torch.zeros(1, 3, 9, 9),))
-    _, condition = xnnpack().partitioner.ops_to_not_decompose(program)
+    _, condition = xnnpack().ops_to_not_decompose(program)
     assert (condition is None) == whole
     assert lower(program, xnnpack()) == lower(program, XnnpackPartitioner())
 
