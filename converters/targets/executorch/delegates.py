@@ -31,9 +31,22 @@ def delegate_for(name: LoweredFor, precision: Precision) -> Any:
                 return xnnpack_int8() if precision == "int8" else xnnpack()
 
 
-def xnnpack() -> Any:
-    """XNNPACK in floating point."""
-    return _xnnpack_partitioner()
+def xnnpack(configs: Sequence[Any] | None = None) -> Any:
+    """XNNPACK in floating point, or by its rules ``configs``.
+
+    Lowering is spared two of its three decompositions. They find out which of the operators that
+    XNNPACK takes whole, such as linear layers, it takes here. Where it takes all of them, the
+    partitioner says that there is no condition.
+    """
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    class Partitioner(XnnpackPartitioner):  # type: ignore[misc] # untyped base
+        def ops_to_not_decompose(self, ep: ExportedProgram) -> tuple[list[Any], Any]:
+            whole, takes = super().ops_to_not_decompose(ep)
+            found = [node for node in ep.graph.nodes if node.target in whole]
+            return whole, None if all(map(takes, found)) else takes
+
+    return Partitioner(configs=configs)
 
 
 def xnnpack_int8() -> Any:
@@ -52,24 +65,7 @@ def xnnpack_int8() -> Any:
             return [ConfigPrecisionType.FP32, ConfigPrecisionType.STATIC_QUANT]
 
     others = [config for config in ALL_PARTITIONER_CONFIGS if config is not SigmoidConfig]
-    return _xnnpack_partitioner(configs=[*others, Int8SigmoidConfig])
-
-
-def _xnnpack_partitioner(configs: Sequence[Any] | None = None) -> Any:
-    """XNNPACK's partitioner, which spares lowering two of its three decompositions.
-
-    They find out which of the operators that XNNPACK takes whole, such as linear layers, it takes
-    here. Where it takes all of them, the partitioner says that there is no condition.
-    """
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-
-    class Partitioner(XnnpackPartitioner):  # type: ignore[misc] # untyped base
-        def ops_to_not_decompose(self, ep: ExportedProgram) -> tuple[list[Any], Any]:
-            whole, takes = super().ops_to_not_decompose(ep)
-            found = [node for node in ep.graph.nodes if node.target in whole]
-            return whole, None if all(map(takes, found)) else takes
-
-    return Partitioner(configs=configs)
+    return xnnpack(configs=[*others, Int8SigmoidConfig])
 
 
 def _coreml(*, fp16: bool) -> Any:
